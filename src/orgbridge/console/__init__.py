@@ -1,0 +1,1 @@
+"""Server-rendered pages for people. Empty until its issue is taken."""

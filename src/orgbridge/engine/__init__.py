@@ -1,0 +1,1 @@
+"""Durable execution. DBOS lives here and nowhere else."""

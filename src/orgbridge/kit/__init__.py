@@ -1,0 +1,1 @@
+"""Nothing about Salesforce: clock, errors, logs, JSON, identifiers."""

@@ -1,0 +1,38 @@
+"""JSON in and out of bytes, in one place and with one library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+#: A value that came from or goes to JSON at a boundary; shapes are checked where it is used.
+JSON = Any
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+
+class JSONDecodeError(ValueError):
+    """The bytes are not JSON."""
+
+
+def dumps(value: JSON) -> bytes:
+    """Return compact UTF-8 JSON.
+
+    Raises:
+        TypeError: A value in it has no JSON form.
+    """
+    return _encoder.encode(value)
+
+
+def loads(data: bytes | str) -> JSON:
+    """Return the value that the JSON text stands for.
+
+    Raises:
+        JSONDecodeError: The text is not JSON; the message names the byte.
+    """
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise JSONDecodeError(str(error)) from error

@@ -1,0 +1,140 @@
+"""Structured logs over the standard library's handlers. Knows how to keep a secret out; knows nothing of Salesforce."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+#: Keys whose values never reach a log, whoever logs them.
+SECRET_KEYS = frozenset(
+    {
+        "password",
+        "client_secret",
+        "access_token",
+        "refresh_token",
+        "assertion",
+        "authorization",
+        "token",
+        "security_token",
+        "private_key",
+        "secret",
+    }
+)
+_PATTERNS = (
+    re.compile(r"00D\w{12,15}![\w.]+"),  # Salesforce session id
+    re.compile(r"(?i)(bearer|oauth)\s+[\w.!~+/=-]{8,}"),
+    re.compile(r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]*"),  # JWT
+    re.compile(r"(?i)(client_secret|password|refresh_token|assertion|access_token)=([^&\s\"']+)"),
+    re.compile(r"(?<=://)[^/@\s:]+:[^/@\s]+(?=@)"),  # user:password in a connection string
+)
+REDACTED = "[redacted]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """How the process logs."""
+
+    #: DEBUG, INFO, WARNING, ERROR or CRITICAL.
+    level: str = "INFO"
+    #: Where the rotating file lies; None logs to standard error only.
+    filename: Path | None = None
+    #: Size at which the file is rotated.
+    max_bytes: int = 10 * 1024 * 1024
+    #: Rotated files kept.
+    backup_count: int = 5
+    #: JSON lines when true, aligned text for people otherwise.
+    json: bool = True
+
+
+class Redactor:
+    """Takes known secrets and things shaped like secrets out of text."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = sorted({s for s in secrets if len(s) >= 4}, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """Return the text with every secret replaced by `[redacted]`."""
+        for secret in self._secrets:
+            text = text.replace(secret, REDACTED)
+        for pattern in _PATTERNS:
+            text = pattern.sub(REDACTED, text)
+        return text
+
+    def value(self, value: Any) -> Any:
+        """Return the value with secrets replaced, through dicts, lists and tuples."""
+        match value:
+            case str():
+                return self.text(value)
+            case dict():
+                return {k: REDACTED if str(k).lower() in SECRET_KEYS else self.value(v) for k, v in value.items()}
+            case list() | tuple():
+                return [self.value(item) for item in value]
+            case _:
+                return value
+
+    def __call__(self, _logger: Any, _method: str, event: Any) -> Any:
+        """Serve as a structlog processor."""
+        return self.value(dict(event))
+
+
+def configure_logs(config: LogConfig, secrets: Iterable[str] = ()) -> None:
+    """Send structlog and the standard library's logs through one redacting formatter.
+
+    Args:
+        config: Level, file and form.
+        secrets: Secret values of the settings; none of them is ever written.
+
+    Raises:
+        OSError: The log file cannot be opened; nothing was changed.
+    """
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if config.filename is not None:
+        config.filename.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(
+            logging.handlers.RotatingFileHandler(
+                config.filename, maxBytes=config.max_bytes, backupCount=config.backup_count, encoding="utf-8"
+            )
+        )
+    redactor = Redactor(secrets)
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Any = structlog.processors.JSONRenderer() if config.json else structlog.dev.ConsoleRenderer(colors=False)
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            redactor,
+            renderer,
+        ],
+    )
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        root.addHandler(handler)
+    root.setLevel(config.level)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def get_logger(name: str) -> Any:
+    """Return the structured logger of a module."""
+    return structlog.stdlib.get_logger(name)

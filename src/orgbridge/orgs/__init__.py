@@ -1,0 +1,1 @@
+"""A configured Salesforce connection becomes a live client."""

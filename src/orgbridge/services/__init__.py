@@ -1,0 +1,1 @@
+"""Use-cases, one module per resource; rights are checked here."""
