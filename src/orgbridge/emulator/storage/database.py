@@ -1,0 +1,131 @@
+"""Connections to the org's SQLite file: one writer behind a lock, readers for threads, both in WAL mode.
+
+A committed transaction survives SIGKILL of the process. `:memory:` is a private temporary file without syncs, so
+that readers see the same snapshots in both modes; it goes away with `close`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+from orgbridge.emulator.schema.model import Catalogue
+from orgbridge.emulator.storage import functions, tables
+
+#: What rows and jobs are written and read through. Named here because sqlite3 stays in this room.
+Connection = sqlite3.Connection
+#: Seconds that a statement waits for another process's lock on the file.
+BUSY_SECONDS = 30
+#: Reader connections kept open for the next reader.
+IDLE_READERS = 8
+
+
+class Storage:
+    """The org's database.
+
+    Args:
+        path: The SQLite file, made when it is not there; `":memory:"` for one that lives as long as this object.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._temporary: str | None = None
+        if str(path) == ":memory:":
+            self._temporary = tempfile.mkdtemp(prefix="orgbridge-org-")
+            weakref.finalize(self, shutil.rmtree, self._temporary, ignore_errors=True)
+            path = Path(self._temporary) / "org.sqlite"
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        self._writing = False
+        self._closed = False
+        self._idle: list[Connection] = []
+        self._idle_lock = threading.Lock()
+        self._writer = self._connect()
+        self._writer.execute("PRAGMA journal_mode=WAL")
+        self._writer.execute("PRAGMA wal_autocheckpoint=8000")
+        self._writer.execute("PRAGMA cache_size=-65536")
+        with self.write() as connection:
+            tables.create_own_tables(connection)
+
+    def _connect(self) -> Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+        connection.execute(f"PRAGMA synchronous={'OFF' if self._temporary else 'NORMAL'}")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.create_function("SF_FOLD", 1, functions.fold, deterministic=True)
+        connection.create_function("SF_LIKE", 2, functions.like, deterministic=True)
+        return connection
+
+    def migrate(self, catalogue: Catalogue) -> None:
+        """Give every object of the catalogue its table; add the columns and indexes that an older file lacks."""
+        with self.write() as connection:
+            tables.create_object_tables(connection, catalogue)
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open the one write transaction; commit at the end, roll back when the block raises.
+
+        Blocks the calling thread while another one writes: never call it on the event loop.
+
+        Raises:
+            RuntimeError: This thread already is in a write transaction. That one goes on.
+        """
+        with self._lock:
+            if self._writing:
+                raise RuntimeError("write() inside write(): pass the open connection on instead")
+            self._writing = True
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._writer
+                except BaseException:
+                    self._writer.execute("ROLLBACK")
+                    raise
+                self._writer.execute("COMMIT")
+            finally:
+                self._writing = False
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a read transaction: one snapshot until the block ends, beside any writer. Nothing can be written."""
+        with self._idle_lock:
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only=ON")
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            with self._idle_lock:
+                keep = not self._closed and len(self._idle) < IDLE_READERS
+                if keep:
+                    self._idle.append(connection)
+            if not keep:
+                connection.close()
+
+    def ensure(self, sql: str) -> None:
+        """Run statements that make a room's own tables (`CREATE … IF NOT EXISTS …;`), in one transaction."""
+        with self.write() as connection:
+            for statement in filter(None, (part.strip() for part in sql.split(";"))):
+                connection.execute(statement)
+
+    def close(self) -> None:
+        """Close all connections; the temporary file of `:memory:` goes away. Readers still open close when they end."""
+        with self._lock, self._idle_lock:
+            self._closed = True
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()
+            self._writer.close()
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
