@@ -78,8 +78,8 @@ class Field:
     name_field: bool = False
     #: Numbered by the platform.
     auto_number: bool = False
-    #: Digits of an auto-number.
-    number_width: int = 8
+    #: Form of an auto-number: the braces hold as many zeros as it has digits at least.
+    number_format: str = "{00000000}"
     #: Computed by the platform, never written.
     calculated: bool = False
     #: May be used in WHERE.
