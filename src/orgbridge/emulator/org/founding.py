@@ -1,0 +1,83 @@
+"""The rows that every org has from its first minute: itself, an administrator, the standard price book."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from orgbridge.emulator.org.outcomes import ValueMode
+from orgbridge.emulator.org.saving import Context, Saving
+from orgbridge.emulator.schema.model import Catalogue
+from orgbridge.emulator.storage.counters import get_meta, set_meta
+from orgbridge.emulator.storage.database import Connection
+from orgbridge.wire.ids import make_id
+
+#: Sign-in name of the first administrator.
+ADMIN_USERNAME = "admin@local.org"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Founding:
+    """Ids of the rows that every org has."""
+
+    #: The org.
+    org_id: str
+    #: The first administrator.
+    admin_id: str
+    #: The standard price book.
+    standard_pricebook_id: str
+
+
+def found_org(saving: Saving, catalogue: Catalogue, connection: Connection, now: datetime) -> Founding:
+    """Make the org's first rows where they are not there, and return their ids (empty for unknown objects)."""
+    # The administrator creates the rows, itself among them: its id is known before it is there.
+    context = Context(connection=connection, user_id=make_id("005", 1), now=now, system=True)
+
+    def once(key: str, sobject: str, record: Mapping[str, object]) -> str:
+        known = get_meta(connection, key)
+        target = catalogue.sobject(sobject)
+        if known is not None or target is None:
+            return known or ""
+        (outcome,) = saving.insert(
+            context, target, tuple(record), [[value] for value in record.values()], ValueMode.JSON
+        )
+        if outcome.id is None:
+            raise RuntimeError(f"the org's {sobject} could not be made: {outcome.errors}")
+        set_meta(connection, key, outcome.id)
+        return outcome.id
+
+    org_id = once(
+        "org_id",
+        "Organization",
+        {
+            "Name": "Orgbridge Local Org",
+            "DefaultLocaleSidKey": "en_US",
+            "LanguageLocaleKey": "en_US",
+            "TimeZoneSidKey": "GMT",
+            "OrganizationType": "Developer Edition",
+            "InstanceName": "OB0",
+        },
+    )
+    profile = once("admin_profile_id", "Profile", {"Name": "System Administrator", "UserType": "Standard"})
+    admin_id = once(
+        "admin_id",
+        "User",
+        {
+            "Username": ADMIN_USERNAME,
+            "FirstName": "Ada",
+            "LastName": "Admin",
+            "Email": ADMIN_USERNAME,
+            "Alias": "admin",
+            "ProfileId": profile,
+            "TimeZoneSidKey": "GMT",
+            "LocaleSidKey": "en_US",
+            "EmailEncodingKey": "UTF-8",
+            "LanguageLocaleKey": "en_US",
+            "UserType": "Standard",
+        },
+    )
+    pricebook = once(
+        "standard_pricebook_id", "Pricebook2", {"Name": "Standard Price Book", "IsActive": True, "IsStandard": True}
+    )
+    return Founding(org_id=org_id, admin_id=admin_id, standard_pricebook_id=pricebook)

@@ -1,0 +1,435 @@
+"""The org: its identity, its users, and every way in which rows are saved, deleted and read one by one.
+
+Methods without `_in` open their own transaction; those with a `connection` work inside the caller's. All of them
+block: call them in threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from orgbridge.emulator.org import columns, founding
+from orgbridge.emulator.org.batches import table_of
+from orgbridge.emulator.org.lookups import ids_by_key
+from orgbridge.emulator.org.outcomes import SaveOutcome, ValueMode
+from orgbridge.emulator.org.recycling import Recycling
+from orgbridge.emulator.org.saving import Context, Saving, external_key, roll_back_all
+from orgbridge.emulator.schema.errors import Fault, SFError
+from orgbridge.emulator.schema.model import Catalogue, Field, SObject
+from orgbridge.emulator.schema.rendering import Stored, component_names, compound_value, rest_value
+from orgbridge.emulator.storage.database import Connection, Storage
+from orgbridge.emulator.storage.tables import quote
+from orgbridge.kit.clock import Clock
+from orgbridge.kit.json import JSON
+from orgbridge.wire.bulk import IngestOperation
+from orgbridge.wire.fieldtypes import FieldType
+from orgbridge.wire.ids import to_18
+
+_NO_RESOURCE = "The requested resource does not exist"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserInfo:
+    """What signing in needs to know about a user."""
+
+    #: Record id.
+    id: str
+    #: User name, as stored.
+    username: str
+    #: Full name.
+    name: str
+    #: E-mail address.
+    email: str
+    #: False for one who may not sign in.
+    is_active: bool
+
+
+class Org:
+    """One emulated org on its storage.
+
+    Args:
+        storage: Where the rows are; tables and the org's first rows are made when they are not there.
+        catalogue: The objects of the org.
+        clock: Gives the instants of system fields.
+    """
+
+    def __init__(self, storage: Storage, catalogue: Catalogue, clock: Clock) -> None:
+        self.storage = storage
+        self.catalogue = catalogue
+        self.clock = clock
+        self._saving = Saving(catalogue)
+        self._recycling = Recycling(catalogue)
+        storage.migrate(catalogue)
+        with storage.write() as connection:
+            found = founding.found_org(self._saving, catalogue, connection, clock.now())
+        #: Id of the org, `00D…`.
+        self.org_id = found.org_id
+        #: Id of the first administrator, `005…`.
+        self.admin_id = found.admin_id
+        #: Id of the standard price book, `01s…`.
+        self.standard_pricebook_id = found.standard_pricebook_id
+
+    # -- names ---------------------------------------------------------------------------------------------------
+
+    def sobject(self, name: str) -> SObject:
+        """Return the object of that API name.
+
+        Raises:
+            SFError: 404 NOT_FOUND, there is no such object.
+        """
+        found = self.catalogue.sobject(name)
+        if found is None:
+            raise SFError("NOT_FOUND", _NO_RESOURCE)
+        return found
+
+    def external_key(self, sobject: str, name: str) -> Field:
+        """Return the field that an upsert may find records by.
+
+        Raises:
+            SFError: 404 NOT_FOUND, there is no such object or the field is neither external id nor id lookup.
+        """
+        return external_key(self.sobject(sobject), name)
+
+    def check_header(
+        self, sobject: str, operation: IngestOperation, header: Sequence[str], external_id_field: str | None = None
+    ) -> None:
+        """Refuse a CSV header with which an ingest job cannot begin.
+
+        Raises:
+            SFError: `{code} : {message}` is the job's `errorMessage`.
+        """
+        columns.check_header(self.catalogue, self.sobject(sobject), operation, header, external_id_field)
+
+    # -- saving --------------------------------------------------------------------------------------------------
+
+    def insert(
+        self,
+        sobject: str,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        user_id: str,
+        mode: ValueMode = ValueMode.JSON,
+        all_or_none: bool = False,
+    ) -> list[SaveOutcome]:
+        """Insert records, in one transaction; a bad record does not stop the others.
+
+        Args:
+            sobject: API name of the object.
+            rows: One mapping per record; keys are field names or relationships, `attributes` is ignored.
+            user_id: Who inserts.
+            mode: How the values are written.
+            all_or_none: Keep nothing when one record is bad.
+
+        Raises:
+            SFError: 404, there is no such object. Nothing was saved.
+        """
+        with self.storage.write() as connection:
+            return self.insert_in(connection, sobject, rows, user_id=user_id, mode=mode, all_or_none=all_or_none)
+
+    def insert_in(
+        self,
+        connection: Connection,
+        sobject: str,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        user_id: str,
+        mode: ValueMode = ValueMode.JSON,
+        all_or_none: bool = False,
+        system: bool = False,
+    ) -> list[SaveOutcome]:
+        """Do `insert` inside the caller's write transaction; `system` lets read-only fields be given."""
+        context = self._context(connection, user_id, system=system)
+        if not rows:
+            return []
+        names, cells = table_of(rows)
+        target = self.sobject(sobject)
+        if not names:
+            names, cells = ("Id",), [[None] * len(rows)]
+        self._begin(connection, all_or_none)
+        outcomes = self._saving.insert(context, target, names, cells, mode)
+        return self._end(connection, all_or_none, outcomes)
+
+    def update(
+        self,
+        sobject: str,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        user_id: str,
+        mode: ValueMode = ValueMode.JSON,
+        all_or_none: bool = False,
+    ) -> list[SaveOutcome]:
+        """Update records, each found by its `Id`, in one transaction. As `insert` in all else."""
+        with self.storage.write() as connection:
+            return self.update_in(connection, sobject, rows, user_id=user_id, mode=mode, all_or_none=all_or_none)
+
+    def update_in(
+        self,
+        connection: Connection,
+        sobject: str,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        user_id: str,
+        mode: ValueMode = ValueMode.JSON,
+        all_or_none: bool = False,
+        system: bool = False,
+    ) -> list[SaveOutcome]:
+        """Do `update` inside the caller's write transaction."""
+        context = self._context(connection, user_id, system=system)
+        if not rows:
+            return []
+        names, cells = table_of(rows)
+        if not names:
+            names, cells = ("Id",), [[None] * len(rows)]
+        target = self.sobject(sobject)
+        self._begin(connection, all_or_none)
+        outcomes = self._saving.update(context, target, names, cells, mode)
+        return self._end(connection, all_or_none, outcomes)
+
+    def upsert(
+        self,
+        sobject: str,
+        external_id_field: str,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        user_id: str,
+        mode: ValueMode = ValueMode.JSON,
+        all_or_none: bool = False,
+    ) -> list[SaveOutcome]:
+        """Insert or update records, each found by the field, in one transaction. As `insert` in all else.
+
+        Raises:
+            SFError: 404, there is no such object, or records cannot be found by that field. Nothing was saved.
+        """
+        with self.storage.write() as connection:
+            return self.upsert_in(
+                connection, sobject, external_id_field, rows, user_id=user_id, mode=mode, all_or_none=all_or_none
+            )
+
+    def upsert_in(
+        self,
+        connection: Connection,
+        sobject: str,
+        external_id_field: str,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        user_id: str,
+        mode: ValueMode = ValueMode.JSON,
+        all_or_none: bool = False,
+    ) -> list[SaveOutcome]:
+        """Do `upsert` inside the caller's write transaction."""
+        context = self._context(connection, user_id)
+        target, key = self.sobject(sobject), self.external_key(sobject, external_id_field)
+        if not rows:
+            return []
+        names, cells = table_of(rows)
+        if not names:
+            names, cells = ("Id",), [[None] * len(rows)]
+        self._begin(connection, all_or_none)
+        outcomes = self._saving.upsert(context, target, key, names, cells, mode)
+        return self._end(connection, all_or_none, outcomes)
+
+    def dml_cells(
+        self,
+        connection: Connection,
+        sobject: str,
+        operation: IngestOperation,
+        header: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        external_id_field: str | None = None,
+        user_id: str,
+        now: datetime | None = None,
+    ) -> list[SaveOutcome]:
+        """Do what an ingest job does with a batch of CSV rows, inside the caller's write transaction.
+
+        Args:
+            connection: The open write transaction.
+            sobject: API name of the object.
+            operation: What to do with each row.
+            header: A header that `check_header` let pass.
+            rows: One sequence of cells per record, as many as the header has names.
+            external_id_field: For an upsert; `Id` when None.
+            user_id: Who does it.
+            now: The instant for system fields; the clock's when None.
+
+        Returns:
+            One outcome per row, in their order.
+
+        Raises:
+            ValueError: A row has more or fewer cells than the header. Nothing was saved.
+            SFError: 404, there is no such object, or records cannot be found by that field. Nothing was saved.
+        """
+        if not rows:
+            return []
+        target = self.sobject(sobject)
+        context = Context(connection=connection, user_id=user_id, now=now or self.clock.now())
+        cells: list[Sequence[str]] = list(zip(*rows, strict=True))
+        if len(cells) != len(header):
+            raise ValueError(f"rows of {len(cells)} cells under a header of {len(header)}")
+        match operation:
+            case IngestOperation.INSERT:
+                return self._saving.insert(context, target, header, cells, ValueMode.CSV)
+            case IngestOperation.UPDATE:
+                return self._saving.update(context, target, header, cells, ValueMode.CSV)
+            case IngestOperation.UPSERT:
+                key = external_key(target, external_id_field or "Id")
+                return self._saving.upsert(context, target, key, header, cells, ValueMode.CSV)
+            case IngestOperation.DELETE | IngestOperation.HARD_DELETE:
+                place = [name.lower() for name in header].index("id")
+                hard = operation is IngestOperation.HARD_DELETE
+                return self._recycling.delete(context, cells[place], sobject=target, hard=hard)
+
+    # -- deleting ------------------------------------------------------------------------------------------------
+
+    def delete(
+        self,
+        ids: Sequence[str],
+        *,
+        user_id: str,
+        hard: bool = False,
+        all_or_none: bool = False,
+        sobject: str | None = None,
+    ) -> list[SaveOutcome]:
+        """Delete rows of any objects with their cascade of children, in one transaction; outcomes in order."""
+        with self.storage.write() as connection:
+            return self.delete_in(connection, ids, user_id=user_id, hard=hard, all_or_none=all_or_none, sobject=sobject)
+
+    def delete_in(
+        self,
+        connection: Connection,
+        ids: Sequence[str],
+        *,
+        user_id: str,
+        hard: bool = False,
+        all_or_none: bool = False,
+        sobject: str | None = None,
+    ) -> list[SaveOutcome]:
+        """Do `delete` inside the caller's write transaction."""
+        target = self.sobject(sobject) if sobject else None
+        self._begin(connection, all_or_none)
+        outcomes = self._recycling.delete(self._context(connection, user_id), ids, sobject=target, hard=hard)
+        return self._end(connection, all_or_none, outcomes)
+
+    def undelete(self, ids: Sequence[str], *, user_id: str) -> list[SaveOutcome]:
+        """Bring rows back from the recycle bin, with what was deleted along with them; outcomes in order."""
+        with self.storage.write() as connection:
+            return self._recycling.undelete(self._context(connection, user_id), ids)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def require(self, sobject: str, record_id: str) -> str:
+        """Return the 18-character id of a live row.
+
+        Raises:
+            SFError: 404 NOT_FOUND, there is no such object or row; 404 ENTITY_IS_DELETED, it is in the recycle bin.
+        """
+        target = self.sobject(sobject)
+        with self.storage.read() as connection:
+            return self._find(connection, target, record_id)
+
+    def get(self, sobject: str, record_id: str, fields: Iterable[str] | None = None) -> dict[str, JSON]:
+        """Return a row as REST shows it, without `attributes`: values by API name, in the order asked for.
+
+        Args:
+            sobject: API name of the object.
+            record_id: 15 or 18 characters.
+            fields: API names in any case; None for all. `Id` is added when it is not among them.
+
+        Raises:
+            SFError: 404 as `require`; 400 INVALID_FIELD, the object has no such field.
+        """
+        target = self.sobject(sobject)
+        wanted = list(target.fields) if fields is None else [_field(target, name) for name in fields]
+        if not any(field.type is FieldType.ID for field in wanted):
+            wanted.append(_field(target, "Id"))
+        with self.storage.read() as connection:
+            found = self._find(connection, target, record_id)
+            names = _stored_names(target, wanted)
+            sql = f"SELECT {', '.join(map(quote, names))} FROM {quote(target.name)} WHERE Id = ?"  # noqa: S608
+            values = connection.execute(sql, (found,)).fetchone()
+        row: dict[str, Stored] = dict(zip(names, values, strict=True))
+        return {f.name: rest_value(f, row[f.name]) if f.is_stored else compound_value(target, f, row) for f in wanted}
+
+    def find_by_key(self, sobject: str, field: str, value: str) -> list[str]:
+        """Return the ids of the live rows whose external id (or other lookup field) has a value, in order.
+
+        Raises:
+            SFError: 404, there is no such object or field to look by.
+        """
+        target, key = self.sobject(sobject), self.external_key(sobject, field)
+        if key.type is FieldType.ID:
+            found = to_18(value)
+            keys: set[str | int | float] = {found} if found else set()
+        else:
+            stored = self._saving.rules(target).checks[key.name](value)
+            if isinstance(stored, Fault) or not isinstance(stored, str | int | float):
+                return []
+            keys = {key.key_of(stored) if isinstance(stored, str) and key.has_key else stored}
+        with self.storage.read() as connection:
+            return [record_id for ids in ids_by_key(connection, target, key, keys).values() for record_id in ids]
+
+    def find_user(self, username: str) -> UserInfo | None:
+        """Return the user of that name, or None. Case does not matter."""
+        return self._user('"Username$key" = ?', username.casefold())
+
+    def user(self, user_id: str) -> UserInfo | None:
+        """Return the user of that id, or None."""
+        return self._user("Id = ?", user_id)
+
+    def _user(self, condition: str, value: str) -> UserInfo | None:
+        sql = f'SELECT Id, Username, Name, Email, IsActive FROM "User" WHERE {condition}'  # noqa: S608 two fixed texts
+        with self.storage.read() as connection:
+            row = connection.execute(sql, (value,)).fetchone()
+        if row is None:
+            return None
+        return UserInfo(id=row[0], username=row[1], name=row[2], email=row[3] or "", is_active=bool(row[4]))
+
+    def _find(self, connection: Connection, target: SObject, record_id: str) -> str:
+        found = to_18(record_id)
+        row = None
+        if found is not None:
+            sql = f"SELECT IsDeleted FROM {quote(target.name)} WHERE Id = ?"  # noqa: S608 names come from the catalogue
+            row = connection.execute(sql, (found,)).fetchone()
+        if row is None or found is None:
+            raise SFError("NOT_FOUND", _NO_RESOURCE)
+        if row[0]:
+            raise SFError("ENTITY_IS_DELETED", "entity is deleted", fields=())
+        return found
+
+    # -- transactions --------------------------------------------------------------------------------------------
+
+    def _context(self, connection: Connection, user_id: str, *, system: bool = False) -> Context:
+        return Context(connection=connection, user_id=user_id, now=self.clock.now(), system=system)
+
+    def _begin(self, connection: Connection, all_or_none: bool) -> None:
+        if all_or_none:
+            connection.execute("SAVEPOINT all_or_none")
+
+    def _end(self, connection: Connection, all_or_none: bool, outcomes: list[SaveOutcome]) -> list[SaveOutcome]:
+        if not all_or_none:
+            return outcomes
+        good = all(outcome.success for outcome in outcomes)
+        if not good:
+            connection.execute("ROLLBACK TO all_or_none")
+        connection.execute("RELEASE all_or_none")
+        return outcomes if good else roll_back_all(outcomes)
+
+
+def _field(sobject: SObject, name: str) -> Field:
+    found = sobject.field(name)
+    if found is None:
+        raise SFError("INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject.name}")
+    return found
+
+
+def _stored_names(sobject: SObject, fields: Iterable[Field]) -> list[str]:
+    names: dict[str, None] = {}
+    for field in fields:
+        if field.is_stored:
+            names[field.name] = None
+        else:
+            names.update(dict.fromkeys(n for n in component_names(sobject, field).values() if sobject.field(n)))
+    return list(names)

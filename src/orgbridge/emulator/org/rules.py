@@ -1,0 +1,64 @@
+"""What an object asks of every record, worked out once from its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orgbridge.emulator.org.values import Check, checker
+from orgbridge.emulator.schema.model import Catalogue, Field, SObject
+from orgbridge.emulator.schema.rendering import Stored
+from orgbridge.wire.fieldtypes import FieldType
+
+_AUDIT = frozenset(
+    {"Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The compiled rules of one object."""
+
+    #: The object.
+    sobject: SObject
+    #: Fields that an insert must give.
+    required: tuple[Field, ...]
+    #: Fields that may never be cleared, though an insert may leave them out.
+    not_null: tuple[Field, ...]
+    #: Stored values that an insert without one gets.
+    defaults: Mapping[str, Stored]
+    #: References to other rows, by name.
+    references: Mapping[str, Field]
+    #: Fields of which two live rows may not hold the same value.
+    unique: tuple[Field, ...]
+    #: Fields with a shadow column.
+    keyed: Mapping[str, Field]
+    #: Fields that the platform numbers.
+    auto_numbers: tuple[Field, ...]
+    #: How each field's text becomes its value.
+    checks: Mapping[str, Check]
+
+
+def compile_rules(catalogue: Catalogue, sobject: SObject) -> Rules:
+    """Return the rules of an object."""
+    fields = [f for f in sobject.stored_fields if f.name not in _AUDIT]
+    prefixes = {s.name: s.key_prefix for s in catalogue.sobjects()}
+    return Rules(
+        sobject=sobject,
+        required=tuple(f for f in fields if f.required),
+        not_null=tuple(
+            f
+            for f in fields
+            if not f.nillable and not f.required and f.type is not FieldType.BOOLEAN and not f.auto_number
+        ),
+        defaults={
+            f.name: int(f.default_value) if isinstance(f.default_value, bool) else f.default_value
+            for f in fields
+            if f.default_value is not None
+        },
+        references={f.name: f for f in fields if f.type is FieldType.REFERENCE},
+        unique=tuple(f for f in fields if f.unique),
+        keyed={f.name: f for f in fields if f.has_key},
+        auto_numbers=tuple(f for f in fields if f.auto_number),
+        checks={f.name: checker(f, prefixes) for f in fields},
+    )
