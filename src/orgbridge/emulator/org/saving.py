@@ -499,7 +499,7 @@ class Saving:
         return duplicates
 
     def _after_write(self, context: Context, sobject: SObject, columns: Mapping[str, Any], ids: list[str]) -> None:
-        if sobject.name == "Asset" and ("ParentId" in columns):
+        if sobject.name == "Asset" and not columns.keys().isdisjoint({"Id", "ParentId"}):
             set_asset_roots(context.connection, ids)
         for rollup in ROLLUPS.get(sobject.name, ()):
             rows = rows_by_id(context.connection, sobject, ids, [rollup.reference])
