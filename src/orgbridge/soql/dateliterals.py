@@ -7,7 +7,7 @@ from __future__ import annotations
 
 #: Literals that stand alone.
 PLAIN_LITERALS = frozenset(
-    [
+    {
         "YESTERDAY",
         "TODAY",
         "TOMORROW",
@@ -31,7 +31,7 @@ PLAIN_LITERALS = frozenset(
         "THIS_FISCAL_YEAR",
         "LAST_FISCAL_YEAR",
         "NEXT_FISCAL_YEAR",
-    ]
+    }
 )
 #: Units that the counted literals come in.
 COUNTED_UNITS = ("DAYS", "WEEKS", "MONTHS", "QUARTERS", "YEARS", "FISCAL_QUARTERS", "FISCAL_YEARS")

@@ -14,7 +14,7 @@ MAX_DEPTH = 60
 
 #: Words that cannot be an alias, nor a field that stands alone. Source: facts/salesforce/soql.md section 2.
 RESERVED = frozenset(
-    [
+    {
         "AND",
         "ASC",
         "DESC",
@@ -36,7 +36,7 @@ RESERVED = frozenset(
         "USING",
         "WHERE",
         "WITH",
-    ]
+    }
 )
 
 

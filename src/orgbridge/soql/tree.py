@@ -439,6 +439,6 @@ class Query:
 
 
 Node: TypeAlias = (
-    "Query | FromItem | Value | LikePattern | Expression | Condition | SelectItem | When | With | DataCategory | GroupBy"
-    " | OrderItem"
+    "Query | FromItem | Value | LikePattern | Expression | Condition | SelectItem | When | With | DataCategory"
+    " | GroupBy | OrderItem"
 )
