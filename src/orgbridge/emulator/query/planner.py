@@ -1,0 +1,269 @@
+"""From a tree and a catalogue to a plan: which clauses may stand together, and the statement they make.
+
+A query becomes one SQL statement. Without ORDER BY rows come in the order in which they were made (Assumed: the
+platform promises none), and every order ends with the row's number, so that pages never overlap.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from orgbridge.emulator.query.aggregates import AGGREGATES, plan_groups
+from orgbridge.emulator.query.filters import Filter
+from orgbridge.emulator.query.fragments import Fragment, balanced, identifier, join
+from orgbridge.emulator.query.operands import operand_of
+from orgbridge.emulator.query.ordering import order_term
+from orgbridge.emulator.query.plans import ChildItem, Context, Feature, QueryPlan
+from orgbridge.emulator.query.records import SelectList, child_relationship_of
+from orgbridge.emulator.query.refusals import Refusals
+from orgbridge.emulator.query.scopes import Scope
+from orgbridge.emulator.query.semijoins import check_semi_joins, semi_join
+from orgbridge.emulator.schema.errors import SFError
+from orgbridge.emulator.schema.model import Catalogue
+from orgbridge.soql import SOQLError, parse, tree, walk
+from orgbridge.wire.limits import SOQL_OFFSET
+
+#: Child subqueries inside each other, and beside each other. Source: facts/salesforce/soql.md, "Relationship limits".
+MAX_CHILD_LEVELS, MAX_CHILDREN = 5, 20
+
+
+def plan_query(
+    catalogue: Catalogue, soql: str, *, include_deleted: bool = False, now: datetime, user_id: str = ""
+) -> QueryPlan:
+    """Return the plan of a query.
+
+    Args:
+        catalogue: The objects of the org.
+        soql: The query.
+        include_deleted: Whether rows in the recycle bin are seen, as queryAll does.
+        now: The present instant, which relative dates count from.
+        user_id: Who asks, for `USING SCOPE mine`.
+
+    Raises:
+        SFError: The query is malformed, names what is not there, or asks for what is not evaluated. Nothing was read.
+    """
+    try:
+        query = parse(soql)
+    except SOQLError as error:
+        raise SFError(error.error_code, error.message) from error
+    context = Context(
+        catalogue=catalogue, refusals=Refusals(soql), now=now, user_id=user_id, include_deleted=include_deleted
+    )
+    return _Planner(context, soql).plan(query)
+
+
+class _Planner:
+    def __init__(self, context: Context, soql: str) -> None:
+        self._context = context
+        self._refusals = context.refusals
+        self._soql = soql
+
+    def plan(self, query: tree.Query) -> QueryPlan:
+        source = query.sources[0]
+        sobject = self._context.catalogue.sobject(source.path[0]) if len(source.path) == 1 else None
+        if sobject is None:
+            raise self._refusals.no_object(source.position, ".".join(source.path))
+        if not sobject.queryable:
+            # Assumed: code and text.
+            text = f"entity type {sobject.name} does not support query"
+            raise SFError("INVALID_TYPE_FOR_OPERATION", text)
+        self._check_clauses(query)
+        scope = Scope(self._context.catalogue, self._refusals, sobject, self._context.aliases, query.sources)
+        if _is_count(query):
+            return self._count(query, scope)
+        if query.group_by is not None or any(_is_aggregate(item) for item in query.select):
+            return self._groups(query, scope)
+        return self._records(query, scope)
+
+    def _check_clauses(self, query: tree.Query) -> None:
+        for word in query.for_[:1]:
+            raise SFError("MALFORMED_QUERY", f"unexpected token: 'FOR {word}'")
+        if query.update:
+            raise SFError("MALFORMED_QUERY", "unexpected token: 'UPDATE'")
+        if query.all_rows:
+            raise SFError("MALFORMED_QUERY", "unexpected token: 'ALL'")
+        if isinstance(query.offset, int) and query.offset > SOQL_OFFSET:
+            # Assumed: the text, from memory; code and bound are documented.
+            text = f"Maximum SOQL offset allowed is {SOQL_OFFSET}"
+            raise self._refusals.at("NUMBER_OUTSIDE_VALID_RANGE", query.offset_position, text)
+        if query.with_ is not None and not isinstance(query.with_, tree.WithMode):
+            raise self._refusals.not_evaluated(query.with_.position, "WITH")
+        children = [item for item in query.select if isinstance(item, tree.SelectQuery)]
+        if len(children) > MAX_CHILDREN:
+            # Assumed: code and text; the bound is documented.
+            text = f"Maximum {MAX_CHILDREN} child subqueries are allowed in a query"
+            raise self._refusals.malformed(children[MAX_CHILDREN].position, text)
+
+    def _where(self, query: tree.Query, scope: Scope) -> list[Fragment]:
+        """Return the conditions of the root, all of which must hold."""
+        conditions: list[Fragment] = []
+        if not self._context.include_deleted:
+            conditions.append(Fragment(f"{scope.alias}.{identifier('IsDeleted')} = 0"))
+        conditions += self._scoped(query, scope)
+        if query.where is not None:
+            check_semi_joins(self._context, query.where)
+            filters = Filter(
+                scope, self._context.now, semi_join=lambda condition: semi_join(self._context, scope, condition)
+            )
+            conditions.append(filters.condition(query.where))
+        return conditions
+
+    def _scoped(self, query: tree.Query, scope: Scope) -> list[Fragment]:
+        """Return what USING SCOPE adds: nothing for everything, the own records for mine."""
+        if query.scope is None or query.scope.lower() == "everything":
+            return []
+        if query.scope.lower() == "mine" and scope.sobject.field("OwnerId"):
+            return [Fragment(f"{scope.alias}.{identifier('OwnerId')} = ?", (self._context.user_id,))]
+        # Assumed: code and text.
+        raise SFError("MALFORMED_QUERY", f"Scope '{query.scope}' is not supported for entity '{scope.sobject.name}'")
+
+    def _order(self, query: tree.Query, scope: Scope) -> list[str]:
+        terms = []
+        for item in query.order_by:
+            operand = operand_of(scope, item.expression)
+            if operand.field is None:
+                raise self._refusals.not_evaluated(item.position, operand.name)
+            if not (operand.field.sortable and operand.field.is_stored):
+                raise self._refusals.not_sortable(item.position, operand.name)
+            terms.append(order_term(item, operand))
+        return terms
+
+    def _records(self, query: tree.Query, scope: Scope) -> QueryPlan:
+        select = SelectList(self._context, scope, lambda item, outer: self._child(item, outer, query, 1))
+        select.add_all(query)
+        shape = select.shape()
+        conditions = self._where(query, scope)
+        order = self._order(query, scope)
+        rowid = f"{scope.alias}.rowid"
+        source = f" FROM {scope.from_clause()}"
+        where = balanced("AND", conditions).wrap(" WHERE ") if conditions else Fragment("")
+        head = join("", (join(", ", [*select.columns(), Fragment(rowid)]).wrap("SELECT ", source), where))
+        features = select.features | ({Feature.OFFSET} if query.offset is not None else set())
+        return QueryPlan(
+            soql=self._soql,
+            query=query,
+            sobject=scope.sobject,
+            shape=shape,
+            columns=tuple(select.csv_columns),
+            head=head,
+            tail=Fragment("ORDER BY " + ", ".join([*order, rowid])),
+            seek=None if order else f"{'AND' if conditions else 'WHERE'} {rowid} >",
+            counting=where.wrap("SELECT COUNT(*)" + source),
+            limit=_number(query.limit),
+            offset=_number(query.offset) or 0,
+            features=frozenset(features),
+        )
+
+    def _count(self, query: tree.Query, scope: Scope) -> QueryPlan:
+        if query.order_by:
+            raise self._refusals.not_evaluated(query.order_by[0].position, "ORDER")
+        if query.group_by is not None:
+            raise self._refusals.not_evaluated(query.group_by.position, "GROUP")
+        conditions = self._where(query, scope)
+        where = balanced("AND", conditions).wrap(" WHERE ") if conditions else Fragment("")
+        counting = where.wrap(" ".join(("SELECT COUNT(*) FROM", scope.from_clause())))
+        features = {Feature.AGGREGATE} | ({Feature.OFFSET} if query.offset is not None else set())
+        return QueryPlan(
+            soql=self._soql,
+            query=query,
+            sobject=scope.sobject,
+            shape=None,
+            columns=(),
+            head=counting,
+            tail=Fragment(""),
+            seek=None,
+            counting=counting,
+            limit=_number(query.limit),
+            offset=_number(query.offset) or 0,
+            features=frozenset(features),
+        )
+
+    def _groups(self, query: tree.Query, scope: Scope) -> QueryPlan:
+        if query.group_by is None and query.limit is not None:
+            # Assumed: the text, from memory; the rule is documented.
+            text = "Non-grouped query that uses overall aggregate functions cannot also use LIMIT"
+            raise self._refusals.malformed(query.limit_position, text)
+        conditions = self._where(query, scope)
+        groups = plan_groups(self._context, scope, query, conditions)
+        features = {Feature.AGGREGATE}
+        if query.group_by is not None:
+            features.add(Feature.GROUP_BY)
+        if query.offset is not None:
+            features.add(Feature.OFFSET)
+        return QueryPlan(
+            soql=self._soql,
+            query=query,
+            sobject=scope.sobject,
+            shape=groups.shape,
+            columns=(),
+            head=groups.statement,
+            tail=Fragment(groups.order),
+            seek=None,
+            counting=groups.statement.wrap("SELECT COUNT(*) FROM (", ")"),
+            limit=_number(query.limit),
+            offset=_number(query.offset) or 0,
+            features=frozenset(features),
+        )
+
+    def _child(
+        self, item: tree.SelectQuery, outer: Scope, parent: tree.Query, level: int
+    ) -> tuple[Fragment, ChildItem]:
+        """Plan a child subquery as one value: a JSON array with one array per row."""
+        query = item.query
+        if level > MAX_CHILD_LEVELS:
+            # Assumed: code and text; the bound is documented.
+            raise self._refusals.malformed(
+                item.position, f"Maximum {MAX_CHILD_LEVELS} levels of subqueries are allowed"
+            )
+        self._check_child(query, parent)
+        name, child, reference = child_relationship_of(self._context, outer.sobject, query.sources[0])
+        scope = Scope(self._context.catalogue, self._refusals, child, self._context.aliases, query.sources)
+        select = SelectList(
+            self._context, scope, lambda inner, inside: self._child(inner, inside, query, level + 1), nested=True
+        )
+        select.add_all(query)
+        shape = select.shape()
+        link = Fragment(f"{scope.alias}.{identifier(reference.name)} = {outer.alias}.{identifier('Id')}")
+        where = balanced("AND", [link, *self._where(query, scope)])
+        order = ", ".join([*self._order(query, scope), f"{scope.alias}.rowid"])
+        columns = select.columns()
+        named = join(", ", [column.wrap("", f" AS c{index}") for index, column in enumerate(columns)])
+        limit, offset = _number(query.limit), _number(query.offset) or 0
+        rows = join(
+            " ",
+            (
+                named.wrap("SELECT ", f" FROM {scope.from_clause()} WHERE"),
+                where,
+                Fragment(f"ORDER BY {order} LIMIT ? OFFSET ?", (-1 if limit is None else limit, offset)),
+            ),
+        )
+        values = ", ".join(f"c{index}" for index in range(len(columns)))
+        fragment = rows.wrap("".join(("(SELECT json_group_array(json_array(", values, ")) FROM (")), "))")
+        return fragment, ChildItem(key=name, index=0, shape=shape)
+
+    def _check_child(self, query: tree.Query, parent: tree.Query) -> None:
+        self._check_clauses(query)
+        if query.group_by is not None or any(_is_aggregate(item) for item in query.select):
+            raise self._refusals.not_evaluated(query.select[0].position, "GROUP" if query.group_by else "COUNT")
+        if query.offset is not None and parent.limit != 1:
+            # Assumed: code and text; the rule is documented.
+            text = "OFFSET in a subquery needs LIMIT 1 in the parent query"
+            raise self._refusals.malformed(query.offset_position, text)
+
+
+def _number(count: int | tree.Bind | None) -> int | None:
+    return count if isinstance(count, int) else None
+
+
+def _is_count(query: tree.Query) -> bool:
+    item = query.select[0]
+    if len(query.select) > 1 or not isinstance(item, tree.SelectExpression) or item.alias:
+        return False
+    call = item.expression
+    return isinstance(call, tree.FunctionCall) and call.name.upper() == "COUNT" and not call.arguments
+
+
+def _is_aggregate(item: tree.SelectItem) -> bool:
+    return isinstance(item, tree.SelectExpression) and any(
+        isinstance(node, tree.FunctionCall) and node.name.upper() in AGGREGATES for node in walk(item)
+    )
