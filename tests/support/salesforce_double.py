@@ -59,8 +59,6 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     #: Packs the body when the client accepts gzip.
     gzipped: bool = False
-    #: Answers before the request's body is read.
-    early: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +93,7 @@ class SalesforceDouble:
         token_forms: What was posted to the token endpoint.
         token_replies: Replies of the token endpoint; when empty it gives out a token.
         valid: Access tokens that are accepted.
+        hasty: Refuse an expired session before the request's body was read, and without recording it.
     """
 
     def __init__(self) -> None:
@@ -103,6 +102,7 @@ class SalesforceDouble:
         self.token_forms: list[dict[str, str]] = []
         self.token_replies: deque[Script] = deque()
         self.valid: set[str] = set()
+        self.hasty = False
         self._scripts: dict[tuple[str, str], deque[Script]] = defaultdict(deque)
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -163,10 +163,13 @@ class SalesforceDouble:
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         scripts = self._scripts.get((request.method, request.path))
-        script: Script = scripts[0] if scripts else Answer(status=404, json=[{"errorCode": "NOT_FOUND", "message": "?"}])
+        script: Script = (
+            scripts[0] if scripts else Answer(status=404, json=[{"errorCode": "NOT_FOUND", "message": "?"}])
+        )
         authorized = request.headers.get("Authorization", "").removeprefix("Bearer ") in self.valid
-        if not (isinstance(script, Answer) and script.early):
-            self.requests.append(await _record(request))
+        if not authorized and self.hasty:
+            return web.json_response(SESSION_EXPIRED, status=401)
+        self.requests.append(await _record(request))
         if not authorized:
             return web.json_response(SESSION_EXPIRED, status=401)
         if scripts and len(scripts) > 1:

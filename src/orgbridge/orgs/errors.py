@@ -1,7 +1,7 @@
 """What can go wrong with configured orgs.
 
-    OrgError
-    +-- UnknownOrg     no org is configured under this name
+OrgError
++-- UnknownOrg     no org is configured under this name
 """
 
 from __future__ import annotations

@@ -148,9 +148,7 @@ async def test_silence_ends_in_a_timeout(
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-async def test_unavailable_is_retried_where_safe(
-    salesforce: Salesforce, double: SalesforceDouble, status: int
-) -> None:
+async def test_unavailable_is_retried_where_safe(salesforce: Salesforce, double: SalesforceDouble, status: int) -> None:
     """An Edge page with 502, 503 or 504 is survived by an update, and ends a create at once."""
     page = Answer(status=status, body=b"<html><h1>Bad Gateway</h1></html>", headers={"Content-Type": "text/html"})
     double.script("PATCH", f"{BASE}/sobjects/Account/001000000000001AAA", page, Answer(status=204))

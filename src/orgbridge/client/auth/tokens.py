@@ -25,7 +25,6 @@ from orgbridge.client.auth.refusals import refusal
 from orgbridge.client.auth.secrets import Secret
 from orgbridge.client.errors import (
     AuthenticationFailed,
-    ConnectionFailed,
     MalformedReply,
     SignInUnavailable,
     connection_error,
@@ -117,7 +116,8 @@ class TokenManager:
 
         Raises:
             AuthenticationFailed: Salesforce refused. The refusal is repeated, without asking again, for some minutes.
-            ConnectionFailed: The token endpoint cannot be reached, also after some tries.
+            SignInUnavailable: The token endpoint cannot be reached or is down, also after some tries.
+            MalformedReply: Something else than the token endpoint answered.
         """
         token, age = self._token, self._clock.monotonic() - self._anchor
         buffer = min(self._config.refresh_buffer, self._config.session_seconds / 2)
@@ -125,7 +125,7 @@ class TokenManager:
             return token
         try:
             return await self._join()
-        except (ConnectionFailed, SignInUnavailable):
+        except SignInUnavailable:
             # An early renewal that fails for now costs nobody a call while the old token still lives.
             if token is not None and token is self._token and age < self._config.session_seconds:
                 return token
@@ -154,7 +154,7 @@ class TokenManager:
         task, self._signing_in = self._signing_in, None
         if task is not None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, AuthenticationFailed, ConnectionFailed, MalformedReply):
+            with contextlib.suppress(asyncio.CancelledError, AuthenticationFailed, MalformedReply):
                 await task
 
     async def _join(self) -> Token:
@@ -185,7 +185,7 @@ class TokenManager:
     async def _sign_in(self) -> Token:
         flow = flow_name(self._credentials)
         async for attempt in stamina.retry_context(
-            on=(ConnectionFailed, SignInUnavailable),
+            on=SignInUnavailable,
             attempts=self._config.attempts,
             timeout=None,
             wait_initial=self._config.wait_initial,
@@ -213,8 +213,12 @@ class TokenManager:
                     if len(body) > _REPLY_BYTES:
                         break
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            # Cut off: the original may quote the URL.
-            raise connection_error(error, self._host) from None
+            # Not a `ConnectionFailed`: of the call that needs the token nothing was sent, whatever happened here.
+            raise SignInUnavailable(
+                cause=connection_error(error, self._host).message,
+                remedy="Check the token URL, and that this machine reaches it (DNS, proxy, firewall, port).",
+                host=self._host,
+            ) from None
         if status != 200:
             raise refusal(status=status, body=bytes(body), host=self._host)
         return self._read(bytes(body))

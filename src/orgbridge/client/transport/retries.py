@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orgbridge.client.errors import (
+    AuthenticationFailed,
     ClientError,
     ConcurrencyExceeded,
     ConnectionFailed,
@@ -39,7 +40,8 @@ def retry_rule(policy: RetryPolicy, resend: Resend) -> Callable[[Exception], boo
     """Return what stamina asks after a failure: False for no more tries, True or a pause in seconds for another one."""
 
     def rule(error: Exception) -> bool | float:
-        if not isinstance(error, ClientError) or resend is Resend.NEVER:
+        # A sign-in has tries of its own.
+        if not isinstance(error, ClientError) or isinstance(error, AuthenticationFailed) or resend is Resend.NEVER:
             return False
         if isinstance(error, ConnectionFailed):
             return resend is Resend.ALWAYS or not error.sent
