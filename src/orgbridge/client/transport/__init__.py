@@ -1,0 +1,1 @@
+"""One HTTP exchange: token, replay, retry, timeouts, limits, counting. Knows no resource of Salesforce."""

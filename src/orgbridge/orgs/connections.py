@@ -1,0 +1,183 @@
+"""Configured orgs and their live clients: one client, one token and one set of descriptions per org.
+
+Nothing is sent before the first call. The names of settings are not known here; `wiring` fills `OrgConfig`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from orgbridge.client import (
+    Credentials,
+    DescribeCache,
+    RetryPolicy,
+    Salesforce,
+    Timeouts,
+    TokenConfig,
+    TransportConfig,
+)
+from orgbridge.kit.clock import Clock
+from orgbridge.orgs.errors import UnknownOrg
+from orgbridge.wire.limits import SESSION_SECONDS
+from orgbridge.wire.versions import DEFAULT_VERSION
+
+#: Name of the org that is meant when none is named.
+DEFAULT_ORG = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrgConfig:
+    """How to reach one org as one user."""
+
+    #: How to sign in.
+    credentials: Credentials
+    #: Full URL of the token endpoint.
+    token_url: str
+    #: What the org is called here.
+    name: str = DEFAULT_ORG
+    #: `v67.0`, `67.0` or `67`.
+    api_version: str = DEFAULT_VERSION
+    #: Calls go here instead of to the instance that the sign-in names.
+    instance_url: str | None = None
+    #: Seconds before its assumed end at which a token is renewed.
+    refresh_buffer: float = 300.0
+    #: Assumed idle life of a session, in seconds.
+    session_seconds: float = float(SESSION_SECONDS)
+    #: Seconds allowed for the parts of a call.
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    #: When a failed call is made again.
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    #: Calls under way at once.
+    max_concurrent: int = 20
+    #: Seconds during which a description is not even checked for changes.
+    describe_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldMap:
+    """Fields of an object, found by API name in any case."""
+
+    #: API name of the object, in Salesforce's case.
+    sobject: str
+    #: Salesforce's description of each field, by its API name in lower case.
+    fields: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+    def get(self, name: str) -> Mapping[str, Any] | None:
+        """Return the description of a field, or None when the object has no such field."""
+        return self.fields.get(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self.fields
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """API names of all fields, in Salesforce's case and order."""
+        return tuple(str(described["name"]) for described in self.fields.values())
+
+    def keys(self) -> tuple[str, ...]:
+        """Return API names of the fields by which records can be found: external ids and idLookup fields."""
+        return tuple(
+            str(described["name"])
+            for described in self.fields.values()
+            if described.get("externalId") or described.get("idLookup")
+        )
+
+
+class OrgConnection:
+    """One org's live client.
+
+    Attributes:
+        config: How the org is reached.
+        salesforce: The client; it signs in at its first call.
+    """
+
+    def __init__(self, config: OrgConfig, clock: Clock) -> None:
+        self.config = config
+        self.salesforce = Salesforce(
+            TokenConfig(
+                credentials=config.credentials,
+                token_url=config.token_url,
+                session_seconds=config.session_seconds,
+                refresh_buffer=config.refresh_buffer,
+                instance_url=config.instance_url,
+                connect_timeout=config.timeouts.connect,
+            ),
+            TransportConfig(
+                api_version=config.api_version,
+                timeouts=config.timeouts,
+                retry=config.retry,
+                max_concurrent=config.max_concurrent,
+            ),
+            clock=clock,
+            describes=DescribeCache(fresh_seconds=config.describe_seconds),
+        )
+
+    async def describe(self, sobject: str) -> FieldMap:
+        """Return the fields of an object; most calls are answered from what is kept.
+
+        Args:
+            sobject: API name, in any case.
+
+        Raises:
+            NotFound: The org has no such object, or the user may not see it.
+            ClientError: Salesforce cannot be reached or refuses.
+        """
+        described = await self.salesforce.describe.sobject(sobject)
+        fields = {str(item["name"]).lower(): item for item in described["fields"]}
+        return FieldMap(sobject=str(described["name"]), fields=fields)
+
+    async def check(self) -> None:
+        """Sign in if need be, and make one cheap call, to learn whether the org can be used.
+
+        Raises:
+            AuthenticationFailed: With cause and remedy.
+            ClientError: The org cannot be reached or refuses.
+        """
+        await self.salesforce.request("GET", "", idempotent=True)
+
+    async def close(self) -> None:
+        """Close all connections; the session lives on at Salesforce."""
+        await self.salesforce.close()
+
+
+class Orgs:
+    """All configured orgs by name."""
+
+    def __init__(self, configs: Iterable[OrgConfig], clock: Clock) -> None:
+        self._connections: dict[str, OrgConnection] = {}
+        for config in configs:
+            if config.name in self._connections:
+                raise ValueError(f"two orgs are configured as {config.name!r}")
+            self._connections[config.name] = OrgConnection(config, clock)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the configured orgs."""
+        return tuple(self._connections)
+
+    def get(self, name: str = DEFAULT_ORG) -> OrgConnection:
+        """Return the connection of an org.
+
+        Raises:
+            UnknownOrg: None is configured under this name.
+        """
+        connection = self._connections.get(name)
+        if connection is None:
+            raise UnknownOrg(name, self.names)
+        return connection
+
+    async def close(self) -> None:
+        """Close all connections of all orgs."""
+        for connection in self._connections.values():
+            await connection.close()
+
+    async def __aenter__(self) -> Orgs:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
