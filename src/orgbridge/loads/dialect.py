@@ -205,7 +205,7 @@ def _first_record(head: bytes) -> bytes:
     outside = outside_quotes(record)
     if b"\r" in outside.removesuffix(b"\r\n"):
         raise UnsupportedLineEnding(
-            "The header ends in a lone carriage return; Salesforce takes LF and CRLF, so save the file with one of these."
+            "The header ends in a lone carriage return; Salesforce takes LF and CRLF, so save it with one of these."
         )
     if newline:
         return record

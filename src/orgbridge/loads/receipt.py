@@ -20,8 +20,15 @@ unprocessed. Instants are ISO 8601 text in UTC.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import itertools
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from orgbridge.loads.remedies import remedy_for
+
+#: Lines that an error group names.
+LINES_NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,19 @@ class ErrorGroup:
     lines: tuple[int, ...]
     #: Message of the first.
     message: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the group with its cause, its remedy and whether a retry can help."""
+        remedy = remedy_for(self.code)
+        return {
+            "code": self.code,
+            "count": self.count,
+            "lines": list(self.lines),
+            "message": self.message,
+            "cause": remedy.cause,
+            "remedy": remedy.remedy,
+            "retry": remedy.retry.value,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +104,22 @@ class PartReceipt:
     error_message: str | None = None
     #: Things worth knowing that lost no row, one sentence each.
     warnings: tuple[str, ...] = ()
+
+    def check(self) -> list[str]:
+        """Return one sentence for each sum of this part that does not come out."""
+        wrong = []
+        accounted = self.succeeded + self.failed + self.unprocessed
+        if accounted != self.rows:
+            wrong.append(f"Part {self.number} holds {self.rows} rows, but {accounted} are accounted for.")
+        if self.sent not in (0, self.rows):
+            wrong.append(f"Part {self.number} holds {self.rows} rows, but {self.sent} were sent.")
+        if not self.sent and self.unprocessed != self.rows:
+            wrong.append(f"Part {self.number} was not sent, but has results for {self.rows - self.unprocessed} rows.")
+        if self.stray_results:
+            wrong.append(f"Salesforce gave {self.stray_results} results that belong to no row of part {self.number}.")
+        if self.missing_results:
+            wrong.append(f"Salesforce gave no result for {self.missing_results} rows of part {self.number}.")
+        return wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +194,81 @@ class Receipt:
 
     def check(self) -> list[str]:
         """Return one sentence for each sum that does not come out; an empty list is the proof."""
-        raise KeyError
+        wrong: list[str] = []
+        row = 1
+        for place, part in enumerate(self.parts):
+            wrong += part.check()
+            if part.number != place:
+                wrong.append(f"Part {part.number} stands in place {place}.")
+            if part.first_row != row:
+                wrong.append(f"Part {part.number} begins with row {part.first_row} where row {row} is due.")
+            row = part.first_row + part.rows
+        totals = self.totals()
+        in_parts = sum(part.rows for part in self.parts)
+        if in_parts != self.rows_read:
+            wrong.append(f"{self.rows_read} rows were read, but the parts hold {in_parts}.")
+        accounted = totals["succeeded"] + totals["failed"] + totals["unprocessed"]
+        if accounted != self.rows_read:
+            wrong.append(f"{self.rows_read} rows were read, but {accounted} are accounted for.")
+        grouped = sum(group.count for group in self.errors)
+        if grouped != totals["failed"] + totals["unprocessed"]:
+            ungood = totals["failed"] + totals["unprocessed"]
+            wrong.append(f"{ungood} rows failed or were not processed, but {grouped} have an error code.")
+        return wrong
+
+    def totals(self) -> dict[str, int]:
+        """Return the row counts of the whole load: `read sent succeeded failed unprocessed ambiguous`."""
+        names = ("sent", "succeeded", "failed", "unprocessed", "ambiguous")
+        return {"read": self.rows_read} | {name: sum(getattr(part, name) for part in self.parts) for name in names}
 
     def to_json(self) -> dict[str, Any]:
         """Return the receipt in the shape that the module describes."""
-        raise KeyError
+        mismatches = self.check()
+        return {
+            "load_id": self.load_id,
+            "object": self.object_name,
+            "operation": self.operation,
+            "external_id_field": self.external_id_field,
+            "state": self.state,
+            "input": asdict(self.input),
+            "rows": self.totals(),
+            "balanced": not mismatches,
+            "mismatches": mismatches,
+            "warnings": list(self.warnings),
+            "parts": [asdict(part) for part in self.parts],
+            "errors": [group.to_json() for group in self.errors],
+            "results": None if self.results is None else asdict(self.results),
+            "api_calls": self.api_calls,
+            "seconds": self.seconds,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+        }
+
+
+def merge_groups(parts: Iterable[Iterable[ErrorGroup]]) -> tuple[ErrorGroup, ...]:
+    """Return the error groups of a load from those of its parts, most frequent first.
+
+    Args:
+        parts: The groups of each part, parts in order.
+    """
+    merged: dict[str, ErrorGroup] = {}
+    for group in itertools.chain.from_iterable(parts):
+        before = merged.get(group.code)
+        if before is not None:
+            lines = (*before.lines, *group.lines)[:LINES_NAMED]
+            group = replace(before, count=before.count + group.count, lines=lines)
+        merged[group.code] = group
+    return tuple(sorted(merged.values(), key=lambda group: -group.count))
+
+
+def groups_to_json(groups: Iterable[ErrorGroup]) -> list[dict[str, Any]]:
+    """Return error groups as they stand in a receipt; `groups_from_json` reads them back."""
+    return [group.to_json() for group in groups]
+
+
+def groups_from_json(items: Iterable[dict[str, Any]]) -> tuple[ErrorGroup, ...]:
+    """Return the error groups that `groups_to_json` wrote."""
+    return tuple(
+        ErrorGroup(code=item["code"], count=item["count"], lines=tuple(item["lines"]), message=item["message"])
+        for item in items
+    )
