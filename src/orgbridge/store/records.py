@@ -94,6 +94,9 @@ class LoadRecord:
     dispatched_at: datetime | None = None
     #: Salesforce's id of the query job, for kind `query`.
     job_id: str | None = None
+    #: What the worker found the input to be, once it had read its head: format, encoding, delimiter, line_ending,
+    #: has_bom, columns, header_record, first_line, first_offset, line_count, and upload warnings.
+    input_facts: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +111,18 @@ class PartRecord:
     state: PartState
     #: Records in the part.
     rows: int
-    #: Bytes of the part's CSV, header included.
+    #: Bytes of the part's records, header not counted.
     bytes: int
-    #: Hash of the part's CSV, hexadecimal.
+    #: Hash of these bytes, hexadecimal.
     sha256: str
     #: Line of the input on which the part's first record begins.
     first_line: int
     #: Number of the part's first record in the input; the first record of all is 1.
     first_row: int
-    #: Key of the part's CSV in the file store.
+    #: Key of the part's records in the file store.
     input_key: str
+    #: How the upload differs from the records: line_ending, upload_line_ending, upload_bytes, mixed_cell_newlines.
+    upload: dict[str, Any] = field(default_factory=dict)
     #: Salesforce's id of the part's job.
     job_id: str | None = None
     #: The job to which an upload was begun; written BEFORE the upload.
@@ -136,9 +141,11 @@ class PartRecord:
     results_key: str | None = None
     #: Hash of the part's matched results, hexadecimal.
     results_sha256: str | None = None
+    #: What matching found besides the counts: ambiguous, stray_results, missing_results, errors grouped by code.
+    findings: dict[str, Any] | None = None
     #: Why the part failed.
     error_message: str | None = None
-    #: Jobs created for this part.
+    #: Jobs created for this part; the last one is the one that counts.
     attempt: int = 0
     #: When this row last changed.
     updated_at: datetime | None = None

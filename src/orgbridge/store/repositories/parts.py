@@ -9,12 +9,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orgbridge.loads.states import PartState
+from orgbridge.loads.states import PART_PATH, PartState
 from orgbridge.store import tables
 from orgbridge.store.errors import RecordMissing
 from orgbridge.store.records import PartRecord
 
 _FIELDS = tuple(field.name for field in fields(PartRecord))
+
+
+def _rank(state: PartState) -> int:
+    return PART_PATH.index(state) if state in PART_PATH else len(PART_PATH) - 1
 
 
 def part_record(row: sa.RowMapping) -> PartRecord:
@@ -65,6 +69,29 @@ class PartRepository:
         )
         if done.rowcount == 0:
             raise RecordMissing(f"Load {load_id} has no part {number}.")
+
+    async def advance(self, load_id: str, number: int, state: PartState, **changes: Any) -> bool:
+        """Set the state and other columns, unless the part has already come further than that state.
+
+        A worker that was frozen and wakes up beside its successor would otherwise put a finished part back.
+
+        Args:
+            load_id: The load.
+            number: The part.
+            state: The state it has reached.
+            changes: Other columns, by their names in `PartRecord`.
+
+        Returns:
+            False when the part was already further, and nothing was changed.
+        """
+        columns = tables.parts.c
+        behind = [other for other in PartState if _rank(other) <= _rank(state)]
+        done = await self._connection.execute(
+            sa.update(tables.parts)
+            .where(columns.load_id == load_id, columns.number == number, columns.state.in_(behind))
+            .values(state=state, **changes)
+        )
+        return bool(done.rowcount)
 
     async def add_calls(self, load_id: str, number: int, calls: int) -> None:
         """Add HTTP requests to the part's count."""

@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("org", sa.String(64), nullable=False, server_default="default"),
         sa.Column("dispatched_at", _instant()),
         sa.Column("job_id", sa.String(18)),
+        sa.Column("input_facts", _json()),
         sa.PrimaryKeyConstraint("id", name="pk_loads"),
     )
     op.create_index("ix_loads_newest", "loads", ["created_at", "id"])
@@ -78,6 +79,7 @@ def upgrade() -> None:
         _count("first_line"),
         _count("first_row"),
         sa.Column("input_key", sa.String(512), nullable=False),
+        sa.Column("upload", _json(), nullable=False),
         sa.Column("job_id", sa.String(18)),
         sa.Column("upload_job_id", sa.String(18)),
         sa.Column("job_state", sa.String(32)),
@@ -87,6 +89,7 @@ def upgrade() -> None:
         _count("api_calls"),
         sa.Column("results_key", sa.String(512)),
         sa.Column("results_sha256", sa.String(64)),
+        sa.Column("findings", _json()),
         sa.Column("error_message", sa.Text),
         sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
         sa.Column("updated_at", _instant()),
