@@ -1,0 +1,116 @@
+"""What is known of an input and of its parts, to and from the store's JSON columns. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from orgbridge.loads.dialect import Dialect
+from orgbridge.loads.inputs import CSVSource
+from orgbridge.loads.matching import PartMatch
+from orgbridge.loads.receipt import ErrorGroup
+from orgbridge.loads.splitter import LineCount, Part
+from orgbridge.store.records import PartRecord
+from orgbridge.wire.bulk import LineEnding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFacts:
+    """What the head of an input told."""
+
+    #: `CSV`, `JSON` or `NDJSON`.
+    format: str
+    #: How the records are written.
+    dialect: Dialect
+    #: Names of the columns.
+    header: tuple[str, ...]
+    #: The header as it stands, record ending included.
+    header_record: bytes
+    #: What line numbers count.
+    line_count: LineCount
+
+    @classmethod
+    def of_source(cls, source: CSVSource) -> InputFacts:
+        """Return the facts of an opened input."""
+        return cls(
+            format=source.format.value,
+            dialect=source.dialect,
+            header=source.header,
+            header_record=source.header_record,
+            line_count=source.line_count,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that the store keeps."""
+        return {
+            "format": self.format,
+            "encoding": self.dialect.encoding,
+            "delimiter": self.dialect.delimiter,
+            "line_ending": self.dialect.line_ending.value,
+            "has_bom": self.dialect.has_bom,
+            "columns": list(self.header),
+            # The canonical form is UTF-8, whatever the input was.
+            "header_record": self.header_record.decode("utf-8"),
+            "line_count": self.line_count.value,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> InputFacts:
+        """Return the facts that the store keeps."""
+        return cls(
+            format=value["format"],
+            dialect=Dialect(
+                delimiter=value["delimiter"],
+                line_ending=LineEnding(value["line_ending"]),
+                encoding=value["encoding"],
+                has_bom=value["has_bom"],
+            ),
+            header=tuple(value["columns"]),
+            header_record=value["header_record"].encode("utf-8"),
+            line_count=LineCount(value["line_count"]),
+        )
+
+
+def upload_facts(part: Part) -> dict[str, Any]:
+    """Return what the store keeps of how a part is uploaded."""
+    return {
+        "line_ending": part.line_ending.value,
+        "upload_line_ending": part.upload_line_ending.value,
+        "upload_bytes": part.upload_bytes,
+        "mixed_cell_newlines": part.mixed_cell_newlines,
+    }
+
+
+def part_of(record: PartRecord) -> Part:
+    """Return the part as the splitter described it."""
+    return Part(
+        number=record.number,
+        first_row=record.first_row,
+        first_line=record.first_line,
+        rows=record.rows,
+        bytes=record.bytes,
+        sha256=record.sha256,
+        line_ending=LineEnding(record.upload["line_ending"]),
+        upload_line_ending=LineEnding(record.upload["upload_line_ending"]),
+        upload_bytes=record.upload["upload_bytes"],
+        mixed_cell_newlines=record.upload["mixed_cell_newlines"],
+    )
+
+
+def findings_of(match: PartMatch, *, sent: bool) -> dict[str, Any]:
+    """Return what the store keeps of a match besides its counts."""
+    return {
+        "sent": sent,
+        "ambiguous": match.ambiguous,
+        "stray_results": match.stray_results,
+        "missing_results": match.missing_results,
+        "errors": [asdict(group) for group in match.errors],
+    }
+
+
+def error_groups(findings: dict[str, Any]) -> tuple[ErrorGroup, ...]:
+    """Return the error groups that the store keeps of a part."""
+    return tuple(
+        ErrorGroup(code=group["code"], count=group["count"], lines=tuple(group["lines"]), message=group["message"])
+        for group in findings["errors"]
+    )

@@ -1,0 +1,353 @@
+"""The dealings of one part with its Salesforce job. Every method is the body of one durable step.
+
+Laws:
+1. The one irreversible act is the commit. It is done only with a job id that is already in the step log, only after
+   the intent was written to the store, and only on a job that is `Open` when looked at.
+2. An upload is begun once per job. If its outcome is unknown the job is discarded and another one made.
+3. A job is discarded only when it is certain that it processed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from orgbridge.client import IngestJobRequest, JobInfo, Salesforce
+from orgbridge.client.errors import Conflicting, NotFound
+from orgbridge.engine.errors import StepRefused
+from orgbridge.engine.facts import InputFacts, part_of
+from orgbridge.engine.faults import Fault, nothing_sent, transient
+from orgbridge.engine.patience import Patience
+from orgbridge.engine.resources import Resources
+from orgbridge.engine.streams import in_threads
+from orgbridge.kit.errors import OrgbridgeError
+from orgbridge.loads.splitter import upload_body
+from orgbridge.loads.states import PartState
+from orgbridge.store.records import JobRecord, JobUse, LoadRecord, PartRecord
+from orgbridge.wire.bulk import TERMINAL_JOB_STATES, IngestOperation, JobState
+
+
+class Upload(StrEnum):
+    """How an upload went."""
+
+    SENT = "sent"
+    #: The load is to be stopped; nothing was sent.
+    CANCELLED = "cancelled"
+    #: An upload to this job was begun before, by a worker that died.
+    INTERRUPTED = "interrupted"
+    #: Salesforce may or may not have the data, or refused it.
+    UNKNOWN = "unknown"
+
+
+class Commit(StrEnum):
+    """How a commit went."""
+
+    COMMITTED = "committed"
+    #: The load is to be stopped; the job was not committed.
+    CANCELLED = "cancelled"
+    #: Somebody aborted or deleted the job before it was committed.
+    GONE = "gone"
+
+
+class Discard(StrEnum):
+    """How giving up a job went."""
+
+    DISCARDED = "discarded"
+    #: Somebody else committed the job: it is processing, and must be waited for.
+    COMMITTED = "committed"
+
+
+@dataclass(frozen=True, slots=True)
+class IngestJobs:
+    """Steps of one part of one load."""
+
+    #: The worker's connections.
+    resources: Resources
+    #: The load.
+    load_id: str
+    #: The part.
+    number: int
+
+    async def create(self) -> str | None:
+        """Create a job and return its id; None when the load is to be stopped.
+
+        A lost reply leaves an `Open` job without data behind: it processes nothing, and Salesforce deletes it.
+        """
+        patience = self.resources.patience()
+        load, part = await patience.until_done(self.records)
+        request = IngestJobRequest(
+            object=load.object_name,
+            operation=IngestOperation(load.operation),
+            external_id_field=load.external_id_field,
+            line_ending=part_of(part).upload_line_ending,
+            column_delimiter=self._facts(load).dialect.column_delimiter,
+        )
+        while True:
+            if await patience.until_done(self._cancel_requested):
+                return None
+            try:
+                job = await self._salesforce(load).bulk.ingest.create(request)
+            except (OrgbridgeError, OSError) as error:
+                await patience.bear(error)
+            else:
+                break
+
+        async def record() -> None:
+            now = self.resources.clock.now()
+            async with self.resources.database.unit() as unit:
+                await unit.jobs.add(
+                    JobRecord(job_id=job.id, load_id=self.load_id, part=self.number, use=JobUse.CREATED, created_at=now)
+                )
+                await unit.parts.advance(
+                    self.load_id,
+                    self.number,
+                    PartState.JOB_CREATED,
+                    job_id=job.id,
+                    job_state=job.state,
+                    attempt=part.attempt + 1,
+                    updated_at=now,
+                )
+
+        await self.resources.patience().until_done(record)
+        return job.id
+
+    async def upload(self, job_id: str) -> Upload:
+        """Send the part's file to a fresh job, unless an upload to it was begun before."""
+        patience = self.resources.patience()
+        load, part = await patience.until_done(self.records)
+        if load.cancel_requested:
+            return Upload.CANCELLED
+
+        async def begin() -> bool:
+            async with self.resources.database.unit() as unit:
+                return await unit.parts.begin_upload(self.load_id, self.number, job_id)
+
+        if not await patience.until_done(begin):
+            return Upload.INTERRUPTED
+        header_record = self._facts(load).header_record
+
+        def body() -> Iterator[bytes]:
+            records = self.resources.files.open_blocks(part.input_key)
+            return upload_body(records, part_of(part), header_record=header_record)
+
+        while True:
+            try:
+                await self._salesforce(load).bulk.ingest.upload(
+                    job_id, lambda: in_threads(body), length=part_of(part).upload_bytes
+                )
+            except (OrgbridgeError, OSError) as error:
+                if nothing_sent(error):
+                    await patience.bear(error)
+                elif transient(error) or isinstance(error, Conflicting | NotFound):
+                    return Upload.UNKNOWN
+                else:
+                    raise
+            else:
+                await self._advance(PartState.UPLOADED, job_id=job_id)
+                return Upload.SENT
+
+    async def commit(self, job_id: str) -> Commit:
+        """Let Salesforce process the job. Looks at it first; a job already on its way is left alone."""
+        patience = self.resources.patience()
+        load, _ = await patience.until_done(self.records)
+        begun = await patience.until_done(lambda: self._commit_begun(job_id))
+        while True:
+            try:
+                job = await self._salesforce(load).bulk.ingest.get(job_id)
+                if job.state is JobState.OPEN:
+                    if not begun and await self._cancel_requested():
+                        return Commit.CANCELLED
+                    if not begun:
+                        # From here on the job counts as possibly committed, whatever becomes of this process.
+                        await self._mark(job_id, JobUse.COMMITTED)
+                        begun = True
+                    job = await self._salesforce(load).bulk.ingest.close(job_id)
+            except NotFound as error:
+                if begun:
+                    raise StepRefused(_vanished(job_id)) from error
+                return Commit.GONE
+            except Conflicting as error:
+                # Somebody was faster: the next look tells what the job is now.
+                await patience.bear(error, may_pass=True)
+                continue
+            except (OrgbridgeError, OSError) as error:
+                await patience.bear(error)
+                continue
+            if job.state is JobState.ABORTED and not begun:
+                return Commit.GONE
+            await patience.until_done(lambda: self._mark(job_id, JobUse.COMMITTED))
+            await self._advance(PartState.COMMITTED, job_id=job_id)
+            return Commit.COMMITTED
+
+    async def wait(self, job_id: str, *, heed_cancel: bool) -> dict[str, Any] | None:
+        """Look at the job until it has ended; None when the load is to be stopped instead.
+
+        Returns:
+            `state` and `error` of the ended job, or `state` `Open` when the job is, against all rules, open again.
+        """
+        patience = self.resources.patience()
+        load, _ = await patience.until_done(self.records)
+        pause = self.resources.config.poll_seconds
+        seen: tuple[Any, ...] = ()
+        while True:
+            job = await self._look(load, job_id, patience)
+            now = (job.state, job.number_records_processed, job.number_records_failed)
+            if now != seen:
+                seen = now
+                await patience.until_done(lambda job=job: self._show(job))  # type: ignore[misc] # bound per turn
+            if job.state in TERMINAL_JOB_STATES or job.state is JobState.OPEN:
+                return {"state": job.state.value, "error": job.error_message}
+            if heed_cancel and await patience.until_done(self._cancel_requested):
+                return None
+            await self.resources.clock.sleep(pause)
+            pause = min(pause * 1.4, self.resources.config.longest_poll_seconds)
+
+    async def abort(self, job_id: str) -> None:
+        """Ask Salesforce to stop a committed job. What it processed before stays processed."""
+        patience = self.resources.patience()
+        load, _ = await patience.until_done(self.records)
+
+        async def act() -> None:
+            job = await self._salesforce(load).bulk.ingest.get(job_id)
+            if job.state in TERMINAL_JOB_STATES:
+                return
+            try:
+                await self._salesforce(load).bulk.ingest.abort(job_id)
+            except Conflicting:
+                # It ended in the same moment; the results will tell how.
+                return
+
+        await patience.until_done(act)
+
+    async def discard(self, job_id: str) -> Discard:
+        """Give up a job that was not committed by us, so that it can never process anything."""
+        patience = self.resources.patience()
+        load, _ = await patience.until_done(self.records)
+        while True:
+            try:
+                job = await self._salesforce(load).bulk.ingest.get(job_id)
+                if job.state is JobState.OPEN:
+                    job = await self._salesforce(load).bulk.ingest.abort(job_id)
+            except NotFound:
+                if await patience.until_done(lambda: self._commit_begun(job_id)):
+                    # It may have processed the rows before it went: it stays on record as committed.
+                    return Discard.DISCARDED
+                break
+            except Conflicting as error:
+                await patience.bear(error, may_pass=True)
+                continue
+            except (OrgbridgeError, OSError) as error:
+                await patience.bear(error)
+                continue
+            if job.state in (JobState.ABORTED, JobState.FAILED):
+                break
+            await patience.until_done(lambda: self._mark(job_id, JobUse.COMMITTED))
+            return Discard.COMMITTED
+        await patience.until_done(lambda: self._mark(job_id, JobUse.DISCARDED))
+        return Discard.DISCARDED
+
+    async def fetch(self, job_id: str) -> dict[str, str]:
+        """Store the job's three results; return their keys by kind."""
+        patience = self.resources.patience()
+        load, _ = await patience.until_done(self.records)
+        keys = {}
+        for kind in ("successfulResults", "failedResults", "unprocessedrecords"):
+            key = f"loads/{self.load_id}/parts/{self.number:05d}.{kind}.csv"
+
+            async def store(kind: str = kind, key: str = key) -> None:
+                async with self._salesforce(load).bulk.ingest.results(job_id, kind) as blocks:
+                    await self.resources.files.write(key, blocks)
+
+            try:
+                await patience.until_done(store)
+            except NotFound as error:
+                raise StepRefused(_vanished(job_id)) from error
+            keys[kind] = key
+        await self._advance(PartState.FETCHED)
+        return keys
+
+    async def note_calls(self, calls: int) -> None:
+        """Add HTTP requests to the part's count."""
+
+        async def note() -> None:
+            async with self.resources.database.unit() as unit:
+                await unit.parts.add_calls(self.load_id, self.number, calls)
+
+        await self.resources.patience().until_done(note)
+
+    @staticmethod
+    def _facts(load: LoadRecord) -> InputFacts:
+        if load.input_facts is None:
+            raise StepRefused(Fault(code="load.not_prepared", message=f"Load {load.id} has parts but no facts."))
+        return InputFacts.from_json(load.input_facts)
+
+    def _salesforce(self, load: LoadRecord) -> Salesforce:
+        return self.resources.orgs.get(load.org).salesforce
+
+    async def records(self) -> tuple[LoadRecord, PartRecord]:
+        """Return the load and the part as the store has them."""
+        async with self.resources.database.unit(write=False) as unit:
+            load = await unit.loads.get(self.load_id)
+            part = await unit.parts.get(self.load_id, self.number)
+        if load is None or part is None:
+            message = f"Load {self.load_id} or its part {self.number} was deleted while it ran."
+            raise StepRefused(Fault(code="load.deleted", message=message))
+        return load, part
+
+    async def _cancel_requested(self) -> bool:
+        return await self.resources.cancel_requested(self.load_id)
+
+    async def _commit_begun(self, job_id: str) -> bool:
+        async with self.resources.database.unit(write=False) as unit:
+            jobs = await unit.jobs.list(self.load_id, use=JobUse.COMMITTED)
+        return any(job.job_id == job_id for job in jobs)
+
+    async def any_committed(self) -> bool:
+        """Tell whether the commit of any job of this part was begun: its rows were, or may have been, processed."""
+        async with self.resources.database.unit(write=False) as unit:
+            jobs = await unit.jobs.list(self.load_id, use=JobUse.COMMITTED)
+        return any(job.part == self.number for job in jobs)
+
+    async def _mark(self, job_id: str, use: JobUse) -> None:
+        async with self.resources.database.unit() as unit:
+            await unit.jobs.mark([job_id], use)
+
+    async def _look(self, load: LoadRecord, job_id: str, patience: Patience) -> JobInfo:
+        try:
+            return await patience.until_done(lambda: self._salesforce(load).bulk.ingest.get(job_id))
+        except NotFound as error:
+            raise StepRefused(_vanished(job_id)) from error
+
+    async def _show(self, job: JobInfo) -> None:
+        processed, failed = job.number_records_processed or 0, job.number_records_failed or 0
+        ended = job.state in TERMINAL_JOB_STATES
+        async with self.resources.database.unit() as unit:
+            await unit.parts.advance(
+                self.load_id,
+                self.number,
+                PartState.FINISHED if ended else PartState.COMMITTED,
+                job_id=job.id,
+                job_state=job.state,
+                succeeded=max(0, processed - failed),
+                failed=failed,
+                error_message=job.error_message,
+                updated_at=self.resources.clock.now(),
+            )
+
+    async def _advance(self, state: PartState, **changes: Any) -> None:
+        async def advance() -> None:
+            async with self.resources.database.unit() as unit:
+                await unit.parts.advance(
+                    self.load_id, self.number, state, updated_at=self.resources.clock.now(), **changes
+                )
+
+        await self.resources.patience().until_done(advance)
+
+
+def _vanished(job_id: str) -> Fault:
+    return Fault(
+        code="job.vanished",
+        message=f"Salesforce no longer knows job {job_id}: whether these rows were processed must be looked up there.",
+    )

@@ -1,0 +1,134 @@
+"""Every row of a part gets its outcome: from Salesforce's results, or from the reason why it was never sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from orgbridge.engine.errors import StepRefused
+from orgbridge.engine.facts import InputFacts, findings_of
+from orgbridge.engine.faults import Fault
+from orgbridge.engine.resources import Resources
+from orgbridge.loads.matching import PartMatch, match_part, unprocessed_part
+from orgbridge.loads.states import PartState
+from orgbridge.store.files import StoredFile
+from orgbridge.store.records import LoadRecord, PartRecord
+from orgbridge.wire.bulk import IngestOperation
+
+
+async def match(resources: Resources, load: LoadRecord, part: PartRecord, keys: dict[str, str]) -> None:
+    """Join a job's results to the part's rows and store them in input order.
+
+    Args:
+        resources: The worker's connections.
+        load: The load.
+        part: The part; its job has ended.
+        keys: Keys of the job's results by kind.
+    """
+    facts = _facts(load)
+
+    def work() -> tuple[PartMatch, StoredFile]:
+        found = match_part(
+            records=_opener(resources, part.input_key),
+            dialect=facts.dialect,
+            header=facts.header,
+            operation=IngestOperation(load.operation),
+            external_id_field=load.external_id_field,
+            successful=_opener(resources, keys["successfulResults"]),
+            failed=_opener(resources, keys["failedResults"]),
+            unprocessed=_opener(resources, keys["unprocessedrecords"]),
+            first_row=part.first_row,
+            first_line=part.first_line,
+            line_count=facts.line_count,
+            attempt=max(1, part.attempt),
+        )
+        return found, resources.files.write_blocks(results_key(part), found.result_blocks())
+
+    await _store(resources, part, work, state=PartState.MATCHED, sent=True, reason=part.error_message)
+
+
+async def account(
+    resources: Resources, load: LoadRecord, part: PartRecord, fault: Fault, *, sent: bool, aborted: bool
+) -> None:
+    """Give every row of a part the same reason for not having been processed.
+
+    Args:
+        resources: The worker's connections.
+        load: The load.
+        part: The part.
+        fault: The reason.
+        sent: Whether the part's job was, or may have been, committed.
+        aborted: Whether the part ends because somebody stopped the load.
+    """
+    facts = _facts(load)
+
+    def work() -> tuple[PartMatch, StoredFile]:
+        found = unprocessed_part(
+            records=_opener(resources, part.input_key),
+            dialect=facts.dialect,
+            first_row=part.first_row,
+            first_line=part.first_line,
+            error_code=fault.code,
+            error_message=fault.message,
+            line_count=facts.line_count,
+            attempt=max(1, part.attempt),
+        )
+        return found, resources.files.write_blocks(results_key(part), found.result_blocks())
+
+    state = PartState.ABORTED if aborted else PartState.FAILED
+    await _store(resources, part, work, state=state, sent=sent, reason=fault.message)
+
+
+def results_key(part: PartRecord) -> str:
+    """Return the key of a part's matched results."""
+    return f"loads/{part.load_id}/parts/{part.number:05d}.results.csv"
+
+
+async def _store(
+    resources: Resources,
+    part: PartRecord,
+    work: Callable[[], tuple[PartMatch, StoredFile]],
+    *,
+    state: PartState,
+    sent: bool,
+    reason: str | None,
+) -> None:
+    patience = resources.patience()
+
+    async def in_thread() -> tuple[PartMatch, StoredFile]:
+        # One at a time: a match holds some hundred bytes per row.
+        async with resources.matching:
+            return await asyncio.to_thread(work)
+
+    found, stored = await patience.until_done(in_thread)
+    if found.rows != part.rows:
+        message = f"Part {part.number} has {part.rows} rows but {found.rows} outcomes were found."
+        raise StepRefused(Fault(code="load.unbalanced", message=message))
+
+    async def record() -> None:
+        async with resources.database.unit() as unit:
+            await unit.parts.advance(
+                part.load_id,
+                part.number,
+                state,
+                succeeded=found.succeeded,
+                failed=found.failed,
+                unprocessed=found.unprocessed,
+                results_key=stored.key,
+                results_sha256=stored.sha256,
+                findings=findings_of(found, sent=sent),
+                error_message=reason,
+                updated_at=resources.clock.now(),
+            )
+
+    await patience.until_done(record)
+
+
+def _facts(load: LoadRecord) -> InputFacts:
+    if load.input_facts is None:
+        raise StepRefused(Fault(code="load.not_prepared", message=f"Load {load.id} has parts but no facts."))
+    return InputFacts.from_json(load.input_facts)
+
+
+def _opener(resources: Resources, key: str) -> Callable[[], Iterator[bytes]]:
+    return lambda: resources.files.open_blocks(key)

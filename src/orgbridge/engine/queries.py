@@ -1,0 +1,251 @@
+"""The workflow of a bulk query: create the job, wait, stream its pages into one file, count what came."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from orgbridge.client import Salesforce
+from orgbridge.client.errors import Conflicting, NotFound
+from orgbridge.engine.completion import Completion
+from orgbridge.engine.errors import StepRefused
+from orgbridge.engine.faults import Fault
+from orgbridge.engine.ingests import note_load_calls
+from orgbridge.engine.records import RecordCounter, without_header
+from orgbridge.engine.resources import Resources
+from orgbridge.engine.steps import run_step
+from orgbridge.loads.states import LoadState
+from orgbridge.store.files import StoredFile
+from orgbridge.store.records import JobRecord, JobUse, LoadRecord
+from orgbridge.wire.bulk import TERMINAL_JOB_STATES, JobState, QueryOperation
+
+
+@dataclass(frozen=True, slots=True)
+class QueryWorkflow:
+    """Runs bulk queries with what the worker has."""
+
+    #: The worker's connections.
+    resources: Resources
+
+    async def run(self, load_id: str) -> str:
+        """Carry a query to its end and return its last state."""
+        steps = _QuerySteps(self.resources, load_id)
+        try:
+            job_id: str | None = await self._step(load_id, "create", steps.create)
+            if job_id is None:
+                return str(await self._step(load_id, "stop", steps.stop))
+            ended: dict[str, Any] | None = await self._step(
+                load_id, "wait", partial(steps.wait, job_id), preemptible=True
+            )
+            if ended is None:
+                await self._step(load_id, "abort", partial(steps.abort, job_id))
+                return str(await self._step(load_id, "stop", steps.stop))
+            if ended["state"] != JobState.JOB_COMPLETE:
+                reason = ended["error"] or "Salesforce gave no reason"
+                message = f"Query job {job_id} ended as {ended['state']}: {reason}."
+                raise StepRefused(Fault(code="job.failed", message=message))
+            fetched: dict[str, Any] = await self._step(load_id, "fetch", partial(steps.fetch, job_id, ended["records"]))
+            return str(await self._step(load_id, "complete", partial(steps.complete, job_id, fetched)))
+        except StepRefused as refusal:
+            fault = refusal.fault
+            completion = Completion(self.resources, load_id)
+            return str(await self._step(load_id, "fail", lambda: completion.fail(fault)))
+
+    async def _step(self, load_id: str, name: str, body: Any, *, preemptible: bool = False) -> Any:
+        note = partial(note_load_calls, self.resources, load_id)
+        return await run_step(name, body, note_calls=note, preemptible=preemptible)
+
+
+@dataclass(frozen=True, slots=True)
+class _QuerySteps:
+    """Bodies of the steps of one query. All of them only read at Salesforce, so each may run again."""
+
+    resources: Resources
+    load_id: str
+
+    async def create(self) -> str | None:
+        """Create the job and return its id; None when the query is to be stopped."""
+        patience = self.resources.patience()
+
+        async def begin() -> LoadRecord:
+            async with self.resources.database.unit() as unit:
+                await unit.loads.begin(self.load_id, self.resources.clock.now())
+            return await self._load()
+
+        load = await patience.until_done(begin)
+        if load.cancel_requested:
+            return None
+        salesforce = self._salesforce(load)
+        operation = QueryOperation(load.operation)
+        job = await patience.until_done(lambda: salesforce.bulk.query.create(load.soql or "", operation))
+
+        async def record() -> None:
+            now = self.resources.clock.now()
+            async with self.resources.database.unit() as unit:
+                await unit.jobs.add(
+                    JobRecord(job_id=job.id, load_id=self.load_id, part=None, use=JobUse.COMMITTED, created_at=now)
+                )
+                changes = {"object_name": job.object} if job.object else {}
+                await unit.loads.update(self.load_id, job_id=job.id, **changes)
+
+        await patience.until_done(record)
+        return job.id
+
+    async def wait(self, job_id: str) -> dict[str, Any] | None:
+        """Look at the job until it has ended; None when the query is to be stopped instead."""
+        patience = self.resources.patience()
+        salesforce = self._salesforce(await patience.until_done(self._load))
+        pause = self.resources.config.poll_seconds
+        seen: int | None = None
+        while True:
+            try:
+                job = await patience.until_done(lambda: salesforce.bulk.query.get(job_id))
+            except NotFound as error:
+                message = f"Salesforce no longer knows query job {job_id}."
+                raise StepRefused(Fault(code="job.vanished", message=message)) from error
+            if job.number_records_processed != seen:
+                seen = job.number_records_processed
+                await patience.until_done(partial(self._show, seen))
+            if job.state in TERMINAL_JOB_STATES:
+                return {
+                    "state": job.state.value,
+                    "error": job.error_message,
+                    "records": job.number_records_processed,
+                }
+            if await patience.until_done(partial(self.resources.cancel_requested, self.load_id)):
+                return None
+            await self.resources.clock.sleep(pause)
+            pause = min(pause * 1.4, self.resources.config.longest_poll_seconds)
+
+    async def abort(self, job_id: str) -> None:
+        """Ask Salesforce to stop the job."""
+        patience = self.resources.patience()
+        salesforce = self._salesforce(await patience.until_done(self._load))
+
+        async def act() -> None:
+            try:
+                await salesforce.bulk.query.abort(job_id)
+            except (Conflicting, NotFound):
+                # It has ended by itself.
+                return
+
+        await patience.until_done(act)
+
+    async def fetch(self, job_id: str, expected: int | None) -> dict[str, Any]:
+        """Stream all pages into the results file, with one header, and count the records."""
+        patience = self.resources.patience()
+        salesforce = self._salesforce(await patience.until_done(self._load))
+        key = f"loads/{self.load_id}/results.csv"
+
+        async def store() -> tuple[StoredFile, RecordCounter, int]:
+            counter = RecordCounter()
+            pages = _Pages(salesforce, job_id, counter)
+            stored = await self.resources.files.write(key, pages.blocks())
+            return stored, counter, pages.announced
+
+        try:
+            stored, counter, announced = await patience.until_done(store)
+        except NotFound as error:
+            message = f"Salesforce no longer has the results of query job {job_id}."
+            raise StepRefused(Fault(code="job.vanished", message=message)) from error
+        records = max(0, counter.records - 1)
+        if records != announced or (expected is not None and records != expected):
+            message = (
+                f"Query job {job_id}: {records} records came, its pages announced {announced}, the job says {expected}."
+            )
+            raise StepRefused(Fault(code="load.unbalanced", message=message))
+        return {"key": stored.key, "bytes": stored.bytes, "sha256": stored.sha256, "records": records}
+
+    async def complete(self, job_id: str, fetched: dict[str, Any]) -> str:
+        """Write the receipt and set the last state."""
+
+        async def record() -> None:
+            now = self.resources.clock.now()
+            load = await self._load()
+            async with self.resources.database.unit() as unit:
+                await unit.loads.update(
+                    self.load_id,
+                    state=LoadState.JOB_COMPLETE,
+                    rows_read=fetched["records"],
+                    rows_succeeded=fetched["records"],
+                    results_key=fetched["key"],
+                    receipt={
+                        "load_id": load.id,
+                        "object": load.object_name,
+                        "operation": load.operation,
+                        "soql": load.soql,
+                        "state": LoadState.JOB_COMPLETE.value,
+                        "job_id": job_id,
+                        "rows": {"read": fetched["records"]},
+                        "balanced": True,
+                        "mismatches": [],
+                        "results": {
+                            "name": fetched["key"],
+                            "bytes": fetched["bytes"],
+                            "sha256": fetched["sha256"],
+                        },
+                        "api_calls": load.api_calls,
+                        "seconds": (now - load.created_at).total_seconds(),
+                        "started_at": (load.started_at or load.created_at).isoformat(),
+                        "finished_at": now.isoformat(),
+                    },
+                    finished_at=now,
+                )
+
+        await self.resources.patience().until_done(record)
+        return LoadState.JOB_COMPLETE.value
+
+    async def stop(self) -> str:
+        """End a query that was cancelled."""
+
+        async def record() -> None:
+            async with self.resources.database.unit() as unit:
+                await unit.loads.update(
+                    self.load_id,
+                    state=LoadState.ABORTED,
+                    error_code="load.cancelled",
+                    error_message="The query was cancelled.",
+                    finished_at=self.resources.clock.now(),
+                )
+
+        await self.resources.patience().until_done(record)
+        return LoadState.ABORTED.value
+
+    async def _show(self, records: int | None) -> None:
+        if records is not None:
+            async with self.resources.database.unit() as unit:
+                await unit.loads.update(self.load_id, rows_read=records)
+
+    async def _load(self) -> LoadRecord:
+        async with self.resources.database.unit(write=False) as unit:
+            load = await unit.loads.get(self.load_id)
+        if load is None:
+            raise StepRefused(Fault(code="load.deleted", message=f"Load {self.load_id} was deleted while it ran."))
+        return load
+
+    def _salesforce(self, load: LoadRecord) -> Salesforce:
+        return self.resources.orgs.get(load.org).salesforce
+
+
+class _Pages:
+    """The pages of a query's results as one CSV; counts records on the way."""
+
+    def __init__(self, salesforce: Salesforce, job_id: str, counter: RecordCounter) -> None:
+        self._salesforce = salesforce
+        self._job_id = job_id
+        self._counter = counter
+        #: Records that the pages' own headers announced.
+        self.announced = 0
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        """Yield the CSV: the header of the first page, then the records of all pages."""
+        first = True
+        async for page in self._salesforce.bulk.query.pages(self._job_id):
+            self.announced += page.number_of_records
+            # Salesforce repeats the header on every page.
+            async for block in page.chunks if first else without_header(page.chunks):
+                self._counter.add(block)
+                yield block
+            first = False

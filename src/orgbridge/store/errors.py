@@ -1,0 +1,79 @@
+"""Errors of the store.
+
+StoreError
++-- StoreUnavailable      the database cannot be reached or does not answer in time
++-- StoreAddressInvalid   the connection string is of no known kind
++-- SchemaOutdated        tables are missing or older than this program
++-- RecordMissing         an update named a row that is not there
++-- UsernameTaken         a user of that name exists
++-- CursorInvalid         a page was asked for with a cursor we did not give
++-- FileKeyInvalid        a key that leaves the store's folder
++-- StoredFileMissing     no file under that key
+"""
+
+from __future__ import annotations
+
+from orgbridge.kit.errors import ErrorKind, OrgbridgeError
+
+
+class StoreError(OrgbridgeError):
+    """The store could not do what was asked."""
+
+    code = "store.error"
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached or does not answer in time."""
+
+    code = "store.unavailable"
+    kind = ErrorKind.UNAVAILABLE
+    retryable = True
+
+
+class StoreAddressInvalid(StoreError):
+    """The connection string must begin with postgresql://, postgres:// or sqlite:///."""
+
+    code = "store.address_invalid"
+    kind = ErrorKind.INVALID
+
+
+class SchemaOutdated(StoreError):
+    """The tables are missing or older than this program: run `orgbridge db upgrade`."""
+
+    code = "store.schema_outdated"
+    kind = ErrorKind.UNAVAILABLE
+
+
+class RecordMissing(StoreError):
+    """The row to be changed does not exist."""
+
+    code = "store.record_missing"
+    kind = ErrorKind.MISSING
+
+
+class UsernameTaken(StoreError):
+    """A user of this name already exists."""
+
+    code = "user.name_taken"
+    kind = ErrorKind.CONFLICT
+
+
+class CursorInvalid(StoreError):
+    """The cursor is not one that this service gave out."""
+
+    code = "page.cursor_invalid"
+    kind = ErrorKind.INVALID
+
+
+class FileKeyInvalid(StoreError):
+    """A file key has letters, digits, `.`, `-` and `_` between slashes, and never `..`."""
+
+    code = "file.key_invalid"
+    kind = ErrorKind.INVALID
+
+
+class StoredFileMissing(StoreError):
+    """No file is stored under this key."""
+
+    code = "file.missing"
+    kind = ErrorKind.MISSING
