@@ -51,5 +51,6 @@ class PortInUse(OrgbridgeError):
         self.host = host
         self.port = port
         super().__init__(
-            f"Port {port} on {host} is in use by another program: stop it, or choose another with --port or ORGBRIDGE_PORT."
+            f"Port {port} on {host} is in use by another program: stop it, or choose another with --port "
+            "or ORGBRIDGE_PORT."
         )

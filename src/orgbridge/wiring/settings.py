@@ -374,14 +374,8 @@ class NamedFiles(PydanticBaseSettingsSource):
             with Path(path).open("rb") as file:
                 data = file.read(_MAX_SECRET_FILE_BYTES + 1)
             if len(data) > _MAX_SECRET_FILE_BYTES:
-                raise SettingsError(
-                    [
-                        SettingFault(
-                            name=name,
-                            reason=f"the file is larger than {_MAX_SECRET_FILE_BYTES} bytes; point it at a file that holds only the value",
-                        )
-                    ]
-                )
+                reason = f"the file is larger than {_MAX_SECRET_FILE_BYTES} bytes; point it at one with only the value"
+                raise SettingsError([SettingFault(name=name, reason=reason)])
             return data.decode("utf-8").rstrip("\r\n") or None, field_name, False
         except OSError as error:
             reason = (
@@ -423,7 +417,7 @@ def load_settings(
         SettingsError: At least one setting is missing or wrong; each is named with its remedy and without its value.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
-    secrets_dir = given.get("orgbridge_secrets_dir") or os.environ.get("ORGBRIDGE_SECRETS_DIR") or None
+    secrets_dir = given.get("orgbridge_secrets_dir") or _environment().get("ORGBRIDGE_SECRETS_DIR") or None
     if secrets_dir is not None and not Path(str(secrets_dir)).is_dir():
         reason = "there is no such folder; point it at a folder with one file per setting"
         raise SettingsError([SettingFault(name="ORGBRIDGE_SECRETS_DIR", reason=reason)])
@@ -441,7 +435,7 @@ def load_settings(
 
 def unknown_names(settings_env: dict[str, str] | None = None) -> list[str]:
     """Return the `ORGBRIDGE_*` variables of the environment that no setting reads: most likely a slip of the pen."""
-    names = settings_env if settings_env is not None else dict(os.environ)
+    names = settings_env if settings_env is not None else _environment()
     known = {name.upper() for name in (*Settings.model_fields, *ClientSettings.model_fields)}
     known |= {f"{name}_FILE" for name in known}
     return sorted(name for name in names if name.startswith("ORGBRIDGE_") and name not in known)
@@ -462,6 +456,10 @@ def load_client_settings(*, env_file: Path | None = Path(".env")) -> ClientSetti
     return ClientSettings(_env_file=env_file)
 
 
+def _environment() -> dict[str, str]:
+    return dict(os.environ)  # noqa: TID251 - this module is the one reader of the environment
+
+
 def _reveal(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret is not None else None
 
@@ -477,7 +475,8 @@ def _fault(item: ErrorDetails) -> SettingFault:
     name = str(item["loc"][0]) if item["loc"] else "settings"
     field = Settings.model_fields.get(name.lower())
     what = item["msg"].removeprefix("Value error, ")
-    what = what[:1].lower() + what[1:]
+    if item["type"] != "value_error":
+        what = what[:1].lower() + what[1:]
     if field is None:
         return SettingFault(name=name.upper(), reason=what)
     example = field.examples[0] if field.examples else ""
