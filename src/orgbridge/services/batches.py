@@ -1,0 +1,206 @@
+"""A list of records in one call: sObject Collections in parallel, results in the order of the input.
+
+A record whose outcome is not known (the reply was lost) is told as such and never sent a second time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orgbridge.client.errors import ClientError, ConnectionFailed, SalesforceError, SalesforceFault
+from orgbridge.client.replies import SaveResult
+from orgbridge.client.salesforce import Salesforce
+from orgbridge.kit.clock import Clock
+from orgbridge.orgs.connections import Orgs
+from orgbridge.services.errors import InvalidRequest
+from orgbridge.services.names import check_id, check_object, check_operation, check_upsert_field
+from orgbridge.wire.bulk import IngestOperation
+from orgbridge.wire.limits import COLLECTION_RECORDS
+
+#: Above this many records `auto` takes the Bulk API. Source: facts/pains.md 32.
+AUTO_COLLECTION_RECORDS = 2_000
+#: Code of a row about which Salesforce said nothing because the connection broke.
+OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+_LOCKED = "UNABLE_TO_LOCK_ROW"
+#: Pauses before rows that met a lock are sent again, in seconds; each is lengthened by up to half.
+_LOCK_PAUSES = (0.5, 1.0, 2.0)
+#: Collections calls at once for one batch, so that one caller does not take the whole org.
+_CALLS_AT_ONCE = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOutcome:
+    """What a batch did, one result per record in the order of the input."""
+
+    #: Results; the list is as long as the input.
+    results: list[SaveResult]
+
+    @property
+    def succeeded(self) -> int:
+        """Records saved."""
+        return sum(result.success for result in self.results)
+
+    @property
+    def failed(self) -> int:
+        """Records not saved, or of unknown outcome."""
+        return len(self.results) - self.succeeded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """What one collections call is to do."""
+
+    sobject: str
+    operation: IngestOperation
+    key: str | None
+    all_or_none: bool
+
+
+class BatchService:
+    """Batches over sObject Collections."""
+
+    def __init__(self, orgs: Orgs, clock: Clock, org: str = "default") -> None:
+        self._orgs = orgs
+        self._clock = clock
+        self._org = org
+        self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
+
+    async def run(
+        self,
+        object_name: str,
+        operation_type: str,
+        records: Sequence[Mapping[str, Any]],
+        *,
+        external_id_field: str | None = None,
+        all_or_none: bool = False,
+    ) -> BatchOutcome:
+        """Send the records, 200 a call, and return what became of each.
+
+        Args:
+            object_name: API name.
+            operation_type: create, insert, update, upsert or delete.
+            records: One mapping per record, keys are field API names.
+            external_id_field: The key of an upsert.
+            all_or_none: Save all or nothing; Salesforce promises it for one call only, so for 200 records.
+
+        Raises:
+            InvalidRequest: The request cannot be carried out; nothing was sent.
+            ClientError: Every call failed in the same way and nothing was saved.
+        """
+        operation = check_operation(operation_type)
+        call = _Call(
+            sobject=check_object(object_name),
+            operation=operation,
+            key=check_upsert_field(operation, external_id_field),
+            all_or_none=all_or_none,
+        )
+        if operation is IngestOperation.HARD_DELETE:
+            raise InvalidRequest("hardDelete needs the Bulk API: set use_bulk_api to true.")
+        if not records:
+            raise InvalidRequest("records is empty.")
+        if all_or_none and len(records) > COLLECTION_RECORDS:
+            raise InvalidRequest(
+                f"all_or_none holds for at most {COLLECTION_RECORDS} records, because Salesforce promises it for one call."
+            )
+        ready = [_prepared(record, operation, number) for number, record in enumerate(records)]
+        results = await self._send(call, ready)
+        if not all_or_none:
+            results = await self._send_locked_again(call, ready, results)
+        return BatchOutcome(results=results)
+
+    async def _send(self, call: _Call, records: list[dict[str, Any]]) -> list[SaveResult]:
+        chunks = [records[start : start + COLLECTION_RECORDS] for start in range(0, len(records), COLLECTION_RECORDS)]
+        gate = asyncio.Semaphore(_CALLS_AT_ONCE)
+
+        async def one(chunk: list[dict[str, Any]]) -> list[SaveResult] | ClientError:
+            async with gate:
+                try:
+                    return await self._call(call, chunk)
+                except ClientError as error:
+                    return error
+
+        replies = await asyncio.gather(*(one(chunk) for chunk in chunks))
+        errors = [reply for reply in replies if isinstance(reply, ClientError)]
+        if len(errors) == len(replies) and not any(_is_unknown(error, call) for error in errors):
+            raise errors[0]
+        results: list[SaveResult] = []
+        for chunk, reply in zip(chunks, replies, strict=True):
+            results.extend(_told(reply, call, len(chunk)) if isinstance(reply, ClientError) else reply)
+        return results
+
+    async def _call(self, call: _Call, chunk: list[dict[str, Any]]) -> list[SaveResult]:
+        collections = self._salesforce().collections
+        match call.operation:
+            case IngestOperation.INSERT:
+                return await collections.create(call.sobject, chunk, all_or_none=call.all_or_none)
+            case IngestOperation.UPDATE:
+                return await collections.update(call.sobject, chunk, all_or_none=call.all_or_none)
+            case IngestOperation.UPSERT:
+                assert call.key is not None, "checked by check_upsert_field"
+                return await collections.upsert(call.sobject, call.key, chunk, all_or_none=call.all_or_none)
+            case IngestOperation.DELETE | IngestOperation.HARD_DELETE:
+                ids = [str(record["Id"]) for record in chunk]
+                return await collections.delete(ids, all_or_none=call.all_or_none)
+
+    async def _send_locked_again(
+        self, call: _Call, records: list[dict[str, Any]], results: list[SaveResult]
+    ) -> list[SaveResult]:
+        for pause in _LOCK_PAUSES:
+            locked = [number for number, result in enumerate(results) if _is_locked(result)]
+            if not locked:
+                break
+            await self._clock.sleep(pause * (1 + self._random.random() / 2))
+            try:
+                again = await self._send(call, [records[number] for number in locked])
+            except ClientError:
+                # What Salesforce said of these rows before still holds: they were locked and nothing was written.
+                break
+            for number, result in zip(locked, again, strict=True):
+                results[number] = result
+        return results
+
+    def _salesforce(self) -> Salesforce:
+        return self._orgs.get(self._org).salesforce
+
+
+def _prepared(record: Mapping[str, Any], operation: IngestOperation, number: int) -> dict[str, Any]:
+    fields = {name: value for name, value in record.items() if name.lower() not in ("id", "attributes")}
+    identifier = next((value for name, value in record.items() if name.lower() == "id"), None)
+    if operation is IngestOperation.INSERT:
+        if identifier:
+            raise InvalidRequest("A record to be created has an Id.", details=[{"row": number + 1, "field": "Id"}])
+        return fields
+    if operation is IngestOperation.UPSERT:
+        return fields if identifier is None else {"Id": identifier, **fields}
+    if not identifier:
+        raise InvalidRequest(f"Record {number + 1} has no Id.", details=[{"row": number + 1, "field": "Id"}])
+    try:
+        full = check_id(str(identifier))
+    except InvalidRequest:
+        place = {"row": number + 1, "field": "Id", "message": "not an id of 15 or 18 characters"}
+        raise InvalidRequest(f"Record {number + 1} has an Id that is none.", details=[place]) from None
+    return {"Id": full} if operation is IngestOperation.DELETE else {"Id": full, **fields}
+
+
+def _is_locked(result: SaveResult) -> bool:
+    return not result.success and any(fault.error_code == _LOCKED for fault in result.errors)
+
+
+def _is_unknown(error: ClientError, call: _Call) -> bool:
+    # Only a create may have happened without a trace; the others can be repeated.
+    return call.operation is IngestOperation.INSERT and isinstance(error, ConnectionFailed) and error.sent
+
+
+def _told(error: ClientError, call: _Call, count: int) -> list[SaveResult]:
+    if _is_unknown(error, call):
+        message = "The connection broke after sending: look whether the record exists before sending it again."
+        fault = SalesforceFault(error_code=OUTCOME_UNKNOWN, message=message)
+    elif isinstance(error, SalesforceError) and error.faults:
+        fault = error.faults[0]
+    else:
+        fault = SalesforceFault(error_code=error.code, message=error.message)
+    return [SaveResult(id=None, success=False, errors=(fault,))] * count

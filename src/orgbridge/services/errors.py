@@ -1,0 +1,211 @@
+"""What a use-case refuses, and how an error of Salesforce is told to a caller.
+
+OrgbridgeError
++-- ServiceError
+|   +-- IdentityError
+|   |   +-- NotSignedIn              identity.not_signed_in
+|   |   +-- WrongCredentials         identity.wrong_credentials
+|   |   +-- ScopeMissing             identity.scope_missing
+|   |   +-- ScopeNotGranted          identity.scope_not_granted
+|   |   +-- UnsupportedGrant         identity.unsupported_grant
+|   |   +-- UnknownUser              identity.user_not_found
+|   |   +-- UnusableKey              identity.unusable_key
+|   +-- InvalidRequest               request.invalid
+|   +-- ColumnsRefused               load.columns_refused
+|   +-- LoadNotFound                 load.not_found
+|   +-- LoadNotFinished              load.not_finished
+|   +-- ResultsMissing               load.results_missing
+|   +-- PathRefused                  load.path_refused
+|   +-- FileNotFound                 load.file_not_found
+|   +-- UploadBroken                 load.upload_broken
+|   +-- OutcomeUnknown               salesforce.outcome_unknown
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from orgbridge.client.errors import AuthenticationFailed, ClientError, SalesforceError, SalesforceFault
+from orgbridge.kit.errors import ErrorKind, OrgbridgeError
+
+
+class ServiceError(OrgbridgeError):
+    """The use-case refused."""
+
+
+class IdentityError(ServiceError):
+    """Signing in, or a right, was refused."""
+
+
+class NotSignedIn(IdentityError):
+    """A bearer token is needed: get one at POST /token."""
+
+    code: ClassVar[str] = "identity.not_signed_in"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNAUTHENTICATED
+
+
+class WrongCredentials(IdentityError):
+    """The user name or the password is wrong."""
+
+    code: ClassVar[str] = "identity.wrong_credentials"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNAUTHENTICATED
+
+
+class ScopeMissing(IdentityError):
+    """The token lacks a scope that this call needs."""
+
+    code: ClassVar[str] = "identity.scope_missing"
+    kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
+
+    def __init__(self, missing: list[str]) -> None:
+        self.missing = missing
+        super().__init__(
+            f"The token lacks the scope {' '.join(missing)}: sign in as a user that has it, and ask for it.",
+            details=[{"scope": scope, "message": "missing"} for scope in missing],
+        )
+
+
+class ScopeNotGranted(IdentityError):
+    """A scope was asked for that the user does not have."""
+
+    code: ClassVar[str] = "identity.scope_not_granted"
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+
+
+class UnsupportedGrant(IdentityError):
+    """The grant type is not served: use grant_type=password."""
+
+    code: ClassVar[str] = "identity.unsupported_grant"
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+
+
+class UnknownUser(IdentityError):
+    """There is no such user."""
+
+    code: ClassVar[str] = "identity.user_not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.MISSING
+
+
+class UnusableKey(IdentityError):
+    """The key that signs tokens cannot be used."""
+
+    code: ClassVar[str] = "identity.unusable_key"
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+
+
+class InvalidRequest(ServiceError):
+    """The request cannot be carried out as it stands."""
+
+    code: ClassVar[str] = "request.invalid"
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+
+
+class ColumnsRefused(ServiceError):
+    """Columns of the input do not fit the object and the operation."""
+
+    code: ClassVar[str] = "load.columns_refused"
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+
+
+class LoadNotFound(ServiceError):
+    """There is no such job."""
+
+    code: ClassVar[str] = "load.not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.MISSING
+
+
+class LoadNotFinished(ServiceError):
+    """The job has not ended yet: ask again when its state is JobComplete, Failed or Aborted."""
+
+    code: ClassVar[str] = "load.not_finished"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    retryable: ClassVar[bool] = True
+
+
+class ResultsMissing(ServiceError):
+    """The job left no results."""
+
+    code: ClassVar[str] = "load.results_missing"
+    kind: ClassVar[ErrorKind] = ErrorKind.MISSING
+
+
+class PathRefused(ServiceError):
+    """The path lies outside of DATA_PATH_INPUT."""
+
+    code: ClassVar[str] = "load.path_refused"
+    kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
+
+
+class FileNotFound(ServiceError):
+    """There is no such file in DATA_PATH_INPUT."""
+
+    code: ClassVar[str] = "load.file_not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.MISSING
+
+
+class UploadBroken(ServiceError):
+    """The upload ended before the whole file had arrived. Nothing was kept."""
+
+    code: ClassVar[str] = "load.upload_broken"
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+    retryable: ClassVar[bool] = True
+
+
+class OutcomeUnknown(ServiceError):
+    """The connection to Salesforce broke after sending: look whether the record exists before sending it again."""
+
+    code: ClassVar[str] = "salesforce.outcome_unknown"
+    kind: ClassVar[ErrorKind] = ErrorKind.UPSTREAM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """An error as the faces of the house tell it."""
+
+    #: Stable text for machines.
+    code: str
+    #: What the caller can do about it.
+    kind: ErrorKind
+    #: True when the identical call may succeed later.
+    retryable: bool
+    #: One or two sentences: cause and remedy.
+    detail: str
+    #: Places inside the request.
+    errors: list[dict[str, Any]]
+    #: Salesforce's own faults: `errorCode`, `message`, `fields`.
+    upstream: list[dict[str, Any]]
+
+
+def trouble_of(error: OrgbridgeError) -> Trouble:
+    """Return what a caller is told about an error.
+
+    A refusal that Salesforce gave to us (our login, our session, our rights) is never the caller's own 401 or 403.
+    """
+    kind = error.kind
+    detail = error.message
+    if isinstance(error, ClientError):
+        if kind in (ErrorKind.UNAUTHENTICATED, ErrorKind.FORBIDDEN):
+            kind = ErrorKind.UPSTREAM
+        if isinstance(error, AuthenticationFailed):
+            detail = f"{error.cause} {error.remedy}"
+    return Trouble(
+        code=error.code,
+        kind=kind,
+        retryable=error.retryable,
+        detail=detail,
+        errors=error.details,
+        upstream=upstream_of(error),
+    )
+
+
+def upstream_of(error: OrgbridgeError) -> list[dict[str, Any]]:
+    """Return Salesforce's faults as Salesforce wrote them, empty when the error is not Salesforce's."""
+    if not isinstance(error, SalesforceError):
+        return []
+    return [fault_json(fault) for fault in error.faults]
+
+
+def fault_json(fault: SalesforceFault) -> dict[str, Any]:
+    """Return one fault of Salesforce in Salesforce's own spelling."""
+    return {"errorCode": fault.error_code, "message": fault.message, "fields": list(fault.fields)}

@@ -1,0 +1,355 @@
+"""Taking in a load: the input is checked, kept and recorded; a worker does the rest.
+
+What is refused leaves nothing behind. What is accepted has its bytes synced in the file store and its row in the
+database before the caller is told its id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from orgbridge.client.errors import NotFound
+from orgbridge.kit.clock import Clock
+from orgbridge.kit.identifiers import new_identifier
+from orgbridge.kit.json import dumps
+from orgbridge.loads.header import check_header
+from orgbridge.loads.inputs import CSVSource, InputFormat, detect_format, open_input
+from orgbridge.loads.states import LoadState
+from orgbridge.orgs.connections import Orgs
+from orgbridge.services.errors import ColumnsRefused, FileNotFound, InvalidRequest, PathRefused
+from orgbridge.services.names import check_object, check_operation, check_upsert_field
+from orgbridge.services.queries import check_soql
+from orgbridge.services.scopes import Caller
+from orgbridge.store.database import Database
+from orgbridge.store.files import FileStore
+from orgbridge.store.records import LoadKind, LoadRecord
+from orgbridge.wire.bulk import IngestOperation, QueryOperation
+
+#: First bytes by which a CSV is judged before the rest of it has arrived.
+HEAD_BYTES = 256 * 1024
+_BLOCK_BYTES = 1024 * 1024
+_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeConfig:
+    """What the intake may read and how loads are cut."""
+
+    #: The only folder from which local files are taken.
+    input_folder: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRequest:
+    """What a caller wants done with an input."""
+
+    #: API name of the object.
+    object_name: str
+    #: The operation's word, as the caller wrote it.
+    operation: str
+    #: The key of an upsert.
+    external_id_field: str | None = None
+    #: Name of the file, as the caller knows it.
+    original_name: str = ""
+    #: Media type, as the caller says.
+    content_type: str | None = None
+    #: Encoding, when it cannot be told from the bytes.
+    encoding: str | None = None
+    #: Delimiter, when it cannot be told from the header.
+    delimiter: str | None = None
+    #: Rows per part; None leaves it to the worker.
+    part_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """A request whose words were checked, with the object's describe."""
+
+    object_name: str
+    operation: IngestOperation
+    key: str | None
+    describe: Mapping[str, Any]
+    request: LoadRequest
+
+
+class LoadService:
+    """Takes in loads and bulk queries."""
+
+    def __init__(
+        self, database: Database, files: FileStore, orgs: Orgs, clock: Clock, config: IntakeConfig, org: str = "default"
+    ) -> None:
+        self._database = database
+        self._files = files
+        self._orgs = orgs
+        self._clock = clock
+        self._config = config
+        self._org = org
+
+    async def submit_stream(self, request: LoadRequest, chunks: AsyncIterator[bytes], caller: Caller) -> LoadRecord:
+        """Keep a stream as the input of a load, and record the load.
+
+        A plain CSV is judged by its first bytes, anything else once it has arrived.
+
+        Raises:
+            InvalidRequest: A word of the request is wrong; nothing was read.
+            InputError: The input is empty, has no usable header or cannot be told; nothing was kept.
+            ColumnsRefused: Columns do not fit the object and the operation; nothing was kept.
+            ClientError: The object is unknown, or Salesforce could not be asked; nothing was read.
+        """
+        checked = await self._check(request)
+        head, rest = await _split_head(chunks)
+        if early := _judged_early(head, request):
+            await self._check_columns(checked, early)
+        return await self._keep(checked, _joined(head, rest), caller)
+
+    async def submit_records(
+        self, request: LoadRequest, records: Sequence[Mapping[str, Any]], caller: Caller
+    ) -> LoadRecord:
+        """Keep records given in the request as the input of a load, and record the load.
+
+        Raises:
+            InvalidRequest: A word of the request is wrong, or there are no records; nothing was kept.
+            InputError: A value has no form in a CSV; nothing was kept.
+            ColumnsRefused: Columns do not fit the object and the operation; nothing was kept.
+            ClientError: The object is unknown, or Salesforce could not be asked; nothing was kept.
+        """
+        if not records:
+            raise InvalidRequest("records is empty.")
+        payload = replace(request, original_name="payload.ndjson", content_type="application/x-ndjson")
+        checked = await self._check(payload)
+
+        async def lines() -> AsyncIterator[bytes]:
+            for start in range(0, len(records), 500):
+                yield b"".join(dumps(record) + b"\n" for record in records[start : start + 500])
+
+        return await self._keep(checked, lines(), caller)
+
+    async def submit_local(self, request: LoadRequest, file_path: str, caller: Caller) -> LoadRecord:
+        """Copy a file of the input folder as the input of a load, and record the load.
+
+        Raises:
+            PathRefused: The path leads outside of the input folder, also by a symlink; nothing was read.
+            FileNotFound: There is no such file; nothing was read.
+            InvalidRequest: A word of the request is wrong; nothing was read.
+            InputError: The input is empty or has no usable header; nothing was kept.
+            ColumnsRefused: Columns do not fit the object and the operation; nothing was kept.
+            ClientError: The object is unknown, or Salesforce could not be asked; nothing was read.
+        """
+        file = await asyncio.to_thread(open_inside, self._config.input_folder, file_path)
+        try:
+            return await self.submit_stream(request, file_blocks(file), caller)
+        finally:
+            file.close()
+
+    async def submit_query(self, object_name: str, soql: str, operation: str, caller: Caller) -> LoadRecord:
+        """Record a bulk query.
+
+        Raises:
+            InvalidRequest: A word of the request is wrong; nothing was kept.
+            ClientError: The object is unknown, or Salesforce could not be asked; nothing was kept.
+        """
+        name, text = check_object(object_name), check_soql(soql)
+        chosen = next((known for known in QueryOperation if known.value.lower() == operation.lower()), None)
+        if chosen is None:
+            raise InvalidRequest("The operation must be query or queryAll.")
+        describe = await self._describe(name)
+        now = self._clock.now()
+        record = LoadRecord(
+            id=new_identifier("load", now),
+            kind=LoadKind.QUERY,
+            object_name=str(describe.get("name") or name),
+            operation=chosen.value,
+            soql=text,
+            state=LoadState.QUEUED,
+            created_by=caller.username,
+            created_at=now,
+            org=self._org,
+        )
+        async with self._database.unit() as unit:
+            await unit.loads.add(record)
+        return record
+
+    async def _check(self, request: LoadRequest) -> _Checked:
+        name, operation = check_object(request.object_name), check_operation(request.operation)
+        key = check_upsert_field(operation, request.external_id_field)
+        describe = await self._describe(name)
+        return _Checked(
+            object_name=str(describe.get("name") or name),
+            operation=operation,
+            key=key,
+            describe=describe,
+            request=request,
+        )
+
+    async def _describe(self, name: str) -> Mapping[str, Any]:
+        try:
+            return await self._orgs.get(self._org).salesforce.describe.sobject(name)
+        except NotFound as error:
+            raise InvalidRequest(
+                f"The org has no object {name}, or its user may not see it.",
+                details=[{"field": "object_name", "code": "load.unknown_object", "message": error.sf_message}],
+            ) from error
+
+    async def _keep(self, checked: _Checked, chunks: AsyncIterator[bytes], caller: Caller) -> LoadRecord:
+        now = self._clock.now()
+        load_id = new_identifier("load", now)
+        key = f"loads/{load_id}/input"
+        kept = False
+        try:
+            stored = await self._files.write(key, chunks)
+            source = await asyncio.to_thread(self._open, key, checked.request)
+            await self._check_columns(checked, source)
+            record = replace(
+                self._record(load_id, checked, source, caller),
+                input_key=key,
+                input_bytes=stored.bytes,
+                input_sha256=stored.sha256,
+            )
+            async with self._database.unit() as unit:
+                await unit.loads.add(record)
+            kept = True
+        finally:
+            if not kept:
+                await self._files.delete(f"loads/{load_id}")
+        return record
+
+    def _record(self, load_id: str, checked: _Checked, source: CSVSource, caller: Caller) -> LoadRecord:
+        request = checked.request
+        options = {
+            "original_name": request.original_name,
+            "content_type": request.content_type,
+            "encoding": request.encoding,
+            "delimiter": request.delimiter,
+            "part_rows": request.part_rows,
+            "detected": {
+                "format": source.format.value,
+                "encoding": source.dialect.encoding,
+                "delimiter": source.dialect.delimiter,
+                "line_ending": source.dialect.line_ending.value,
+                "has_bom": source.dialect.has_bom,
+                "columns": list(source.header),
+            },
+        }
+        return LoadRecord(
+            id=load_id,
+            kind=LoadKind.INGEST,
+            object_name=checked.object_name,
+            operation=checked.operation.value,
+            external_id_field=checked.key,
+            state=LoadState.QUEUED,
+            options={name: value for name, value in options.items() if value not in (None, "")},
+            created_by=caller.username,
+            created_at=self._clock.now(),
+            org=self._org,
+        )
+
+    def _open(self, key: str, request: LoadRequest) -> CSVSource:
+        def open_file() -> BinaryIO:
+            return self._files.path(key).open("rb")
+
+        return open_input(
+            lambda: self._files.open_blocks(key),
+            name=request.original_name,
+            content_type=request.content_type,
+            encoding=request.encoding,
+            delimiter=request.delimiter,
+            open_file=open_file,
+        )
+
+    async def _check_columns(self, checked: _Checked, source: CSVSource) -> None:
+        faults = check_header(
+            source.header,
+            operation=checked.operation,
+            external_id_field=checked.key,
+            describe=checked.describe,
+        )
+        if faults:
+            more = f" ({len(faults)} columns are refused)" if len(faults) > 1 else ""
+            raise ColumnsRefused(f"{faults[0]['message']}{more}", details=faults)
+
+
+def open_inside(folder: Path, file_path: str) -> BinaryIO:
+    """Open a regular file that lies inside a folder once every symlink is followed. Blocks.
+
+    Args:
+        folder: The only folder that may be read.
+        file_path: Relative to the folder, or absolute.
+
+    Raises:
+        PathRefused: The path leads outside.
+        FileNotFound: There is no such regular file inside.
+    """
+    if "\0" in file_path or not file_path.strip():
+        raise PathRefused("file_path is not a path.")
+    try:
+        root = folder.resolve(strict=True)
+    except OSError:
+        raise FileNotFound("DATA_PATH_INPUT is not a folder of this machine: set it to the folder with the files.") from None
+    try:
+        # Not strict: a path outside is refused in the same way whether or not something lies there.
+        resolved = (root / file_path).resolve()
+    except (OSError, RuntimeError):
+        raise PathRefused from None
+    if not resolved.is_relative_to(root):
+        raise PathRefused("file_path leads outside of DATA_PATH_INPUT; only files inside of it are read.")
+    try:
+        descriptor = os.open(resolved, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        raise FileNotFound(f"There is no readable file {Path(file_path).name!r} in DATA_PATH_INPUT.") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFound(f"{Path(file_path).name!r} in DATA_PATH_INPUT is not a regular file.")
+    return os.fdopen(descriptor, "rb")
+
+
+async def file_blocks(file: BinaryIO) -> AsyncIterator[bytes]:
+    """Yield a file's bytes, each block read in a thread."""
+    while block := await asyncio.to_thread(file.read, _BLOCK_BYTES):
+        yield block
+
+
+async def _split_head(chunks: AsyncIterator[bytes]) -> tuple[list[bytes], AsyncIterator[bytes]]:
+    head: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        head.append(chunk)
+        size += len(chunk)
+        if size >= HEAD_BYTES:
+            break
+    return head, chunks
+
+
+async def _joined(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for chunk in head:
+        yield chunk
+    head.clear()
+    async for chunk in rest:
+        yield chunk
+
+
+def _judged_early(head: list[bytes], request: LoadRequest) -> CSVSource | None:
+    """Return the source that the first bytes of a long plain CSV promise, None when they cannot tell."""
+    data = b"".join(head)
+    if len(data) < HEAD_BYTES or data.startswith((_GZIP, _ZIP, *_WIDE_MARKS)):
+        return None
+    if detect_format(request.original_name, request.content_type, data) is not InputFormat.CSV:
+        return None
+    end = data.rfind(b"\n")
+
+    def blocks() -> Iterator[bytes]:
+        return iter([data[: end + 1] if end >= 0 else data])
+
+    return open_input(
+        blocks,
+        name=request.original_name,
+        content_type=request.content_type,
+        encoding=request.encoding,
+        delimiter=request.delimiter,
+    )

@@ -1,0 +1,42 @@
+"""Sums over all loads, for the metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from orgbridge.store import tables
+from orgbridge.store.database import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadTotals:
+    """What all loads in the store add up to."""
+
+    #: Number of loads by state; states without loads are absent.
+    loads: dict[str, int]
+    #: Rows by outcome: succeeded, failed, unprocessed.
+    rows: dict[str, int]
+    #: HTTP requests made to Salesforce for loads.
+    api_calls: int
+
+
+async def load_totals(unit: Unit) -> LoadTotals:
+    """Return the sums over all loads, as of this transaction."""
+    columns = tables.loads.c
+    counted = (columns.rows_succeeded, columns.rows_failed, columns.rows_unprocessed, columns.api_calls)
+    query = sa.select(
+        columns.state,
+        sa.func.count().label("loads"),
+        *(sa.func.coalesce(sa.func.sum(column), 0).label(column.name) for column in counted),
+    ).group_by(columns.state)
+    # Of one package with Unit: the transaction is read here so that Unit need not know every report.
+    rows = (await unit._connection.execute(query)).mappings().all()
+    return LoadTotals(
+        loads={str(row["state"]): int(row["loads"]) for row in rows},
+        rows={
+            name: sum(int(row[f"rows_{name}"]) for row in rows) for name in ("succeeded", "failed", "unprocessed")
+        },
+        api_calls=sum(int(row["api_calls"]) for row in rows),
+    )

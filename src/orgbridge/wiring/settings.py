@@ -1,0 +1,534 @@
+"""Every setting, and the only place that reads the environment.
+
+A setting comes from, in this order: the arguments, the environment, `NAME_FILE` (a file that holds the value), the
+`.env` file, the secrets folder (one file per setting). An empty value counts as not set.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import DotEnvSettingsSource, EnvSettingsSource
+
+from orgbridge.kit.json import JSON, JSONDecodeError, loads
+from orgbridge.wire.limits import INGEST_BATCH_RECORDS, INGEST_JOB_BYTES
+from orgbridge.wire.versions import DEFAULT_VERSION, NEWEST, OLDEST, parse_version
+from orgbridge.wiring.errors import SettingFault, SettingsError
+
+LOGIN_URL = "https://login.salesforce.com/services/oauth2/token"
+_MAX_SECRET_FILE_BYTES = 64 * 1024
+
+
+class AuthFlow(StrEnum):
+    """How the service signs in to Salesforce."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a flow
+    CLIENT_CREDENTIALS = "client_credentials"
+    JWT_BEARER = "jwt_bearer"
+    REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a flow
+
+
+class Settings(BaseSettings):
+    """All settings. The name in the environment is the field's name in upper case."""
+
+    model_config = SettingsConfigDict(
+        case_sensitive=False,
+        env_ignore_empty=True,
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=False,
+    )
+
+    # The application
+    debug_mode: bool = Field(
+        False, description="true for verbose logs as text, false for JSON lines", examples=["false"]
+    )
+    app_name: str = Field(
+        "SalesforceIntegrationAPI", description="the name in the API documents", examples=["SalesforceIntegrationAPI"]
+    )
+    app_version: str = Field("1.0.0", description="the version in the API documents", examples=["1.0.0"])
+    api_v1_str: str = Field(
+        "/api/v1",
+        pattern=r"^(/[A-Za-z0-9._~-]+)+$",
+        description="the prefix of every route, beginning with a slash and not ending in one",
+        examples=["/api/v1"],
+    )
+    backend_cors_origins: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="allowed browser origins, separated by commas",
+        examples=["http://localhost,https://my.app"],
+    )
+
+    # Salesforce
+    salesforce_client_id: str | None = Field(None, description="the consumer key of the app", examples=["3MVG9..."])
+    salesforce_client_secret: SecretStr | None = Field(
+        None, description="the consumer secret of the app", examples=["A1B2C3..."]
+    )
+    salesforce_username: str | None = Field(
+        None, description="the user the service works as", examples=["integration@example.com"]
+    )
+    salesforce_password: SecretStr | None = Field(
+        None, description="that user's password with the security token appended", examples=["mypasswordMYTOKEN"]
+    )
+    salesforce_token_url: str = Field(
+        LOGIN_URL,
+        pattern=r"^https?://[^\s/@]+(/\S*)?$",
+        description="the OAuth token endpoint, a URL without user or password in it",
+        examples=["https://yourdomain.my.salesforce.com/services/oauth2/token"],
+    )
+    salesforce_api_version: str = Field(
+        DEFAULT_VERSION, description=f"an API version from v{OLDEST}.0 to v{NEWEST}.0", examples=["v58.0"]
+    )
+    salesforce_token_refresh_buffer: int = Field(
+        300, ge=0, le=86_400, description="seconds before expiry to sign in anew, 0 to 86400", examples=["300"]
+    )
+    salesforce_auth_flow: AuthFlow | None = Field(
+        None,
+        description="one of password, client_credentials, jwt_bearer, refresh_token; empty chooses by what is set",
+        examples=["client_credentials"],
+    )
+
+    # Logs
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "INFO", description="one of DEBUG, INFO, WARNING, ERROR, CRITICAL", examples=["INFO"]
+    )
+    log_filename: Path | None = Field(
+        None, description="the log file; empty logs to standard error only", examples=["sfdc_api.log"]
+    )
+    log_max_bytes: int = Field(
+        10_485_760, ge=1, description="bytes at which the log file turns over", examples=["10485760"]
+    )
+    log_backup_count: int = Field(5, ge=0, description="how many old log files are kept", examples=["5"])
+
+    # Folders
+    data_path_input: Path = Field(
+        Path("/app/data/input"),
+        description="the only folder that /bulk/local-file-process reads",
+        examples=["/app/data/input"],
+    )
+    data_path_output: Path = Field(
+        Path("/app/data/output"), description="the folder for output files", examples=["/app/data/output"]
+    )
+    data_path_failed: Path = Field(
+        Path("/app/data/failed"), description="the folder for details of failed records", examples=["/app/data/failed"]
+    )
+
+    # Databases and Azure
+    psql_connection_string: SecretStr | None = Field(
+        None,
+        description="a PostgreSQL URL; empty uses SQLite files in the data folder",
+        examples=["postgresql://orgbridge@db.example.com/orgbridge"],
+    )
+    azure_cosmos_endpoint: str | None = Field(
+        None, description="the document store's endpoint", examples=["https://x.documents.azure.com"]
+    )
+    azure_cosmos_key: SecretStr | None = Field(None, description="the document store's key", examples=["..."])
+    azure_cosmos_database: str | None = Field(None, description="the document store's database", examples=["orgbridge"])
+    azure_key_vault_url: str | None = Field(
+        None, description="the vault to take secrets from", examples=["https://x.vault.azure.net"]
+    )
+
+    # The names of the second document; they fill in for missing SALESFORCE_* names.
+    sfcc_client_id: str | None = Field(None, description="fills in for SALESFORCE_CLIENT_ID", examples=["3MVG9..."])
+    sfcc_client_secret: SecretStr | None = Field(
+        None, description="fills in for SALESFORCE_CLIENT_SECRET", examples=["A1B2C3..."]
+    )
+    sfcc_admin_username: str | None = Field(
+        None, description="fills in for SALESFORCE_USERNAME", examples=["admin@example.com"]
+    )
+    sfcc_admin_password: SecretStr | None = Field(
+        None, description="with SFCC_ADMIN_TOKEN appended, fills in for SALESFORCE_PASSWORD", examples=["mypassword"]
+    )
+    sfcc_admin_token: SecretStr | None = Field(
+        None, description="the security token of that user", examples=["MYTOKEN"]
+    )
+    sfcc_domain_name: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9.-]+$",
+        description="the My Domain name or host; fills in for SALESFORCE_TOKEN_URL",
+        examples=["acme or acme.my.salesforce.com"],
+    )
+    sfcc_network_name: str | None = Field(
+        None, description="the Experience Cloud site of the web store", examples=["customers"]
+    )
+    webstore_id: str | None = Field(None, description="the id of the web store", examples=["0ZE000000000001AAA"])
+
+    # Our own tokens
+    jwt_private_key_path: Path | None = Field(
+        None,
+        description="a PEM file with the key that signs tokens; empty makes one in the data folder",
+        examples=["/run/secrets/jwt.pem"],
+    )
+    jwt_public_key_path: Path | None = Field(
+        None,
+        description="a PEM file with the matching public key; empty derives it",
+        examples=["/run/secrets/jwt.pub.pem"],
+    )
+    jwt_algorithm: Literal["EdDSA", "ES256", "RS256"] = Field(
+        "EdDSA", description="one of EdDSA, ES256, RS256", examples=["EdDSA"]
+    )
+    jwt_access_token_expire_minutes: int = Field(
+        30, ge=1, le=1_440, description="minutes that an access token lives, 1 to 1440", examples=["30"]
+    )
+
+    # Orgbridge's own
+    orgbridge_data: Path = Field(
+        Path(".orgbridge"),
+        description="the folder for the embedded database, keys and load files",
+        examples=[".orgbridge"],
+    )
+    orgbridge_host: str = Field("127.0.0.1", description="the address to listen on", examples=["0.0.0.0"])
+    orgbridge_port: int = Field(
+        8000, ge=0, le=65_535, description="the port to listen on, 0 to 65535", examples=["8000"]
+    )
+    orgbridge_workers: int = Field(1, ge=1, le=64, description="service processes, 1 to 64", examples=["1"])
+    orgbridge_part_rows: int = Field(
+        100_000,
+        ge=1,
+        le=10_000_000,
+        description=f"rows of one part of a load, best a multiple of {INGEST_BATCH_RECORDS}",
+        examples=["100000"],
+    )
+    orgbridge_part_bytes: int = Field(
+        INGEST_JOB_BYTES,
+        ge=1_000,
+        le=INGEST_JOB_BYTES,
+        description=f"bytes of one part of a load, at most {INGEST_JOB_BYTES}",
+        examples=[str(INGEST_JOB_BYTES)],
+    )
+    orgbridge_parts_in_parallel: int = Field(
+        5, ge=1, le=25, description="parts of all loads that are at Salesforce at once, 1 to 25", examples=["5"]
+    )
+    orgbridge_poll_seconds: float = Field(
+        2.0, gt=0, le=300, description="seconds between two looks at a Salesforce job", examples=["2"]
+    )
+    orgbridge_lease_seconds: float = Field(
+        15.0, ge=2, le=600, description="seconds after which a silent worker counts as dead", examples=["15"]
+    )
+    orgbridge_salesforce_concurrency: int = Field(
+        20, ge=1, le=100, description="calls to Salesforce at once from one process, 1 to 100", examples=["20"]
+    )
+    orgbridge_salesforce_timeout_seconds: float = Field(
+        120.0, gt=0, le=600, description="seconds to wait for one Salesforce reply", examples=["120"]
+    )
+    orgbridge_max_body_bytes: int = Field(
+        16 * 1024 * 1024,
+        ge=1024,
+        description="largest JSON body in bytes; uploaded files have no limit",
+        examples=["16777216"],
+    )
+    orgbridge_secrets_dir: Path | None = Field(
+        None, description="a folder with one file per setting, named as the setting", examples=["/run/secrets"]
+    )
+    orgbridge_salesforce_jwt_key_path: Path | None = Field(
+        None, description="a PEM file with the RSA key of the JWT bearer flow", examples=["/run/secrets/salesforce.pem"]
+    )
+    orgbridge_salesforce_jwt_audience: str | None = Field(
+        None,
+        description="the audience of the JWT bearer flow; empty derives it",
+        examples=["https://login.salesforce.com"],
+    )
+    orgbridge_salesforce_refresh_token: SecretStr | None = Field(
+        None, description="the refresh token of the refresh_token flow", examples=["5Aep861..."]
+    )
+
+    @field_validator("backend_cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: Any) -> Any:
+        """Accept `a,b` and a JSON list, as the first document's deployments write either."""
+        if not isinstance(value, str):
+            return value
+        if value.strip().startswith("["):
+            try:
+                return loads(value)
+            except JSONDecodeError:
+                raise ValueError("it begins like a JSON list and is not one") from None
+        return [origin.strip() for origin in value.split(",") if origin.strip()]
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper_level(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("salesforce_api_version")
+    @classmethod
+    def _known_version(cls, value: str) -> str:
+        number = parse_version(value)
+        if number is None or not OLDEST <= number <= NEWEST:
+            raise ValueError("Salesforce does not serve this API version, or the project is not tested on it")
+        return f"v{number}.0"
+
+    # Values that come from more than one setting
+
+    @property
+    def client_id(self) -> str | None:
+        """The consumer key, by either name."""
+        return self.salesforce_client_id or self.sfcc_client_id
+
+    @property
+    def client_secret(self) -> str | None:
+        """The consumer secret, by either name."""
+        return _reveal(self.salesforce_client_secret) or _reveal(self.sfcc_client_secret)
+
+    @property
+    def username(self) -> str | None:
+        """The integration user, by either name."""
+        return self.salesforce_username or self.sfcc_admin_username
+
+    @property
+    def password(self) -> str | None:
+        """The password with the security token, by either name."""
+        own = _reveal(self.salesforce_password)
+        if own or self.sfcc_admin_password is None:
+            return own
+        return self.sfcc_admin_password.get_secret_value() + (_reveal(self.sfcc_admin_token) or "")
+
+    @property
+    def token_url(self) -> str:
+        """The token endpoint: its own setting, else made from the My Domain name."""
+        if "salesforce_token_url" in self.model_fields_set or not self.sfcc_domain_name:
+            return self.salesforce_token_url
+        host = self.sfcc_domain_name
+        return f"https://{host if '.' in host else host + '.my.salesforce.com'}/services/oauth2/token"
+
+    @property
+    def auth_flow(self) -> AuthFlow:
+        """The flow that is set, else the one whose settings are present, the safest first."""
+        if self.salesforce_auth_flow is not None:
+            return self.salesforce_auth_flow
+        if self.orgbridge_salesforce_jwt_key_path is not None:
+            return AuthFlow.JWT_BEARER
+        if self.orgbridge_salesforce_refresh_token is not None:
+            return AuthFlow.REFRESH_TOKEN
+        if self.username or self.password:
+            return AuthFlow.PASSWORD
+        return AuthFlow.CLIENT_CREDENTIALS
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL of the tables; with a password in it when PostgreSQL is set."""
+        if self.psql_connection_string is not None:
+            return _sqlalchemy_postgres(self.psql_connection_string.get_secret_value())
+        return f"sqlite+aiosqlite:///{self.orgbridge_data.absolute() / 'orgbridge.sqlite'}"
+
+    def secrets(self) -> list[str]:
+        """Return every secret value, for the redactor of the logs and for nothing else."""
+        values = [
+            value.get_secret_value()
+            for name in type(self).model_fields
+            if isinstance(value := getattr(self, name), SecretStr)
+        ]
+        if self.password:
+            values.append(self.password)
+        return values
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the `NAME_FILE` source behind the plain names of the environment and of the `.env` file."""
+        return (
+            init_settings,
+            env_settings,
+            NamedFiles(settings_cls, env_settings, dotenv_settings),
+            dotenv_settings,
+            file_secret_settings,
+        )
+
+
+class NamedFiles(PydanticBaseSettingsSource):
+    """Settings from the files that `NAME_FILE` variables point at."""
+
+    def __init__(self, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._variables: dict[str, str | None] = {}
+        for source in reversed(sources):
+            if isinstance(source, EnvSettingsSource | DotEnvSettingsSource):
+                self._variables.update({name.lower(): value for name, value in source.env_vars.items()})
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the content of the file named for the field, without the newline at its end.
+
+        Raises:
+            SettingsError: The file cannot be read, is not text or is larger than any secret.
+        """
+        path = self._variables.get(f"{field_name}_file")
+        if not path:
+            return None, field_name, False
+        name = f"{field_name.upper()}_FILE"
+        try:
+            with Path(path).open("rb") as file:
+                data = file.read(_MAX_SECRET_FILE_BYTES + 1)
+            if len(data) > _MAX_SECRET_FILE_BYTES:
+                reason = f"the file is larger than {_MAX_SECRET_FILE_BYTES} bytes; point it at one with only the value"
+                raise SettingsError([SettingFault(name=name, reason=reason)])
+            return data.decode("utf-8").rstrip("\r\n") or None, field_name, False
+        except OSError as error:
+            reason = (
+                f"its file cannot be read ({error.strerror}); point it at a readable file that holds only the value"
+            )
+            raise SettingsError([SettingFault(name=name, reason=reason)]) from error
+        except UnicodeDecodeError as error:
+            reason = "its file is not UTF-8 text; point it at a file that holds only the value"
+            raise SettingsError([SettingFault(name=name, reason=reason)]) from error
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the values of every setting that has a file."""
+        found: dict[str, Any] = {}
+        faults: list[SettingFault] = []
+        for name, field in self.settings_cls.model_fields.items():
+            try:
+                value, key, _ = self.get_field_value(field, name)
+            except SettingsError as error:
+                faults.extend(error.faults)
+                continue
+            if value is not None:
+                found[key] = value
+        if faults:
+            raise SettingsError(faults)
+        return found
+
+
+def load_settings(
+    *, env_file: Path | None = Path(".env"), needs_salesforce: bool = True, **overrides: JSON
+) -> Settings:
+    """Read every setting and check it, alone and together with the others.
+
+    Args:
+        env_file: The `.env` file; one that does not exist is not read.
+        needs_salesforce: False for commands that never call Salesforce.
+        overrides: Settings given as arguments, by field name; None means "not given".
+
+    Raises:
+        SettingsError: At least one setting is missing or wrong; each is named with its remedy and without its value.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    secrets_dir = given.get("orgbridge_secrets_dir") or _environment().get("ORGBRIDGE_SECRETS_DIR") or None
+    if secrets_dir is not None and not Path(str(secrets_dir)).is_dir():
+        reason = "there is no such folder; point it at a folder with one file per setting"
+        raise SettingsError([SettingFault(name="ORGBRIDGE_SECRETS_DIR", reason=reason)])
+    try:
+        settings = Settings(_env_file=env_file, _secrets_dir=secrets_dir, **given)
+    except ValidationError as error:
+        raise SettingsError(
+            [_fault(item) for item in error.errors(include_input=False, include_context=False)]
+        ) from None
+    faults = [*_key_faults(settings), *(_salesforce_faults(settings) if needs_salesforce else [])]
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def unknown_names(settings_env: dict[str, str] | None = None) -> list[str]:
+    """Return the `ORGBRIDGE_*` variables of the environment that no setting reads: most likely a slip of the pen."""
+    names = settings_env if settings_env is not None else _environment()
+    known = {name.upper() for name in (*Settings.model_fields, *ClientSettings.model_fields)}
+    known |= {f"{name}_FILE" for name in known}
+    return sorted(name for name in names if name.startswith("ORGBRIDGE_") and name not in known)
+
+
+class ClientSettings(BaseSettings):
+    """What the commands that call a running service need: where it is, and a token."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    orgbridge_url: str | None = Field(None, description="the service's address", examples=["http://127.0.0.1:8000"])
+    orgbridge_token: SecretStr | None = Field(None, description="an access token of the service", examples=["eyJ..."])
+    orgbridge_data: Path = Field(Path(".orgbridge"), description="the folder with cli.json", examples=[".orgbridge"])
+
+
+def load_client_settings(*, env_file: Path | None = Path(".env")) -> ClientSettings:
+    """Return the address and token given by the environment; each may be missing, `cli.json` then has them."""
+    return ClientSettings(_env_file=env_file)
+
+
+def _environment() -> dict[str, str]:
+    return dict(os.environ)  # noqa: TID251 - this module is the one reader of the environment
+
+
+def _reveal(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret is not None else None
+
+
+def _sqlalchemy_postgres(url: str) -> str:
+    for prefix in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url[len(prefix) :]
+    return url
+
+
+def _fault(item: ErrorDetails) -> SettingFault:
+    name = str(item["loc"][0]) if item["loc"] else "settings"
+    field = Settings.model_fields.get(name.lower())
+    what = item["msg"].removeprefix("Value error, ")
+    if item["type"] != "value_error":
+        what = what[:1].lower() + what[1:]
+    if field is None:
+        return SettingFault(name=name.upper(), reason=what)
+    example = field.examples[0] if field.examples else ""
+    return SettingFault(name=name.upper(), reason=f"{what}; set it to {field.description}, e.g. {example}")
+
+
+def _salesforce_faults(settings: Settings) -> list[SettingFault]:
+    flow = settings.auth_flow
+    needed: dict[str, object] = {"SALESFORCE_CLIENT_ID": settings.client_id}
+    match flow:
+        case AuthFlow.PASSWORD:
+            needed |= {
+                "SALESFORCE_CLIENT_SECRET": settings.client_secret,
+                "SALESFORCE_USERNAME": settings.username,
+                "SALESFORCE_PASSWORD": settings.password,
+            }
+        case AuthFlow.CLIENT_CREDENTIALS:
+            needed |= {"SALESFORCE_CLIENT_SECRET": settings.client_secret}
+        case AuthFlow.JWT_BEARER:
+            needed |= {
+                "SALESFORCE_USERNAME": settings.username,
+                "ORGBRIDGE_SALESFORCE_JWT_KEY_PATH": settings.orgbridge_salesforce_jwt_key_path,
+            }
+        case AuthFlow.REFRESH_TOKEN:
+            needed |= {"ORGBRIDGE_SALESFORCE_REFRESH_TOKEN": settings.orgbridge_salesforce_refresh_token}
+    faults = []
+    for name, value in needed.items():
+        if not value:
+            field = Settings.model_fields[name.lower()]
+            reason = f"it is missing and sign-in by {flow.value} needs it; set it to {field.description}"
+            faults.append(SettingFault(name=name, reason=f"{reason}, or give {name}_FILE"))
+    path = settings.orgbridge_salesforce_jwt_key_path
+    if flow is AuthFlow.JWT_BEARER and path is not None and not path.is_file():
+        faults.append(_no_file("ORGBRIDGE_SALESFORCE_JWT_KEY_PATH"))
+    return faults
+
+
+def _key_faults(settings: Settings) -> list[SettingFault]:
+    faults = []
+    for name in ("jwt_private_key_path", "jwt_public_key_path"):
+        path: Path | None = getattr(settings, name)
+        if path is not None and not path.is_file():
+            faults.append(_no_file(name.upper()))
+    if settings.jwt_public_key_path is not None and settings.jwt_private_key_path is None:
+        reason = "it is missing while JWT_PUBLIC_KEY_PATH is set; set both, or neither"
+        faults.append(SettingFault(name="JWT_PRIVATE_KEY_PATH", reason=reason))
+    url = _reveal(settings.psql_connection_string)
+    if url is not None and not _sqlalchemy_postgres(url).startswith("postgresql+psycopg://"):
+        reason = "it does not begin with postgresql://; set it to a PostgreSQL URL, or leave it empty for SQLite"
+        faults.append(SettingFault(name="PSQL_CONNECTION_STRING", reason=reason))
+    return faults
+
+
+def _no_file(name: str) -> SettingFault:
+    return SettingFault(name=name, reason="there is no file at this path; point it at a PEM file")
