@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any
 
 from orgbridge.kit.errors import ErrorKind, OrgbridgeError
 
@@ -73,25 +73,9 @@ class ServiceRefused(CLIError):
 
     code = "cli.refused"
 
-    #: HTTP status -> what the caller can do.
-    _KINDS: ClassVar[dict[int, ErrorKind]] = {
-        400: ErrorKind.INVALID,
-        401: ErrorKind.UNAUTHENTICATED,
-        403: ErrorKind.FORBIDDEN,
-        404: ErrorKind.MISSING,
-        409: ErrorKind.CONFLICT,
-        413: ErrorKind.TOO_LARGE,
-        422: ErrorKind.INVALID,
-        429: ErrorKind.LIMITED,
-        502: ErrorKind.UPSTREAM,
-        503: ErrorKind.UNAVAILABLE,
-        504: ErrorKind.UPSTREAM,
-    }
-
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         self.status = status
         self.problem = problem
-        self.kind_of_answer = self._KINDS.get(status, ErrorKind.INTERNAL)
         sentence = str(problem.get("detail") or problem.get("title") or f"The service answered {status}")
         for upstream in problem.get("upstream") or []:
             message = str(upstream.get("message", ""))

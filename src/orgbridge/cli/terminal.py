@@ -96,10 +96,12 @@ class Terminal:
             sys.stderr.write(json.dumps(document).decode() + "\n")
             return
         self._err.print(f"error: {error.message}", style="bold red", markup=False)
-        for detail in error.details[:_MAX_DETAILS]:
-            self._err.print(f"  {describe_detail(detail)}", markup=False)
-        if len(error.details) > _MAX_DETAILS:
-            self._err.print(f"  ... and {len(error.details) - _MAX_DETAILS} more")
+        # A message may name its places itself; they are not told twice.
+        places = [text for text in map(describe_detail, error.details) if text and text not in error.message]
+        for text in places[:_MAX_DETAILS]:
+            self._err.print(f"  {text}", markup=False)
+        if len(places) > _MAX_DETAILS:
+            self._err.print(f"  ... and {len(places) - _MAX_DETAILS} more")
 
     @contextmanager
     def bytes_bar(self, description: str, total: int | None) -> Iterator[Bar]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orgbridge.cli.commands.load import ResultKind, follow, save_results
+from orgbridge.cli.loading import ResultKind, follow, save_results
 from orgbridge.cli.context import DataOption, JSONFlag, run, service_address
 from orgbridge.cli.errors import ExitCode, UsageError
 from orgbridge.cli.receipts import exit_code_of, print_receipt

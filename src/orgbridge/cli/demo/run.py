@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orgbridge.cli.commands.load import LoadRequest, ResultKind, save_results, submit
+from orgbridge.cli.loading import LoadRequest, ResultKind, save_results, submit
 from orgbridge.cli.demo.accounts import EXISTING_ID, Account, Accounts
 from orgbridge.cli.demo.checks import ORG_COLUMNS, Check, Ledger, check_org, check_results
 from orgbridge.cli.demo.house import House
