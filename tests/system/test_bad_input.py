@@ -68,9 +68,7 @@ def test_record_beyond_the_job_limit_is_refused(town: Town, shell: dict[str, str
 
 
 @pytest.mark.parametrize("way", ["dots", "absolute", "symlink"])
-def test_path_outside_the_input_folder_is_refused(
-    way: str, town: Town, shell: dict[str, str], tmp_path: Path
-) -> None:
+def test_path_outside_the_input_folder_is_refused(way: str, town: Town, shell: dict[str, str], tmp_path: Path) -> None:
     """The service reads no file outside DATA_PATH_INPUT, also not through a symlink, and tells nothing of it."""
     secret = tmp_path / "secret.csv"
     secret.write_text("Name\r\ntopsecret\r\n")

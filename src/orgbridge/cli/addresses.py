@@ -56,7 +56,9 @@ def read_address(*, url: str | None, token: str | None, folder: Path, prefix: st
             f"No service is known: set ORGBRIDGE_URL and ORGBRIDGE_TOKEN, or start `orgbridge up`, which writes {path}."
         ) from None
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} is not the file that `orgbridge up` writes; delete it and start `up` again.") from error
+        raise UsageError(
+            f"{path} is not the file that `orgbridge up` writes; delete it and start `up` again."
+        ) from error
 
 
 def write_address(folder: Path, address: Address) -> Path:

@@ -1,12 +1,12 @@
 """What stops a command, and the exit code of each kind of trouble.
 
-    OrgbridgeError
-    +-- CLIError
-        +-- UsageError          the command line itself
-        +-- NotSignedIn         no address or no token to talk to
-        +-- ServiceUnreachable  nothing answers at the address
-        +-- ServiceRefused      the service answered with problem JSON
-        +-- DemoFailed          the demo's own checks
+OrgbridgeError
++-- CLIError
+    +-- UsageError          the command line itself
+    +-- NotSignedIn         no address or no token to talk to
+    +-- ServiceUnreachable  nothing answers at the address
+    +-- ServiceRefused      the service answered with problem JSON
+    +-- DemoFailed          the demo's own checks
 """
 
 from __future__ import annotations
@@ -106,8 +106,6 @@ def describe_detail(detail: dict[str, Any]) -> str:
     location = detail.get("loc") or detail.get("pointer")
     if isinstance(location, list | tuple):
         location = ".".join(map(str, location))
-    for name in (detail.get("field"), detail.get("setting"), location):
-        if name:
-            where.append(str(name))
+    where += [str(name) for name in (detail.get("field"), detail.get("setting"), location) if name]
     what = str(detail.get("message") or detail.get("msg") or detail.get("code") or "")
     return f"{', '.join(where)}: {what}" if where else what

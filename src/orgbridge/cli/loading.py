@@ -78,7 +78,7 @@ async def save_results(service: Service, job_id: str, kind: ResultKind, path: Pa
     temporary = path.with_name(path.name + ".part")
     try:
         async with service.results(job_id, kind.value) as blocks:
-            with temporary.open("wb") as file:  # noqa: ASYNC230 - one buffered local file, nothing else waits
+            with temporary.open("wb") as file:
                 async for block in blocks:
                     file.write(block)
         temporary.replace(path)

@@ -75,10 +75,8 @@ def main() -> None:
         place = f" ({error.filename})" if error.filename else ""
         terminal.error(_Unexpected(f"The system refused: {error.strerror or error}{place}."))
         sys.exit(ExitCode.NONE)
-    except Exception as error:
-        terminal.error(
-            _Unexpected(f"This is a fault of Orgbridge: {type(error).__name__}: {error}. Please report it.")
-        )
+    except Exception as error:  # noqa: BLE001 - one of the four edges
+        terminal.error(_Unexpected(f"This is a fault of Orgbridge: {type(error).__name__}: {error}. Please report it."))
         sys.exit(ExitCode.NONE)
 
 

@@ -77,7 +77,9 @@ def receipt_lines(
     ):
         lines.append(f"  {label:<12}{rows(receipt, name):>12,}")
     if rows(receipt, "ambiguous"):
-        lines.append(f"  {'ambiguous':<12}{rows(receipt, 'ambiguous'):>12,}  (identical rows that got different answers)")
+        lines.append(
+            f"  {'ambiguous':<12}{rows(receipt, 'ambiguous'):>12,}  (identical rows that got different answers)"
+        )
     lines += _error_lines(receipt)
     parts = receipt.get("parts") or []
     facts = {"parts": f"{len(parts):,}", "API calls": f"{int(receipt.get('api_calls') or 0):,}"}

@@ -86,10 +86,9 @@ class Service:
         params = {"is_query_job": "true"} if is_query else {}
         return await self._json("GET", f"/bulk/job/{quote(job_id, safe='')}/status", params=params)
 
-    async def jobs(self, params: Params) -> dict[str, Any] | list[Any]:
+    async def jobs(self, params: Params) -> dict[str, Any]:
         """Return one page of jobs, newest first."""
-        answer: dict[str, Any] | list[Any] = await self._json("GET", "/bulk/jobs", params=params)
-        return answer
+        return await self._json("GET", "/bulk/jobs", params=params)
 
     async def receipt(self, job_id: str) -> dict[str, Any]:
         """Return the proof of a finished load."""
@@ -151,10 +150,16 @@ class Service:
         json_body: json.JSON = None,
         data: object = None,
         root: bool = False,
-    ) -> Any:
+    ) -> dict[str, Any]:
         async with self._response(method, path, params=params, json_body=json_body, data=data, root=root) as response:
             body = await response.read()
-            return json.loads(body) if body else {}
+        try:
+            answer = json.loads(body) if body else {}
+        except json.JSONDecodeError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise ServiceUnreachable(f"What answers at {self.address.url} is not Orgbridge; check ORGBRIDGE_URL.")
+        return answer
 
     @asynccontextmanager
     async def _response(
@@ -179,13 +184,15 @@ class Service:
                 if response.status >= 400:
                     raise ServiceRefused(response.status, _problem(await response.read()))
                 yield response
-        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, asyncio.TimeoutError) as error:
+        except (TimeoutError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
             raise ServiceUnreachable(
                 f"The service at {self.address.url} does not answer ({_cause(error)}); "
                 "is it running? `orgbridge up` or `orgbridge serve` starts one."
             ) from error
         except aiohttp.InvalidURL as error:
-            raise ServiceUnreachable(f"{self.address.url} is not an address; ORGBRIDGE_URL is like http://host:8000.") from error
+            raise ServiceUnreachable(
+                f"{self.address.url} is not an address; ORGBRIDGE_URL is like http://host:8000."
+            ) from error
 
 
 def _cause(error: BaseException) -> str:

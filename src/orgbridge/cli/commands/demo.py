@@ -77,7 +77,9 @@ def _tell(story: Story, demo: Demo, terminal: Terminal) -> None:
         terminal.result(line)
     terminal.result("")
     for check in story.checks:
-        terminal.result(f"  {'ok  ' if check.holds else 'FAIL'}  {check.claim}" + (f": {check.detail}" if check.detail else ""))
+        terminal.result(
+            f"  {'ok  ' if check.holds else 'FAIL'}  {check.claim}" + (f": {check.detail}" if check.detail else "")
+        )
     terminal.result("")
     terminal.result(
         "every row is accounted for" if story.holds else "NOT every row is accounted for; the lines marked FAIL say why"

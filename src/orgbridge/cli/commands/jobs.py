@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from orgbridge.cli.loading import ResultKind, follow, save_results
 from orgbridge.cli.context import DataOption, JSONFlag, run, service_address
 from orgbridge.cli.errors import ExitCode, UsageError
+from orgbridge.cli.loading import ResultKind, follow, save_results
 from orgbridge.cli.receipts import exit_code_of, print_receipt
 from orgbridge.cli.service import Service
 from orgbridge.cli.terminal import Terminal
@@ -39,7 +39,7 @@ def list_jobs(
 async def _list(params: dict[str, str | int], terminal: Terminal, folder: Path | None) -> None:
     async with Service(service_address(folder)) as service:
         answer = await service.jobs(params)
-    jobs: list[dict[str, Any]] = answer if isinstance(answer, list) else answer.get("jobs", [])
+    jobs: list[dict[str, Any]] = answer.get("jobs", [])
     if terminal.as_json:
         terminal.document(jobs)
         return

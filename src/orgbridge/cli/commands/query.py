@@ -31,8 +31,10 @@ _TABLE_ROWS = 200
 
 
 def query(
-    soql: Annotated[str, typer.Argument(help="SOQL, e.g. \"SELECT Id, Name FROM Account LIMIT 5\".")],
-    form: Annotated[QueryForm | None, typer.Option("--format", help="Default: a table on a terminal, else CSV.")] = None,
+    soql: Annotated[str, typer.Argument(help='SOQL, e.g. "SELECT Id, Name FROM Account LIMIT 5".')],
+    form: Annotated[
+        QueryForm | None, typer.Option("--format", help="Default: a table on a terminal, else CSV.")
+    ] = None,
     include_deleted: Annotated[bool, typer.Option("--all", help="See the recycle bin too.")] = False,
     data: DataOption = None,
     as_json: JSONFlag = False,
@@ -42,9 +44,7 @@ def query(
     run(_query(soql, chosen, Terminal(as_json=as_json), data, include_deleted=include_deleted))
 
 
-async def _query(
-    soql: str, form: QueryForm, terminal: Terminal, folder: Path | None, *, include_deleted: bool
-) -> None:
+async def _query(soql: str, form: QueryForm, terminal: Terminal, folder: Path | None, *, include_deleted: bool) -> None:
     async with Service(service_address(folder)) as service:
         if is_count(soql):
             answer = await service.query(soql, include_deleted=include_deleted)

@@ -17,7 +17,8 @@ app = typer.Typer(name="users", help="Users of this service.", no_args_is_help=T
 database_app = typer.Typer(name="db", help="The service's own database.", no_args_is_help=True)
 
 StoreOption = Annotated[
-    Path | None, typer.Option("--data", help="Data folder (ORGBRIDGE_DATA).", show_default=".orgbridge", file_okay=False)
+    Path | None,
+    typer.Option("--data", help="Data folder (ORGBRIDGE_DATA).", show_default=".orgbridge", file_okay=False),
 ]
 
 

@@ -178,7 +178,7 @@ class Accounts:
                 case Fault.MISSING_NAME:
                     name = name_cell = ""
                 case Fault.NAME_TOO_LONG:
-                    name = name_cell = ("Über" * 75)
+                    name = name_cell = "Über" * 75
                 case Fault.BAD_NUMBER:
                     revenue = "about 3 million"
                 case Fault.NUMBER_TOO_BIG:
@@ -198,9 +198,7 @@ class Accounts:
             f"https://www.acc{self._slugs[(bits >> 12) & 4095]}.example,{INDUSTRIES[(bits >> 24) % len(INDUSTRIES)]},"
             f"{revenue},{employees},{street_cell},{postal},{city},{country},{accuracy},{parent}\r\n"
         )
-        return Account(
-            row=row, external_id=external_id, name=name, street=street, record=record.encode(), fault=fault
-        )
+        return Account(row=row, external_id=external_id, name=name, street=street, record=record.encode(), fault=fault)
 
     def accounts(self) -> Iterator[Account]:
         """Yield every row in the file's order."""

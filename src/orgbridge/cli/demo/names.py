@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 STEMS = (
-    "Åkerlund", "Müller & Söhne", "São Bento", "Łódź", "Nordwind", "Kováč", "Dvořák", "O'Brien", "Smith, Jones", "Çelik",
-    'The "Blue" Mill', "東京精機", "서울", "Πειραιάς", "Кузнецов", "Ñandú", "Straße 9", "Élan", "Zürich-See", "Fjord",
-    "Hartmann", "Bergström", "Valdés", "Tanaka", "Okonkwo", "Delacroix", "Kowalczyk", "Brightwater", "Greyfield",
-    "Redwood", "Silverton", "Ironbridge",
+    "Åkerlund", "Müller & Söhne", "São Bento", "Łódź", "Nordwind", "Kováč", "Dvořák", "O'Brien", "Smith, Jones",
+    "Çelik", 'The "Blue" Mill', "東京精機", "서울", "Πειραιάς", "Кузнецов", "Ñandú", "Straße 9", "Élan", "Zürich-See",
+    "Fjord", "Hartmann", "Bergström", "Valdés", "Tanaka", "Okonkwo", "Delacroix", "Kowalczyk", "Brightwater",
+    "Greyfield", "Redwood", "Silverton", "Ironbridge",
 )  # fmt: skip
 TRADES = (
     "Pumps", "Werkzeugbau", "Logistics", "Papier", "Énergie", "Foods", "Optik", "Textiles", "Maschinen", "Robotics",
