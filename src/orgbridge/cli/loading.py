@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
+from orgbridge.cli.errors import ServiceRefused, UsageError
 from orgbridge.cli.service import Service, file_chunks
 from orgbridge.cli.terminal import Terminal
 from orgbridge.cli.watching import Status, watch
@@ -40,6 +42,8 @@ class LoadRequest:
         if self.external_id:
             params["external_id_field"] = self.external_id
         if self.encoding:
+            if self.on_server:
+                raise UsageError("--encoding goes with a file that is sent; a file on the service is told by its bytes.")
             params["encoding"] = self.encoding
         return params
 
@@ -71,6 +75,20 @@ async def follow(service: Service, job_id: str, terminal: Terminal, clock: Clock
             bar.set(status.processed, total=status.rows, description=text)
 
         return await watch(service, job_id, clock, show)
+
+
+async def fetch_receipt(service: Service, job_id: str) -> dict[str, Any]:
+    """Return the receipt of a job that has ended; empty when it ended before one could be written.
+
+    Raises:
+        ServiceRefused: The right is missing.
+    """
+    try:
+        return await service.receipt(job_id)
+    except ServiceRefused as refused:
+        if refused.status in (404, 409):
+            return {}
+        raise
 
 
 async def save_results(service: Service, job_id: str, kind: ResultKind, path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orgbridge.cli.errors import ExitCode
+from orgbridge.cli.errors import ExitCode, describe_detail
 from orgbridge.cli.terminal import Terminal
 from orgbridge.cli.watching import Status
 
 _LINES_SHOWN = 5
+_PLACES_SHOWN = 10
 _MESSAGE_CHARS = 90
 
 
@@ -51,7 +52,14 @@ def print_receipt(
         extra: Further lines of the summary, label to text.
     """
     if terminal.as_json:
-        terminal.document({"job_id": status.job_id, "state": status.state, "receipt": dict(receipt)})
+        document = {
+            "job_id": status.job_id,
+            "state": status.state,
+            "error_message": status.error_message or None,
+            "errors": status.error_details,
+            "receipt": dict(receipt) or None,
+        }
+        terminal.document(document)
         return
     for line in receipt_lines(status, receipt, results_at=results_at, extra=extra):
         terminal.result(line)
@@ -68,6 +76,9 @@ def receipt_lines(
     lines = [f"receipt of {status.job_id}: {status.operation} {status.object_name}, {status.state}"]
     if status.error_message:
         lines.append(f"  {status.error_message}")
+        lines += [f"    {place}" for place in _places(status)]
+    if not receipt:
+        return [*lines, "  there is no receipt: it ended before its rows were split into parts"]
     for label, name in (
         ("rows read", "read"),
         ("rows sent", "sent"),
@@ -100,6 +111,12 @@ def receipt_lines(
     where = results_at or f"orgbridge jobs results {status.job_id} -o results.csv"
     lines.append(f"  results: {where}")
     return lines
+
+
+def _places(status: Status) -> list[str]:
+    places = [text for text in map(describe_detail, status.error_details) if text and text not in status.error_message]
+    more = len(places) - _PLACES_SHOWN
+    return places[:_PLACES_SHOWN] + ([f"... and {more} more"] if more > 0 else [])
 
 
 def _error_lines(receipt: Mapping[str, Any]) -> list[str]:

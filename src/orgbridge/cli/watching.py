@@ -28,6 +28,8 @@ class Status:
     #: Rows of the input; None until the split is done.
     rows: int | None
     error_message: str
+    #: Places in the input that the error points at.
+    error_details: list[dict[str, Any]]
     #: The whole answer.
     raw: dict[str, Any]
 
@@ -41,6 +43,8 @@ def status_of(answer: dict[str, Any]) -> Status:
     """Return the status that an answer of the service holds."""
     details = answer.get("job_info_details") or {}
     rows = details.get("rows_read")
+    if rows is None:
+        rows = (answer.get("progress") or {}).get("rows_read")
     return Status(
         job_id=str(answer.get("job_id", "")),
         state=str(answer.get("state", "")),
@@ -50,6 +54,7 @@ def status_of(answer: dict[str, Any]) -> Status:
         failed=int(answer.get("records_failed") or 0),
         rows=int(rows) if rows is not None else None,
         error_message=str(answer.get("error_message") or ""),
+        error_details=[item for item in details.get("error_details") or [] if isinstance(item, dict)],
         raw=answer,
     )
 

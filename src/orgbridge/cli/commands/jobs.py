@@ -10,7 +10,7 @@ import typer
 
 from orgbridge.cli.context import DataOption, JSONFlag, run, service_address
 from orgbridge.cli.errors import ExitCode, UsageError
-from orgbridge.cli.loading import ResultKind, follow, save_results
+from orgbridge.cli.loading import ResultKind, fetch_receipt, follow, save_results
 from orgbridge.cli.receipts import exit_code_of, print_receipt
 from orgbridge.cli.service import Service
 from orgbridge.cli.terminal import Terminal
@@ -27,7 +27,7 @@ def list_jobs(
     state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
     object_name: Annotated[str | None, typer.Option("--object", help="Only jobs on this object.")] = None,
     operation: Annotated[str | None, typer.Option(help="Only jobs of this operation.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 20,
     data: DataOption = None,
     as_json: JSONFlag = False,
 ) -> None:
@@ -54,7 +54,7 @@ async def _list(params: dict[str, str | int], terminal: Terminal, folder: Path |
                 status.object_name,
                 status.processed,
                 status.failed,
-                str(job.get("created_at") or ""),
+                str((job.get("job_info_details") or {}).get("created_at") or ""),
             )
         )
     terminal.table(("job", "state", "operation", "object", "processed", "failed", "created"), rows)
@@ -88,7 +88,7 @@ def watch(job_id: JobId, data: DataOption = None, as_json: JSONFlag = False) -> 
 async def _watch(job_id: str, terminal: Terminal, folder: Path | None) -> ExitCode:
     async with Service(service_address(folder)) as service:
         status = await follow(service, job_id, terminal, SystemClock())
-        receipt = await service.receipt(job_id)
+        receipt = await fetch_receipt(service, job_id)
     print_receipt(terminal, status, receipt)
     return exit_code_of(status, receipt)
 

@@ -9,7 +9,7 @@ import typer
 
 from orgbridge.cli.context import DataOption, JSONFlag, run, service_address
 from orgbridge.cli.errors import ExitCode, UsageError
-from orgbridge.cli.loading import LoadRequest, ResultKind, follow, save_results, submit
+from orgbridge.cli.loading import LoadRequest, ResultKind, fetch_receipt, follow, save_results, submit
 from orgbridge.cli.receipts import exit_code_of, print_receipt
 from orgbridge.cli.service import Service
 from orgbridge.cli.terminal import Terminal
@@ -68,8 +68,8 @@ async def _load(
             return ExitCode.ALL
         terminal.note(f"{job_id}: taken; `orgbridge jobs watch {job_id}` follows it from anywhere")
         status = await follow(service, job_id, terminal, clock)
-        receipt = await service.receipt(job_id)
-        if results is not None:
+        receipt = await fetch_receipt(service, job_id)
+        if results is not None and receipt:
             await save_results(service, job_id, ResultKind.ALL, results)
-        print_receipt(terminal, status, receipt, results_at=str(results) if results else None)
+        print_receipt(terminal, status, receipt, results_at=str(results) if results and receipt else None)
         return exit_code_of(status, receipt)

@@ -12,7 +12,7 @@ from orgbridge.cli.demo.accounts import EXISTING_ID, Account, Accounts
 from orgbridge.cli.demo.checks import ORG_COLUMNS, Check, Ledger, check_org, check_results
 from orgbridge.cli.demo.house import House
 from orgbridge.cli.errors import DemoFailed
-from orgbridge.cli.loading import LoadRequest, ResultKind, save_results, submit
+from orgbridge.cli.loading import LoadRequest, ResultKind, fetch_receipt, save_results, submit
 from orgbridge.cli.receipts import balanced, rows
 from orgbridge.cli.service import Service
 from orgbridge.cli.terminal import Bar, Terminal
@@ -135,7 +135,7 @@ class Demo:
             finally:
                 follow.cancel()
         story.seconds = self._clock.monotonic() - began
-        story.receipt = await service.receipt(job_id)
+        story.receipt = await fetch_receipt(service, job_id)
         await asyncio.to_thread(self.receipt_path.write_bytes, json.dumps(dict(story.receipt)))
 
     async def _kill_half_way(
@@ -164,6 +164,8 @@ class Demo:
             story.checks.append(
                 Check(claim="the worker was killed during the load", holds=story.killed is not None, detail=detail)
             )
+        if not story.receipt:
+            raise DemoFailed(f"The load ended as {story.status.state}: {story.status.error_message}")
         self._say("checking the results file, row by row")
         await save_results(service, story.status.job_id, ResultKind.ALL, self.results_path)
         ledger, checks = await asyncio.to_thread(check_results, self._accounts, self.results_path)
