@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.harness import Killer, verify
-from tests.support.postgres import postgres
+from tests.support.postgres import running_postgres
 from tests.support.processes import Town
 
 pytestmark = [pytest.mark.chaos, pytest.mark.system]
@@ -23,8 +23,8 @@ def backend(request: pytest.FixtureRequest) -> Iterator[tuple[dict[str, str], in
     if request.param == "sqlite":
         yield {}, 1
         return
-    with postgres() as url:
-        yield {"PSQL_CONNECTION_STRING": url}, 3
+    with running_postgres() as server:
+        yield {"PSQL_CONNECTION_STRING": server.create_database()}, 3
 
 
 @pytest.mark.timeout(1800)

@@ -43,7 +43,7 @@ class LoadRequest:
             params["external_id_field"] = self.external_id
         if self.encoding:
             if self.on_server:
-                raise UsageError("--encoding goes with a file that is sent; a file on the service is told by its bytes.")
+                raise UsageError("--encoding is for files that are sent; leave it out with --on-server.")
             params["encoding"] = self.encoding
         return params
 
