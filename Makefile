@@ -1,0 +1,95 @@
+# Everything a person or a CI needs, each target documented by the text after ##. `make` alone prints them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+# The first interpreter that is new enough; give another with `make demo PYTHON=/path/to/python3.12`.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1 && echo $$p && exit; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+RUNTIME := $(VENV)/.runtime
+DEVELOPMENT := $(VENV)/.development
+UV ?= uv
+KILLS ?= 30
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{ printf "  \033[1m%-8s\033[0m %s\n", $$1, $$2 }'
+	@echo
+	@echo "  make demo ROWS=1000000      ten times the rows"
+	@echo "  make demo ARGS=--no-crash   without killing the worker"
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Orgbridge needs Python 3.11, 3.12 or 3.13 and found none." \
+		"Install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 2; }
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment;" \
+		"on Debian and Ubuntu install python3-venv." >&2; exit 2; }
+
+# A stamp per set of pins, so that a warm run installs nothing.
+$(RUNTIME): requirements.txt pyproject.toml | $(BIN)/python
+	@echo "installing what the service needs (requirements.txt, hashes checked)"
+	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
+	@echo "installing what the tests need (requirements-dev.txt, hashes checked)"
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.PHONY: install
+install: $(RUNTIME) ## Install into .venv, nothing else
+
+.PHONY: demo
+demo: $(RUNTIME) ## Run the main job end to end: load 100,000 accounts, kill the worker half way, prove every row
+	@$(BIN)/orgbridge demo $(if $(ROWS),--rows $(ROWS)) $(ARGS)
+
+.PHONY: up
+up: $(RUNTIME) ## Start service, worker and emulated org in one process
+	@$(BIN)/orgbridge up $(ARGS)
+
+.PHONY: test
+test: $(DEVELOPMENT) ## Run every test, real PostgreSQL and the short chaos included
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+.PHONY: check
+check: format-check lint types imports test ## Exactly what CI runs
+
+.PHONY: format
+format: $(DEVELOPMENT) ## Rewrite the code in the house's form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix --select I .
+
+.PHONY: format-check
+format-check: $(DEVELOPMENT)
+	$(BIN)/ruff format --check .
+
+.PHONY: lint
+lint: $(DEVELOPMENT) ## Look for faults with ruff
+	$(BIN)/ruff check .
+
+.PHONY: types
+types: $(DEVELOPMENT) ## Check the types with mypy --strict
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: $(DEVELOPMENT) ## Check who may import whom
+	$(BIN)/lint-imports
+
+.PHONY: chaos
+chaos: $(DEVELOPMENT) ## Kill processes at random moments, long form (KILLS=30 on each backend)
+	$(BIN)/python -m pytest tests/chaos -p no:randomly --kills $(KILLS) --timeout 1800 -v $(ARGS)
+
+.PHONY: bench
+bench: $(DEVELOPMENT) ## Measure, print one table, write benchmarks/results.json
+	$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: lock
+lock: ## Pin the newest versions with hashes (needs uv)
+	$(UV) pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements.txt
+	$(UV) pip compile pyproject.toml --extra build --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --custom-compile-command "make lock" --quiet -c requirements.txt -o requirements-dev.txt

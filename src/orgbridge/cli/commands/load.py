@@ -1,0 +1,75 @@
+"""`orgbridge load`: a file goes in, a receipt comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orgbridge.cli.context import DataOption, JSONFlag, run, service_address
+from orgbridge.cli.errors import ExitCode, UsageError
+from orgbridge.cli.loading import LoadRequest, ResultKind, fetch_receipt, follow, save_results, submit
+from orgbridge.cli.receipts import exit_code_of, print_receipt
+from orgbridge.cli.service import Service
+from orgbridge.cli.terminal import Terminal
+from orgbridge.kit.clock import SystemClock
+from orgbridge.wire.bulk import IngestOperation
+
+
+def load(
+    file: Annotated[Path, typer.Argument(help="CSV, JSON or NDJSON file; gzip and zip are unpacked.")],
+    object_name: Annotated[str, typer.Option("--object", help="API name of the object, e.g. Account.")],
+    operation: Annotated[IngestOperation, typer.Option(help="What to do with each row.")] = IngestOperation.INSERT,
+    external_id: Annotated[str | None, typer.Option(help="External id field, for upsert.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Encoding of the file when it is not UTF-8 or UTF-16.")] = None,
+    on_server: Annotated[
+        bool, typer.Option("--on-server", help="FILE is a path on the service, inside DATA_PATH_INPUT.")
+    ] = False,
+    results: Annotated[Path | None, typer.Option(help="Save all rows with their outcome here.")] = None,
+    wait: Annotated[bool, typer.Option(help="Stay until the load has ended.")] = True,
+    data: DataOption = None,
+    as_json: JSONFlag = False,
+) -> None:
+    """Load a file into Salesforce and account for every row.
+
+    Exit code 0: all rows succeeded; 1: some failed; 2: none done, or bad usage.
+    """
+    terminal = Terminal(as_json=as_json)
+    if not on_server:
+        if not file.exists():
+            raise UsageError(f"There is no file {file}; check the path.")
+        if not file.is_file():
+            raise UsageError(f"{file} is not a file; name one file to load.")
+    if operation is IngestOperation.UPSERT and not external_id:
+        raise UsageError("An upsert needs --external-id: the field by which rows are found, e.g. External_Id__c.")
+    request = LoadRequest(
+        path=file,
+        object_name=object_name,
+        operation=operation,
+        external_id=external_id,
+        encoding=encoding,
+        on_server=on_server,
+    )
+    raise typer.Exit(run(_load(request, terminal, data, results, wait=wait)))
+
+
+async def _load(
+    request: LoadRequest, terminal: Terminal, folder: Path | None, results: Path | None, *, wait: bool
+) -> ExitCode:
+    clock = SystemClock()
+    async with Service(service_address(folder)) as service:
+        job_id = await submit(service, request, terminal)
+        if not wait:
+            if terminal.as_json:
+                terminal.document({"job_id": job_id})
+            else:
+                terminal.result(job_id)
+            return ExitCode.ALL
+        terminal.note(f"{job_id}: taken; `orgbridge jobs watch {job_id}` follows it from anywhere")
+        status = await follow(service, job_id, terminal, clock)
+        receipt = await fetch_receipt(service, job_id)
+        if results is not None and receipt:
+            await save_results(service, job_id, ResultKind.ALL, results)
+        print_receipt(terminal, status, receipt, results_at=str(results) if results and receipt else None)
+        return exit_code_of(status, receipt)

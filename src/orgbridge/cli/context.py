@@ -1,0 +1,46 @@
+"""What every command gets: the terminal, the clock, and the service it talks to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from orgbridge.cli.addresses import Address, read_address
+from orgbridge.wiring.settings import load_client_settings
+
+Result = TypeVar("Result")
+
+JSONFlag = Annotated[bool, typer.Option("--json", help="Write the result as JSON for machines.")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="Data folder that holds cli.json.", show_default=".orgbridge", file_okay=False),
+]
+
+
+def service_address(folder: Path | None = None) -> Address:
+    """Return the service that this shell is signed in to.
+
+    Args:
+        folder: Data folder named on the command line; its `cli.json` then goes before the environment.
+
+    Raises:
+        NotSignedIn: None is known.
+    """
+    if folder is not None:
+        return read_address(url=None, token=None, folder=folder)
+    settings = load_client_settings()
+    token = settings.orgbridge_token
+    return read_address(
+        url=settings.orgbridge_url,
+        token=token.get_secret_value() if token else None,
+        folder=settings.orgbridge_data,
+    )
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run one command's work on an event loop of its own."""
+    return asyncio.run(work)

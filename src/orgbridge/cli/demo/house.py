@@ -1,0 +1,135 @@
+"""A whole Orgbridge in child processes: emulated org, service and worker on free loopback ports, one data folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from orgbridge.cli.addresses import Address
+from orgbridge.cli.demo.memory import Gauge
+from orgbridge.cli.demo.processes import Child, clean_environment, free_port, run_to_end
+from orgbridge.cli.errors import DemoFailed
+from orgbridge.cli.service import Service, sign_in
+from orgbridge.kit import json
+from orgbridge.kit.clock import Clock
+
+_SAMPLE_SECONDS = 0.1
+_PROBE = aiohttp.ClientTimeout(total=3)
+
+
+class House:
+    """The three processes and how much memory two of them take.
+
+    Args:
+        folder: Data, logs and databases go here.
+        clock: For waiting.
+        part_rows: Rows of one part.
+    """
+
+    def __init__(self, folder: Path, clock: Clock, *, part_rows: int) -> None:
+        self.folder = folder
+        self._clock = clock
+        org_port, service_port = free_port(), free_port()
+        self.org_url = f"http://127.0.0.1:{org_port}"
+        self.service_url = f"http://127.0.0.1:{service_port}"
+        settings = {
+            "SALESFORCE_CLIENT_ID": "local-client",
+            "SALESFORCE_CLIENT_SECRET": "local-secret",
+            "SALESFORCE_USERNAME": "admin@local.org",
+            "SALESFORCE_PASSWORD": "localpass",
+            "SALESFORCE_TOKEN_URL": f"{self.org_url}/services/oauth2/token",
+            "ORGBRIDGE_DATA": str(folder / "data"),
+            "ORGBRIDGE_PART_ROWS": str(part_rows),
+            "ORGBRIDGE_POLL_SECONDS": "0.25",
+            "DATA_PATH_INPUT": str(folder),
+            "DATA_PATH_OUTPUT": str(folder / "output"),
+            "DATA_PATH_FAILED": str(folder / "failed"),
+        }
+        self._settings = settings
+        org_arguments = ("emulator", "serve", "--port", str(org_port), "--data", str(folder / "org.sqlite"))
+        self.org = Child("org", org_arguments, {}, folder)
+        self.service = Child("service", ("serve", "--port", str(service_port)), settings, folder)
+        self.worker = Child("worker", ("worker",), settings, folder)
+        self.service_memory, self.worker_memory = Gauge(), Gauge()
+        self._token = ""
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Start all three, wait until they work, and end every process on the way out.
+
+        Raises:
+            DemoFailed: One of them did not start; its last words are in the message.
+        """
+        sampler = asyncio.create_task(self._sample())
+        try:
+            await self.org.start()
+            await self.org.wait_until(lambda: _answers(f"{self.org_url}/services/data"), self._clock)
+            await self._make_user()
+            await self.service.start()
+            await self.service.wait_until(lambda: _answers(f"{self.service_url}/health/live"), self._clock)
+            self.service_memory.watch(self.service.pid)
+            await self.start_worker()
+            self._token = await sign_in(self.service_url, "demo", self._password)
+            await self.service.wait_until(self._ready, self._clock)
+            self.service_memory.mark_idle()
+            self.worker_memory.mark_idle()
+            yield
+        finally:
+            sampler.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sampler
+            await asyncio.gather(*(child.stop() for child in (self.worker, self.service, self.org)))
+
+    @property
+    def address(self) -> Address:
+        """The service, signed in."""
+        return Address(url=self.service_url, token=self._token)
+
+    async def start_worker(self) -> None:
+        """Start the worker, or another one after a kill."""
+        await self.worker.start()
+        self.worker_memory.watch(self.worker.pid)
+
+    async def kill_worker(self) -> int:
+        """Kill the worker with SIGKILL and return its process id."""
+        self.worker_memory.sample()
+        pid = self.worker.pid
+        await self.worker.kill()
+        return pid
+
+    def fallen(self) -> Child | None:
+        """Return a process that ended by itself, None when all run."""
+        return next((child for child in (self.org, self.service, self.worker) if not child.running), None)
+
+    async def _make_user(self) -> None:
+        environment = clean_environment(self._settings)
+        await run_to_end(("db", "upgrade"), environment, self.folder)
+        output = await run_to_end(("users", "create", "demo", "--admin", "--json"), environment, self.folder)
+        try:
+            self._password = str(json.loads(output)["password"])
+        except (json.JSONDecodeError, KeyError) as error:
+            raise DemoFailed("`orgbridge users create` did not answer with the new user.") from error
+
+    async def _ready(self) -> bool:
+        async with Service(self.address) as service:
+            ready, _ = await service.ready()
+            return ready
+
+    async def _sample(self) -> None:
+        while True:
+            self.service_memory.sample()
+            self.worker_memory.sample()
+            await self._clock.sleep(_SAMPLE_SECONDS)
+
+
+async def _answers(url: str) -> bool:
+    try:
+        async with aiohttp.ClientSession(timeout=_PROBE) as session, session.get(url) as response:
+            return response.status < 500
+    except (aiohttp.ClientError, TimeoutError):
+        return False

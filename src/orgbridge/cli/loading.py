@@ -1,0 +1,104 @@
+"""A load from the caller's side: handed in, followed, and its results fetched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from orgbridge.cli.errors import ServiceRefused, UsageError
+from orgbridge.cli.service import Service, file_chunks
+from orgbridge.cli.terminal import Terminal
+from orgbridge.cli.watching import Status, watch
+from orgbridge.kit.clock import Clock
+from orgbridge.wire.bulk import IngestOperation
+
+
+class ResultKind(StrEnum):
+    """Which rows of a finished load."""
+
+    ALL = "all"
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+    UNPROCESSED = "unprocessed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRequest:
+    """What to load and how."""
+
+    path: Path
+    object_name: str
+    operation: IngestOperation
+    external_id: str | None = None
+    encoding: str | None = None
+    #: True when the path is the service's own, inside DATA_PATH_INPUT.
+    on_server: bool = False
+
+    def params(self) -> dict[str, str]:
+        """Return the request's query parameters."""
+        params = {"object_name": self.object_name, "operation_type": self.operation.value}
+        if self.external_id:
+            params["external_id_field"] = self.external_id
+        if self.encoding:
+            if self.on_server:
+                raise UsageError("--encoding is for files that are sent; leave it out with --on-server.")
+            params["encoding"] = self.encoding
+        return params
+
+
+async def submit(service: Service, request: LoadRequest, terminal: Terminal) -> str:
+    """Hand a load to the service and return its id.
+
+    Raises:
+        ServiceRefused: The input or the request was refused; nothing will be sent to Salesforce.
+        ServiceUnreachable: The connection failed; whether the load was taken is not known.
+    """
+    if request.on_server:
+        body = {**request.params(), "file_path": str(request.path), "use_bulk_api": True}
+        return str((await service.local_file(body))["job_id"])
+    size = request.path.stat().st_size
+    with terminal.bytes_bar(f"sending {request.path.name}", size) as bar:
+        answer = await service.upload(
+            name=request.path.name, chunks=file_chunks(request.path, bar.add), params=request.params()
+        )
+    return str(answer["job_id"])
+
+
+async def follow(service: Service, job_id: str, terminal: Terminal, clock: Clock) -> Status:
+    """Watch a job to its end with a progress bar."""
+    with terminal.rows_bar(job_id, None) as bar:
+
+        def show(status: Status) -> None:
+            text = f"{status.operation} {status.object_name}: {status.state}"
+            bar.set(status.processed, total=status.rows, description=text)
+
+        return await watch(service, job_id, clock, show)
+
+
+async def fetch_receipt(service: Service, job_id: str) -> dict[str, Any]:
+    """Return the receipt of a job that has ended; empty when it ended before one could be written.
+
+    Raises:
+        ServiceRefused: The right is missing.
+    """
+    try:
+        return await service.receipt(job_id)
+    except ServiceRefused as refused:
+        if refused.status in (404, 409):
+            return {}
+        raise
+
+
+async def save_results(service: Service, job_id: str, kind: ResultKind, path: Path) -> None:
+    """Write a job's results to a file, whole or not at all."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        async with service.results(job_id, kind.value) as blocks:
+            with temporary.open("wb") as file:
+                async for block in blocks:
+                    file.write(block)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,88 @@
+"""The `orgbridge` command: all commands put together, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from orgbridge import __version__
+from orgbridge.cli.commands import houses, jobs, users
+from orgbridge.cli.commands.demo import demo
+from orgbridge.cli.commands.load import load
+from orgbridge.cli.commands.query import describe, query
+from orgbridge.cli.errors import ExitCode, exit_code
+from orgbridge.cli.terminal import Terminal
+from orgbridge.kit.errors import OrgbridgeError
+
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="orgbridge",
+    help="Salesforce Integration API: load, query and prove what became of every row.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        Terminal().result(f"orgbridge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Salesforce Integration API: load, query and prove what became of every row."""
+
+
+app.command()(houses.up)
+app.command()(demo)
+app.command()(houses.serve)
+app.command()(houses.worker)
+app.command()(load)
+app.command()(query)
+app.command()(describe)
+app.command()(houses.doctor)
+app.add_typer(jobs.app)
+app.add_typer(users.app)
+app.add_typer(users.database_app)
+app.add_typer(houses.emulator_app)
+
+
+def main() -> None:
+    """Run one command line and end the process with its exit code; no traceback ever reaches a person."""
+    terminal = Terminal(as_json="--json" in sys.argv)
+    try:
+        app()
+    except OrgbridgeError as error:
+        terminal.error(error)
+        sys.exit(exit_code(error))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `head` does.
+        sys.stderr.close()
+        sys.exit(ExitCode.SOME_FAILED)
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        terminal.error(_Unexpected(f"The system refused: {error.strerror or error}{place}."))
+        sys.exit(ExitCode.NONE)
+    except Exception as error:  # noqa: BLE001 - one of the four edges
+        terminal.error(_Unexpected(f"This is a fault of Orgbridge: {type(error).__name__}: {error}. Please report it."))
+        sys.exit(ExitCode.NONE)
+
+
+class _Unexpected(OrgbridgeError):
+    """Something that no part of the house foresaw."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""A receipt for people, and the exit code that it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orgbridge.cli.errors import ExitCode, describe_detail
+from orgbridge.cli.terminal import Terminal
+from orgbridge.cli.watching import Status
+
+_LINES_SHOWN = 5
+_PLACES_SHOWN = 10
+_MESSAGE_CHARS = 90
+
+
+def rows(receipt: Mapping[str, Any], name: str) -> int:
+    """Return one of the receipt's counts of rows, 0 where it was never reached."""
+    return int((receipt.get("rows") or {}).get(name) or 0)
+
+
+def balanced(receipt: Mapping[str, Any]) -> bool:
+    """Return whether rows read = succeeded + failed + unprocessed, and the receipt's own checks agree."""
+    outcome = sum(rows(receipt, name) for name in ("succeeded", "failed", "unprocessed"))
+    return rows(receipt, "read") == outcome and bool(receipt.get("balanced")) and not receipt.get("mismatches")
+
+
+def exit_code_of(status: Status, receipt: Mapping[str, Any]) -> ExitCode:
+    """Return what the shell learns: 0 all rows, 1 some failed, 2 none done."""
+    succeeded = rows(receipt, "succeeded")
+    lost = rows(receipt, "failed") + rows(receipt, "unprocessed")
+    if status.state == "JobComplete" and lost == 0 and balanced(receipt):
+        return ExitCode.ALL
+    return ExitCode.SOME_FAILED if succeeded else ExitCode.NONE
+
+
+def print_receipt(
+    terminal: Terminal,
+    status: Status,
+    receipt: Mapping[str, Any],
+    *,
+    results_at: str | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> None:
+    """Write the receipt as the command's result: the whole document as JSON, a summary for people.
+
+    Args:
+        terminal: Where to.
+        status: The job's last status.
+        receipt: As the service gave it.
+        results_at: Where the results file lies.
+        extra: Further lines of the summary, label to text.
+    """
+    if terminal.as_json:
+        document = {
+            "job_id": status.job_id,
+            "state": status.state,
+            "error_message": status.error_message or None,
+            "errors": status.error_details,
+            "receipt": dict(receipt) or None,
+        }
+        terminal.document(document)
+        return
+    for line in receipt_lines(status, receipt, results_at=results_at, extra=extra):
+        terminal.result(line)
+
+
+def receipt_lines(
+    status: Status,
+    receipt: Mapping[str, Any],
+    *,
+    results_at: str | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Return the summary, one text per line."""
+    lines = [f"receipt of {status.job_id}: {status.operation} {status.object_name}, {status.state}"]
+    if status.error_message:
+        lines.append(f"  {status.error_message}")
+        lines += [f"    {place}" for place in _places(status)]
+    if not receipt:
+        return [*lines, "  there is no receipt: it ended before its rows were split into parts"]
+    for label, name in (
+        ("rows read", "read"),
+        ("rows sent", "sent"),
+        ("succeeded", "succeeded"),
+        ("failed", "failed"),
+        ("unprocessed", "unprocessed"),
+    ):
+        lines.append(f"  {label:<12}{rows(receipt, name):>12,}")
+    if rows(receipt, "ambiguous"):
+        lines.append(
+            f"  {'ambiguous':<12}{rows(receipt, 'ambiguous'):>12,}  (identical rows that got different answers)"
+        )
+    lines += _error_lines(receipt)
+    parts = receipt.get("parts") or []
+    facts = {"parts": f"{len(parts):,}", "API calls": f"{int(receipt.get('api_calls') or 0):,}"}
+    seconds = receipt.get("seconds")
+    if seconds is not None:
+        facts["seconds"] = f"{float(seconds):.1f}"
+    facts |= extra or {}
+    lines += [f"  {label:<12}{text:>12}" for label, text in facts.items()]
+    for mismatch in receipt.get("mismatches") or []:
+        lines.append(f"  MISMATCH: {mismatch}")
+    lines += [f"  note: {warning}" for warning in receipt.get("warnings") or []]
+    if balanced(receipt) and rows(receipt, "read") == rows(receipt, "sent"):
+        lines.append("  read = sent = succeeded + failed + unprocessed")
+    elif balanced(receipt):
+        lines.append("  read = succeeded + failed + unprocessed; parts that were never sent are unprocessed")
+    else:
+        lines.append("  NOT BALANCED: rows read, sent and accounted for differ; see the receipt's parts")
+    where = results_at or f"orgbridge jobs results {status.job_id} -o results.csv"
+    lines.append(f"  results: {where}")
+    return lines
+
+
+def _places(status: Status) -> list[str]:
+    places = [text for text in map(describe_detail, status.error_details) if text and text not in status.error_message]
+    more = len(places) - _PLACES_SHOWN
+    return places[:_PLACES_SHOWN] + ([f"... and {more} more"] if more > 0 else [])
+
+
+def _error_lines(receipt: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for group in receipt.get("errors") or []:
+        places = [f"{number:,}" for number in (group.get("lines") or [])[:_LINES_SHOWN]]
+        more = ", ..." if int(group.get("count") or 0) > len(places) else ""
+        code = group.get("code") or "(no code)"
+        lines.append(f"    {int(group.get('count') or 0):>10,}  {code}, lines {', '.join(places)}{more}")
+        message = str(group.get("message") or "")
+        if message:
+            shown = message if len(message) <= _MESSAGE_CHARS else message[: _MESSAGE_CHARS - 3] + "..."
+            lines.append(f"                {shown}")
+        if group.get("remedy"):
+            lines.append(f"                -> {group['remedy']}")
+    return lines

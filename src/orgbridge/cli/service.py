@@ -1,0 +1,233 @@
+"""The service's HTTP contract from the caller's side: one method per call that a command makes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from orgbridge.cli.addresses import Address
+from orgbridge.cli.errors import ServiceRefused, ServiceUnreachable
+from orgbridge.kit import json
+
+#: Bytes read from the input file at a time.
+_CHUNK_BYTES = 256 * 1024
+#: A call that moves no byte for so long has failed.
+_SILENCE_SECONDS = 120.0
+_CONNECT_SECONDS = 10.0
+
+Params = Mapping[str, str | int]
+
+
+class Service:
+    """One service, asked with one token.
+
+    Args:
+        address: Where it is and the token.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
+        self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=True)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    # Bulk
+
+    async def upload(
+        self,
+        *,
+        name: str,
+        chunks: AsyncIterator[bytes],
+        params: Params,
+    ) -> dict[str, Any]:
+        """Send a file as a load and return `{success, message, job_id, ...}`.
+
+        Args:
+            name: The file's name; its ending tells the format.
+            chunks: The file's bytes. Read once.
+            params: `object_name`, `operation_type`, `external_id_field`, ...
+
+        Raises:
+            ServiceUnreachable: The connection failed; whether the load was taken is not known.
+            ServiceRefused: The file or the request was refused; no load was made.
+        """
+        form = aiohttp.MultipartWriter("form-data")
+        part = form.append(chunks, {"Content-Type": "application/octet-stream"})
+        part.set_content_disposition("form-data", name="file", filename=name)
+        return await self._json("POST", "/bulk/dml-file-upload", params=params, data=form)
+
+    async def local_file(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Have the service load a file of its own input folder."""
+        return await self._json("POST", "/bulk/local-file-process", json_body=body)
+
+    async def query_submit(self, object_name: str, soql: str, operation: str = "query") -> dict[str, Any]:
+        """Start a bulk query and return `{job_id, ...}`."""
+        body = {"object_name": object_name, "soql_query": soql, "operation": operation}
+        return await self._json("POST", "/bulk/query-submit", json_body=body)
+
+    async def job(self, job_id: str, *, is_query: bool = False) -> dict[str, Any]:
+        """Return a job's status."""
+        params = {"is_query_job": "true"} if is_query else {}
+        return await self._json("GET", f"/bulk/job/{quote(job_id, safe='')}/status", params=params)
+
+    async def jobs(self, params: Params) -> dict[str, Any]:
+        """Return one page of jobs, newest first."""
+        return await self._json("GET", "/bulk/jobs", params=params)
+
+    async def receipt(self, job_id: str) -> dict[str, Any]:
+        """Return the proof of a finished load."""
+        return await self._json("GET", f"/bulk/job/{quote(job_id, safe='')}/receipt")
+
+    async def abort(self, job_id: str) -> dict[str, Any]:
+        """Ask for a load to be stopped."""
+        return await self._json("POST", f"/bulk/job/{quote(job_id, safe='')}/abort")
+
+    @asynccontextmanager
+    async def results(self, job_id: str, kind: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a stream of a job's results as CSV: `successful`, `failed`, `unprocessed` or `all`."""
+        path = f"/bulk/job/{quote(job_id, safe='')}/results/{kind}"
+        async with self._response("GET", path, headers={"Accept": "text/csv"}) as response:
+            yield response.content.iter_chunked(_CHUNK_BYTES)
+
+    # Records
+
+    async def query(self, soql: str, *, include_deleted: bool = False) -> dict[str, Any]:
+        """Return the first page of a query."""
+        return await self._json("POST", "/query", json_body={"q": soql, "include_deleted": include_deleted})
+
+    @asynccontextmanager
+    async def query_stream(
+        self, soql: str, accept: str, *, include_deleted: bool = False
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a stream of all records of a query in the form that `accept` names."""
+        body = {"q": soql, "include_deleted": include_deleted}
+        async with self._response("POST", "/query", json_body=body, headers={"Accept": accept}) as response:
+            yield response.content.iter_chunked(_CHUNK_BYTES)
+
+    async def create_record(self, object_name: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Create one record."""
+        return await self._json("POST", "/records/create", json_body={"object_name": object_name, "data": data})
+
+    async def describe(self, object_name: str) -> dict[str, Any]:
+        """Return an object's describe as Salesforce gives it."""
+        return await self._json("GET", f"/sobjects/{quote(object_name, safe='')}/describe")
+
+    async def limits(self) -> dict[str, Any]:
+        """Return the org's limits and the service's own figures."""
+        return await self._json("GET", "/limits")
+
+    async def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether the service can work, and what it says about its parts."""
+        try:
+            return True, await self._json("GET", "/health/ready", root=True)
+        except ServiceRefused as refused:
+            return False, refused.problem
+
+    # Transport
+
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json_body: json.JSON = None,
+        data: object = None,
+        root: bool = False,
+    ) -> dict[str, Any]:
+        async with self._response(method, path, params=params, json_body=json_body, data=data, root=root) as response:
+            body = await response.read()
+        try:
+            answer = json.loads(body) if body else {}
+        except json.JSONDecodeError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise ServiceUnreachable(f"What answers at {self.address.url} is not Orgbridge; check ORGBRIDGE_URL.")
+        return answer
+
+    @asynccontextmanager
+    async def _response(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json_body: json.JSON = None,
+        data: object = None,
+        headers: Mapping[str, str] | None = None,
+        root: bool = False,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        assert self._session is not None, "use it as a context manager"
+        sent = {"Authorization": f"Bearer {self.address.token}", "Accept": "application/json", **(headers or {})}
+        if json_body is not None:
+            data = json.dumps(json_body)
+            sent["Content-Type"] = "application/json"
+        url = self.address.url + ("" if root else self.address.prefix) + path
+        try:
+            async with self._session.request(method, url, params=params, data=data, headers=sent) as response:
+                if response.status >= 400:
+                    raise ServiceRefused(response.status, _problem(await response.read()))
+                yield response
+        except (TimeoutError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+            raise ServiceUnreachable(
+                f"The service at {self.address.url} does not answer ({_cause(error)}); "
+                "is it running? `orgbridge up` or `orgbridge serve` starts one."
+            ) from error
+        except aiohttp.InvalidURL as error:
+            raise ServiceUnreachable(
+                f"{self.address.url} is not an address; ORGBRIDGE_URL is like http://host:8000."
+            ) from error
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return (error.os_error.strerror or str(error.os_error)).lower()
+    return str(error) or type(error).__name__
+
+
+def _problem(body: bytes) -> dict[str, Any]:
+    try:
+        problem = json.loads(body)
+    except json.JSONDecodeError:
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+async def file_chunks(path: Path, advance: Callable[[int], None]) -> AsyncIterator[bytes]:
+    """Yield a file's bytes, read in a thread, telling `advance` of each chunk's size."""
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+            yield chunk
+            advance(len(chunk))
+    finally:
+        file.close()
+
+
+async def sign_in(url: str, username: str, password: str) -> str:
+    """Return a token for a user.
+
+    Raises:
+        ServiceUnreachable: Nothing answers there.
+        ServiceRefused: Wrong name or password.
+    """
+    form = {"grant_type": "password", "username": username, "password": password}
+    async with Service(Address(url=url, token="")) as service:
+        answer = await service._json("POST", "/token", data=form, root=True)
+    return str(answer["access_token"])

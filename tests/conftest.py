@@ -1,0 +1,54 @@
+"""What holds for every test: a clean environment, and no network beyond this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import pytest
+
+from tests.support.parts import OPTIONAL_PARTS
+
+_PREFIXES = ("SALESFORCE_", "SFCC_", "ORGBRIDGE_", "DATA_PATH_", "PSQL_", "AZURE_", "JWT_", "LOG_", "BACKEND_CORS_")
+_NAMES = {"DEBUG_MODE", "APP_NAME", "APP_VERSION", "API_V1_STR", "WEBSTORE_ID"}
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+
+
+def _refuse_strangers(event: str, arguments: tuple[Any, ...]) -> None:
+    """Let no test speak to another machine, whatever library it uses."""
+    if event != "socket.connect":
+        return
+    address = arguments[1]
+    host = address[0] if isinstance(address, tuple) else ""
+    if host and not (host.startswith("127.") or host in ("::1", "localhost")):
+        raise RuntimeError(f"a test tried to reach {host}")
+
+
+sys.addaudithook(_refuse_strangers)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make chaos` ask for more kills than `make test` has time for."""
+    parser.addoption("--kills", type=int, default=4, help="SIGKILLs per chaos test")
+    parser.addoption("--chaos-seed", type=int, default=20261122, help="seed of the killer's dice")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take settings of the developer's shell out of sight, also of processes that tests start."""
+    for name in list(os.environ):  # noqa: TID251 - to clean it, not to read it
+        if name.startswith(_PREFIXES) or name in _NAMES or name.lower() in _PROXIES:
+            del os.environ[name]  # noqa: TID251
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say in a closing line which optional parts this run had to do without."""
+    absent = [f"{part.name} ({part.remedy})" for part in OPTIONAL_PARTS if not part.present()]
+    terminalreporter.write_line(f"absent optional parts: {'; '.join(absent) or 'none'}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail CI when a part is absent: a test that was skipped there has proven nothing."""
+    in_ci = os.environ.get("CI") == "true"  # noqa: TID251 - CI's own word
+    if in_ci and exitstatus == 0 and not all(part.present() for part in OPTIONAL_PARTS):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,142 @@
+"""The demo's proof must fail when anything is lost, doubled, altered, moved or misreported."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orgbridge.cli.demo.accounts import COLUMNS, EXISTING_ID, FAULT_CODES, Accounts
+from orgbridge.cli.demo.checks import ORG_COLUMNS, PREFIX, check_org, check_results
+
+_ROWS = 900
+
+Records = list[bytes]
+
+
+def _record_id(row: int) -> str:
+    return f"001{row:012d}AAA"
+
+
+def _results(accounts: Accounts) -> Records:
+    """Return the records of a right results file, header first."""
+    records = [(",".join(PREFIX + COLUMNS) + "\r\n").encode()]
+    line = 2
+    for account in accounts.accounts():
+        if account.fault is None:
+            prefix = f"{line},succeeded,{_record_id(account.row)},true,,,,1,exact,"
+        else:
+            prefix = f'{line},failed,,,{FAULT_CODES[account.fault]},"no, thanks",,1,exact,'
+        records.append(prefix.encode() + account.record)
+        line += account.record.count(b"\n")
+    return records
+
+
+def _org(accounts: Accounts) -> list[list[str]]:
+    """Return what a right org holds, in no particular order."""
+    held = [
+        [_record_id(account.row), account.external_id, account.name, account.street]
+        for account in accounts.accounts()
+        if account.fault is None
+    ]
+    return [*reversed(held), ["001EXISTING000001", EXISTING_ID, "Already there", ""]]
+
+
+def _write_org(path: Path, rows: list[list[str]]) -> None:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow(ORG_COLUMNS)
+    writer.writerows(rows)
+    path.write_bytes(out.getvalue().encode())
+
+
+def _verdict(tmp_path: Path, results: Records, org: list[list[str]]) -> dict[str, bool]:
+    accounts = Accounts(_ROWS)
+    (tmp_path / "results.csv").write_bytes(b"".join(results))
+    _write_org(tmp_path / "org.csv", org)
+    ledger, checks = check_results(accounts, tmp_path / "results.csv")
+    checks += check_org(accounts, ledger, tmp_path / "org.csv")
+    return {check.claim: check.holds for check in checks}
+
+
+def test_right_files_pass(tmp_path: Path) -> None:
+    """Everything holds when results and org are as they must be."""
+    accounts = Accounts(_ROWS)
+    verdict = _verdict(tmp_path, _results(accounts), _org(accounts))
+    assert len(verdict) == 7
+    assert all(verdict.values()), verdict
+
+
+def _swap(records: Records) -> None:
+    records[5], records[6] = records[6], records[5]
+
+
+def _alter(records: Records) -> None:
+    records[5] = records[5].replace(b"https://www.", b"http://www.")
+
+
+def _turn(records: Records) -> None:
+    row = next(index for index, record in enumerate(records) if b",failed," in record)
+    records[row] = records[row].replace(b",failed,,", b",succeeded,001999999999999AAA,", 1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "claim"),
+    [
+        (lambda records: records.pop(), "results hold every row once, in the input's order"),
+        (lambda records: records.append(records[-1]), "results hold every row once, in the input's order"),
+        (_swap, "the original bytes of every row are unaltered"),
+        (_alter, "the original bytes of every row are unaltered"),
+        (_turn, "exactly the wrong rows failed, each with its own code"),
+    ],
+    ids=["row lost", "row added", "rows swapped", "cell altered", "failure hidden"],
+)
+def test_damaged_results_are_found(damage: Callable[[Records], None], claim: str, tmp_path: Path) -> None:
+    """Each kind of damage to the results file breaks the claim that it contradicts."""
+    accounts = Accounts(_ROWS)
+    records = _results(accounts)
+    damage(records)
+    assert _verdict(tmp_path, records, _org(accounts))[claim] is False
+
+
+def _lose(rows: list[list[str]]) -> None:
+    rows.pop(3)
+
+
+def _double(rows: list[list[str]]) -> None:
+    rows.append(list(rows[3]))
+
+
+def _add(rows: list[list[str]]) -> None:
+    rows.append(["001999999999999AAA", "ACC-09999999", "Strange", ""])
+
+
+def _soften(rows: list[list[str]]) -> None:
+    row = next(row for row in rows if "\r\n" in row[3])
+    row[3] = row[3].replace("\r\n", "\n")
+
+
+def _exchange(rows: list[list[str]]) -> None:
+    rows[3][0], rows[4][0] = rows[4][0], rows[3][0]
+
+
+@pytest.mark.parametrize(
+    ("damage", "claim"),
+    [
+        (_lose, "every succeeded row is in the org, under the id reported"),
+        (_double, "no row is there twice"),
+        (_add, "the org holds nothing else"),
+        (_soften, "names and addresses arrived unaltered"),
+        (_exchange, "every succeeded row is in the org, under the id reported"),
+    ],
+    ids=["lost", "doubled", "strange", "line break altered", "ids exchanged"],
+)
+def test_damaged_org_is_found(damage: Callable[[list[list[str]]], None], claim: str, tmp_path: Path) -> None:
+    """Each kind of damage to the org breaks the claim that it contradicts."""
+    accounts = Accounts(_ROWS)
+    rows = _org(accounts)
+    damage(rows)
+    assert _verdict(tmp_path, _results(accounts), rows)[claim] is False
