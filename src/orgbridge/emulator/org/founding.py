@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from orgbridge.emulator.org.contexts import Context
 from orgbridge.emulator.org.outcomes import ValueMode
-from orgbridge.emulator.org.saving import Context, Saving
+from orgbridge.emulator.org.saving import Saving
 from orgbridge.emulator.schema.model import Catalogue
 from orgbridge.emulator.storage.counters import get_meta, set_meta
 from orgbridge.emulator.storage.database import Connection

@@ -56,3 +56,10 @@ def ids_by_key(
     for key, record_id in rows:
         found.setdefault(key, []).append(record_id)
     return found
+
+
+def key_value(field: Field, value: Stored) -> str | int | float:
+    """Return what the field's key column holds for a value."""
+    if isinstance(value, str):
+        return field.key_of(value) if field.has_key else value
+    return value if isinstance(value, int | float) else ""

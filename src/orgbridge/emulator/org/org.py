@@ -13,10 +13,12 @@ from typing import Any
 
 from orgbridge.emulator.org import columns, founding
 from orgbridge.emulator.org.batches import table_of
+from orgbridge.emulator.org.contexts import Context
 from orgbridge.emulator.org.lookups import ids_by_key
 from orgbridge.emulator.org.outcomes import SaveOutcome, ValueMode
 from orgbridge.emulator.org.recycling import Recycling
-from orgbridge.emulator.org.saving import Context, Saving, external_key, roll_back_all
+from orgbridge.emulator.org.rules import Rulebook
+from orgbridge.emulator.org.saving import Saving, external_key, roll_back_all
 from orgbridge.emulator.schema.errors import Fault, SFError
 from orgbridge.emulator.schema.model import Catalogue, Field, SObject
 from orgbridge.emulator.schema.rendering import Stored, component_names, compound_value, rest_value
@@ -60,7 +62,8 @@ class Org:
         self.storage = storage
         self.catalogue = catalogue
         self.clock = clock
-        self._saving = Saving(catalogue)
+        self._book = Rulebook(catalogue)
+        self._saving = Saving(self._book)
         self._recycling = Recycling(catalogue)
         storage.migrate(catalogue)
         with storage.write() as connection:
@@ -364,7 +367,7 @@ class Org:
             found = to_18(value)
             keys: set[str | int | float] = {found} if found else set()
         else:
-            stored = self._saving.rules(target).checks[key.name](value)
+            stored = self._book.rules(target).checks[key.name](value)
             if isinstance(stored, Fault) or not isinstance(stored, str | int | float):
                 return []
             keys = {key.key_of(stored) if isinstance(stored, str) and key.has_key else stored}

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from orgbridge.emulator.org.checks import DELETED, INVALID_REFERENCE
+from orgbridge.emulator.org.computing import sum_up
+from orgbridge.emulator.org.contexts import Context
 from orgbridge.emulator.org.derivations import ROLLUPS, stored_instant
 from orgbridge.emulator.org.lookups import ids_by_key, json_list, rows_by_id
 from orgbridge.emulator.org.outcomes import SaveOutcome, failed
-from orgbridge.emulator.org.saving import Context, sum_up
 from orgbridge.emulator.schema.errors import Fault
 from orgbridge.emulator.schema.model import Catalogue, SObject
 from orgbridge.emulator.storage.tables import quote
 from orgbridge.wire.ids import to_18
 
-_MISSING_ROW = Fault("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
-_DELETED = Fault("ENTITY_IS_DELETED", "entity is deleted")
 #: Rows to delete: for each object, the id of a row and the id of the row that the caller named.
 _Doomed = dict[str, dict[str, str]]
 
@@ -51,7 +51,7 @@ class Recycling:
                 message = "insufficient access rights on object id"
                 outcomes[position] = failed(found, Fault("INSUFFICIENT_ACCESS_OR_READONLY", message))
             elif found in roots.setdefault(target.name, {}):
-                outcomes[position] = failed(found, _DELETED)
+                outcomes[position] = failed(found, DELETED)
             else:
                 roots[target.name][found] = position
         doomed: _Doomed = {}
@@ -60,7 +60,7 @@ class Recycling:
             for record_id, position in positions.items():
                 row = rows.get(record_id)
                 if row is None or row[0]:
-                    outcomes[position] = failed(record_id, _MISSING_ROW if row is None else _DELETED)
+                    outcomes[position] = failed(record_id, INVALID_REFERENCE if row is None else DELETED)
                 else:
                     doomed.setdefault(name, {})[record_id] = record_id
         blocked = self._spread(context, doomed)
@@ -167,7 +167,7 @@ class Recycling:
     def _restore(self, context: Context, sobject: SObject, record_id: str) -> Fault | None:
         row = rows_by_id(context.connection, sobject, [record_id], ()).get(record_id)
         if row is None:
-            return _MISSING_ROW
+            return INVALID_REFERENCE
         if not row[0]:
             # Assumed: the code for a row that is not in the bin.
             return Fault("UNDELETE_FAILED", "Entity is not in the recycle bin")

@@ -62,3 +62,18 @@ def compile_rules(catalogue: Catalogue, sobject: SObject) -> Rules:
         auto_numbers=tuple(f for f in fields if f.auto_number),
         checks={f.name: checker(f, prefixes) for f in fields},
     )
+
+
+class Rulebook:
+    """The rules of all objects of a catalogue, each worked out when it is first needed."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._rules: dict[str, Rules] = {}
+
+    def rules(self, sobject: SObject) -> Rules:
+        """Return the rules of an object."""
+        found = self._rules.get(sobject.name)
+        if found is None:
+            found = self._rules[sobject.name] = compile_rules(self.catalogue, sobject)
+        return found

@@ -1,0 +1,128 @@
+"""Rules that a batch is held against before it is written; what a record breaks becomes its fault."""
+
+from __future__ import annotations
+
+from orgbridge.emulator.org.batches import Batch
+from orgbridge.emulator.org.contexts import Context
+from orgbridge.emulator.org.lookups import ids_by_key, key_value, live_ids
+from orgbridge.emulator.org.outcomes import Missing
+from orgbridge.emulator.org.rules import Rules
+from orgbridge.emulator.org.values import add_fault
+from orgbridge.emulator.schema.errors import Fault
+from orgbridge.emulator.schema.model import Catalogue, Field, SObject
+
+INVALID_REFERENCE = Fault("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+DELETED = Fault("ENTITY_IS_DELETED", "entity is deleted")
+
+
+def check_rights(context: Context, sobject: SObject, batch: Batch, *, creating: bool) -> None:
+    """Refuse records that write what they may not."""
+    if context.system:
+        return
+    blocked = []
+    for name in batch.values:
+        field = sobject.field(name)
+        if field is None or name == "Id":
+            continue
+        if not (field.createable if creating else field.updateable):
+            blocked.append(name)
+    if not blocked:
+        return
+    for position in range(batch.size):
+        names = [name for name in blocked if not isinstance(batch.values[name][position], Missing)]
+        if names:
+            message = (
+                f"Unable to create/update fields: {', '.join(names)}. Please check the security settings of this field"
+                " and verify that it is read/write for your profile or permission set."
+            )
+            add_fault(batch.faults, position, Fault("INVALID_FIELD_FOR_INSERT_UPDATE", message, tuple(names)))
+    for name in blocked:
+        # What remains are rows that say nothing about these fields.
+        del batch.values[name]
+
+
+def check_required(rules: Rules, batch: Batch, *, creating: bool) -> None:
+    """Refuse records that leave out or clear what must be there; one fault names all the fields."""
+    missing: dict[int, list[str]] = {}
+    fields = rules.required if creating else rules.required + rules.not_null
+    for field in fields:
+        column = batch.values.get(field.name)
+        if column is None:
+            if creating:
+                for position in range(batch.size):
+                    missing.setdefault(position, []).append(field.name)
+            continue
+        for position, value in enumerate(column):
+            if isinstance(value, Missing):
+                blank = creating
+            else:
+                blank = value is None or (isinstance(value, str) and not value.strip())
+            if blank:
+                missing.setdefault(position, []).append(field.name)
+    for position, names in missing.items():
+        if position not in batch.faults:
+            message = f"Required fields are missing: [{', '.join(names)}]"
+            add_fault(batch.faults, position, Fault("REQUIRED_FIELD_MISSING", message, tuple(names)))
+
+
+def check_references(catalogue: Catalogue, context: Context, rules: Rules, batch: Batch) -> None:
+    """Refuse records that point to a row that is not there or lies in the recycle bin."""
+    for name in rules.references:
+        column = batch.values.get(name)
+        if column is None:
+            continue
+        # The saving user is known to be there: the usual owner of every row costs no lookup.
+        wanted = {v for v in column if isinstance(v, str)} - {context.user_id}
+        if not wanted:
+            continue
+        known = {context.user_id}
+        by_prefix: dict[str, set[str]] = {}
+        for record_id in wanted:
+            by_prefix.setdefault(record_id[:3], set()).add(record_id)
+        for prefix, ids in by_prefix.items():
+            target = catalogue.by_prefix(prefix)
+            if target is not None:
+                known |= live_ids(context.connection, target, ids)
+        if wanted <= known:
+            continue
+        for position, value in enumerate(column):
+            if isinstance(value, str) and value not in known:
+                add_fault(batch.faults, position, INVALID_REFERENCE)
+
+
+def find_duplicates(
+    context: Context, rules: Rules, batch: Batch, own: list[str] | None
+) -> dict[int, tuple[Field, str | int]]:
+    """Return which records repeat a unique value: the field, and the other's id or its position in the batch."""
+    fields = [f for f in rules.unique if f.name in batch.values]
+    duplicates: dict[int, tuple[Field, str | int]] = {}
+    for field in fields:
+        keys = [key_value(field, v) if isinstance(v, str | int | float) else None for v in batch.values[field.name]]
+        present = {key for key in keys if key is not None}
+        existing = ids_by_key(context.connection, rules.sobject, field, present)
+        if not existing and len(present) == sum(key is not None for key in keys):
+            continue
+        seen: dict[str | int | float, int] = {}
+        for position, key in enumerate(keys):
+            if key is None or position in duplicates:
+                continue
+            others = [i for i in existing.get(key, ()) if own is None or i != own[position]]
+            if others:
+                duplicates[position] = (field, others[0])
+            elif key in seen:
+                duplicates[position] = (field, seen[key])
+            else:
+                seen[key] = position
+    # A record may be the first of its key in one field and a duplicate in a later one: then its followers stay
+    # refused although it is not saved, and are told of the row that stopped it.
+    for position, (field, other) in list(duplicates.items()):
+        while isinstance(other, int) and other in duplicates:
+            field, other = duplicates[other]
+        duplicates[position] = (field, other)
+    return duplicates
+
+
+def duplicate_fault(field: Field, record_id: str) -> Fault:
+    """Return what a record is told whose unique value another row has."""
+    message = f"duplicate value found: {field.name} duplicates value on record with id: {record_id}"
+    return Fault("DUPLICATE_VALUE", message)

@@ -1,0 +1,122 @@
+"""Running the tables of `derivations` over a batch, and over the rows around it once it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from orgbridge.emulator.org.batches import Batch
+from orgbridge.emulator.org.contexts import Context
+from orgbridge.emulator.org.derivations import COPIES, DERIVATIONS, ROLLUPS, Copy, stored_instant
+from orgbridge.emulator.org.lookups import json_list, rows_by_id
+from orgbridge.emulator.org.outcomes import MISSING, Missing
+from orgbridge.emulator.org.values import Value
+from orgbridge.emulator.schema.model import Catalogue, SObject
+from orgbridge.emulator.schema.rendering import Stored
+from orgbridge.emulator.storage.database import Connection
+from orgbridge.emulator.storage.tables import quote
+
+
+def compute(
+    catalogue: Catalogue, context: Context, sobject: SObject, batch: Batch, current: Mapping[str, list[Stored]] | None
+) -> None:
+    """Fill what the platform computes; `current` holds the rows' values before an update, None for an insert."""
+    touched = {name for name, column in batch.values.items() if not all(isinstance(v, Missing) for v in column)}
+    for copy in COPIES.get(sobject.name, ()):
+        if copy.reference in touched:
+            _copy(catalogue, context, sobject, batch, copy)
+            touched |= {name for _, name in copy.fields}
+    now = stored_instant(context.now)
+    for derivation in DERIVATIONS.get(sobject.name, ()):
+        if current is not None and touched.isdisjoint(derivation.inputs):
+            continue
+        inputs = [_merged(batch, name, current) for name in derivation.inputs]
+        said = [batch.column(name) for name in derivation.inputs]
+        results = list(map(partial(derivation.compute, now), *inputs))
+        for place, name in enumerate(derivation.outputs):
+            field = sobject.field(name)
+            computed: list[Value] = [row[place] for row in results]
+            if current is not None:
+                # A record that says nothing about the inputs keeps what it has, e.g. a probability of its own.
+                for position, row in enumerate(zip(*said, strict=True)):
+                    if all(isinstance(v, Missing) for v in row):
+                        computed[position] = MISSING
+            if name in batch.values and field is not None and field.createable:
+                given = batch.values[name]
+                computed = [c if isinstance(v, Missing) else v for v, c in zip(given, computed, strict=True)]
+            batch.values[name] = computed
+        touched |= set(derivation.outputs)
+
+
+def _copy(catalogue: Catalogue, context: Context, sobject: SObject, batch: Batch, copy: Copy) -> None:
+    target = catalogue.sobject(copy.target)
+    if target is None:
+        return
+    references = batch.values[copy.reference]
+    ids = {v for v in references if isinstance(v, str) and v[:3] == target.key_prefix}
+    rows = rows_by_id(context.connection, target, ids, [source for source, _ in copy.fields])
+    for place, (_, name) in enumerate(copy.fields):
+        field = sobject.field(name)
+        keep = field is not None and field.createable
+        column = batch.column(name)
+        filled: list[Value] = []
+        for reference, value in zip(references, column, strict=True):
+            given = keep and not isinstance(value, Missing)
+            row = rows.get(reference) if isinstance(reference, str) else None
+            filled.append(value if given or row is None else row[place + 1])
+        batch.values[name] = filled
+
+
+def _merged(batch: Batch, name: str, current: Mapping[str, list[Stored]] | None) -> list[Stored]:
+    """Return a field's values as they will be: given, else as they are, else null."""
+    column = batch.column(name)
+    old = [None] * batch.size if current is None or name not in current else current[name]
+    return [o if isinstance(v, Missing) else v for v, o in zip(column, old, strict=True)]
+
+
+def derived_fields(sobject: SObject, given: set[str]) -> tuple[set[str], set[str]]:
+    """Return the fields that change when these are given, and those that must be read for it."""
+    derived: set[str] = set()
+    needed: set[str] = set()
+    for copy in COPIES.get(sobject.name, ()):
+        if copy.reference in given:
+            derived |= {name for _, name in copy.fields}
+    for derivation in DERIVATIONS.get(sobject.name, ()):
+        if not (given | derived).isdisjoint(derivation.inputs):
+            needed |= set(derivation.inputs)
+            derived |= set(derivation.outputs)
+    return derived, needed
+
+
+def after_write(context: Context, sobject: SObject, columns: Mapping[str, object], ids: list[str]) -> None:
+    """Bring the rows around the written ones up to date: asset trees and the totals of parents."""
+    if sobject.name == "Asset" and not columns.keys().isdisjoint({"Id", "ParentId"}):
+        set_asset_roots(context.connection, ids)
+    for rollup in ROLLUPS.get(sobject.name, ()):
+        rows = rows_by_id(context.connection, sobject, ids, [rollup.reference])
+        sum_up(context.connection, sobject.name, {str(row[1]) for row in rows.values() if row[1]})
+
+
+def set_asset_roots(connection: Connection, ids: Sequence[str]) -> None:
+    """Set `RootAssetId` and `AssetLevel` of assets from their parents; assets below them are not touched."""
+    parent = '(SELECT p.{0} FROM "Asset" p WHERE p.Id = "Asset".ParentId)'
+    connection.execute(
+        f'UPDATE "Asset" SET RootAssetId = COALESCE({parent.format("RootAssetId")}, ParentId, Id),'  # noqa: S608
+        f" AssetLevel = COALESCE({parent.format('AssetLevel')}, 0) + 1"
+        " WHERE Id IN (SELECT value FROM json_each(?))",
+        (json_list(ids),),
+    )
+
+
+def sum_up(connection: Connection, child: str, parents: set[str]) -> None:
+    """Recompute the totals of these parents that sum rows of the child object."""
+    for rollup in ROLLUPS.get(child, ()):
+        total = (
+            f"SELECT COALESCE(SUM({quote(rollup.summed)}), 0.0) FROM {quote(child)}"  # noqa: S608
+            f" WHERE {quote(rollup.reference)} = {quote(rollup.parent)}.Id AND IsDeleted = 0"
+        )
+        connection.execute(
+            f"UPDATE {quote(rollup.parent)} SET {quote(rollup.total)} = ({total})"  # noqa: S608
+            " WHERE Id IN (SELECT value FROM json_each(?))",
+            (json_list(parents),),
+        )

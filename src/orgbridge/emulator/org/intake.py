@@ -1,0 +1,159 @@
+"""Records as they come in - names and raw values, by column - become a batch of stored values with their faults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from orgbridge.emulator.org.batches import Batch
+from orgbridge.emulator.org.columns import Column, resolve
+from orgbridge.emulator.org.contexts import Context
+from orgbridge.emulator.org.lookups import ids_by_key, key_value
+from orgbridge.emulator.org.outcomes import MISSING, Missing, ValueMode
+from orgbridge.emulator.org.rules import Rulebook
+from orgbridge.emulator.org.values import Value, add_fault, convert
+from orgbridge.emulator.schema.errors import Fault
+from orgbridge.emulator.schema.model import Field, SObject
+from orgbridge.wire.ids import to_18
+
+
+def read_batch(
+    book: Rulebook,
+    context: Context,
+    sobject: SObject,
+    names: Sequence[str],
+    columns: Sequence[Sequence[Any]],
+    mode: ValueMode,
+) -> Batch:
+    """Return the records as a batch: values in stored form, keys of related records resolved.
+
+    A name that is no field, and every value that its field cannot take, is a fault of the records that give it.
+    """
+    rules = book.rules(sobject)
+    size = len(columns[0]) if columns else 0
+    batch = Batch(size, {})
+    foreign: list[tuple[Column, Sequence[Any]]] = []
+    for name, values in zip(names, columns, strict=True):
+        column = resolve(book.catalogue, sobject, name, strict=mode is ValueMode.CSV)
+        if column is None:
+            message = f"No such column '{name.partition('.')[0]}' on sobject of type {sobject.name}"
+            _fault_where_given(batch, values, mode, Fault("INVALID_FIELD", message))
+        elif column.key is not None:
+            foreign.append((column, values))
+        elif column.field.name == "Id":
+            batch.values["Id"] = _convert_ids(sobject, batch, values, mode)
+        elif not column.field.is_stored or column.field.name not in rules.checks:
+            # Compound and audit fields: given or not is all that counts.
+            batch.values[column.field.name] = [MISSING if _is_missing(v, mode) else None for v in values]
+        else:
+            stored = convert(column.field, rules.checks[column.field.name], mode, values, batch.faults)
+            _join(batch, column.field, stored)
+    for column, values in foreign:
+        _resolve_keys(book, context, column, values, mode, batch)
+    return batch
+
+
+def _resolve_keys(
+    book: Rulebook, context: Context, column: Column, values: Sequence[Any], mode: ValueMode, batch: Batch
+) -> None:
+    key, target, reference = column.key, column.target, column.field
+    if key is None or target is None:
+        return
+    texts = convert(key, book.rules(target).checks[key.name], mode, values, batch.faults)
+    wanted = {key_value(key, t) for t in texts if isinstance(t, str | int | float)}
+    found = ids_by_key(context.connection, target, key, wanted)
+    out = batch.values.setdefault(reference.name, [MISSING] * batch.size)
+    for position, text in enumerate(texts):
+        if isinstance(text, Missing):
+            continue
+        if not isinstance(out[position], Missing):
+            both = f"{reference.relationship_name} and a salesforce id, {reference.name}"
+            message = f"cannot specify both an external ID reference {both}"
+            add_fault(batch.faults, position, Fault("INVALID_FIELD", message))
+        elif not isinstance(text, str | int | float):
+            out[position] = None
+        else:
+            ids = found.get(key_value(key, text), [])
+            if len(ids) == 1:
+                out[position] = ids[0]
+                continue
+            out[position] = None
+            if ids:
+                add_fault(batch.faults, position, _several(key, ids))
+            else:
+                message = f"Foreign key external ID: {text!s} not found for field {key.name} in entity {target.name}"
+                add_fault(batch.faults, position, Fault("INVALID_FIELD", message))
+
+
+def match_keys(context: Context, sobject: SObject, key: Field, batch: Batch) -> None:
+    """Put into the batch's `Id` the row that each record of an upsert is about; missing where there is none yet."""
+    if key.name == "Id":
+        return
+    values = batch.column(key.name)
+    keys = {p: key_value(key, v) for p in batch.sound() if isinstance(v := values[p], str | int | float)}
+    found = ids_by_key(context.connection, sobject, key, set(keys.values()))
+    count: dict[str | int | float, int] = {}
+    for text in keys.values():
+        count[text] = count.get(text, 0) + 1
+    given = batch.values.pop("Id", None)
+    ids: list[Value] = [MISSING] * batch.size
+    for position in batch.sound():
+        if position not in keys:
+            fault = Fault("MISSING_ARGUMENT", f"{key.name} not specified", (key.name,))
+            add_fault(batch.faults, position, fault)
+        elif given is not None and isinstance(given[position], str):
+            message = f"cannot specify both an Id and the external ID field {key.name}"
+            add_fault(batch.faults, position, Fault("INVALID_FIELD_FOR_INSERT_UPDATE", message, ("Id",)))
+        elif count[keys[position]] > 1:
+            # Assumed: every record of the group is refused, since none of them can claim to be the last word.
+            message = f"Duplicate external id specified: {values[position]!s}"
+            add_fault(batch.faults, position, Fault("DUPLICATE_EXTERNAL_ID", message, (key.name,)))
+        elif len(matches := found.get(keys[position], [])) > 1:
+            add_fault(batch.faults, position, _several(key, matches))
+        elif matches:
+            ids[position] = matches[0]
+    batch.values["Id"] = ids
+
+
+def _join(batch: Batch, field: Field, values: list[Value]) -> None:
+    """Add a column; where the field already has one (the same name in another case), each record may use either."""
+    known = batch.values.setdefault(field.name, values)
+    if known is values:
+        return
+    joined: list[Value] = []
+    for position, (old, new) in enumerate(zip(known, values, strict=True)):
+        if not isinstance(old, Missing) and not isinstance(new, Missing):
+            # Assumed: the code and the text.
+            message = f"duplicate field specified: {field.name}"
+            add_fault(batch.faults, position, Fault("INVALID_FIELD", message, (field.name,)))
+        joined.append(new if isinstance(old, Missing) else old)
+    batch.values[field.name] = joined
+
+
+def _is_missing(value: Any, mode: ValueMode) -> bool:
+    return isinstance(value, Missing) or (mode is ValueMode.CSV and value == "")
+
+
+def _fault_where_given(batch: Batch, values: Sequence[Any], mode: ValueMode, fault: Fault) -> None:
+    for position, value in enumerate(values):
+        if not _is_missing(value, mode):
+            add_fault(batch.faults, position, fault)
+
+
+def _convert_ids(sobject: SObject, batch: Batch, values: Sequence[Any], mode: ValueMode) -> list[Value]:
+    out: list[Value] = []
+    for position, value in enumerate(values):
+        if _is_missing(value, mode) or value is None or value == "":
+            out.append(MISSING)
+            continue
+        found = to_18(value) if isinstance(value, str) else None
+        if found is None or found[:3] != sobject.key_prefix:
+            message = f"{sobject.label} ID: id value of incorrect type: {value}"
+            add_fault(batch.faults, position, Fault("MALFORMED_ID", message, ("Id",)))
+        out.append(found)
+    return out
+
+
+def _several(key: Field, ids: Sequence[str]) -> Fault:
+    message = f"{key.name}: more than one record found for external id field: [{', '.join(ids)}]"
+    return Fault("DUPLICATE_EXTERNAL_ID", message, (key.name,))
