@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orgbridge.soql.errors import (
+    TOO_COMPLICATED,
     MalformedQuery,
     QueryTooComplicated,
     SOQLError,
@@ -16,6 +17,7 @@ from orgbridge.soql.quoting import bind, quote, quote_like
 from orgbridge.soql.visitor import children, transform, walk
 
 __all__ = [
+    "TOO_COMPLICATED",
     "MalformedQuery",
     "QueryTooComplicated",
     "SOQLError",

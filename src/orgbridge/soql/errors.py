@@ -22,6 +22,9 @@ WINDOW_CHARS = 120
 #: Characters shown before and after the fault when the row is too long.
 WINDOW_BEFORE, WINDOW_AFTER = 30, 30
 
+#: Assumed: the text, from memory.
+TOO_COMPLICATED = "Query is either selecting too many fields or the filter conditions are too complicated."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:

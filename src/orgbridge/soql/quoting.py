@@ -24,6 +24,7 @@ Scalar: TypeAlias = str | int | float | Decimal | bool | date | datetime | None
 Bindable: TypeAlias = Scalar | list[Scalar] | tuple[Scalar, ...]
 
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f", '"': '\\"'}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SPECIAL = re.compile(r"[\\'\n\r\t\b\f\"]")
 
 
@@ -44,6 +45,8 @@ def quote(value: Scalar) -> str:
         case bool():
             return "TRUE" if value else "FALSE"
         case str():
+            if _SURROGATE.search(value):
+                raise UnquotableValue("Text with half a character (a lone surrogate) has no SOQL literal.")
             return "'" + _SPECIAL.sub(lambda found: _ESCAPES[found.group()], value) + "'"
         case int():
             return int.__repr__(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orgbridge.soql.errors import MalformedQuery, QueryTooComplicated
+from orgbridge.soql.errors import TOO_COMPLICATED, MalformedQuery, QueryTooComplicated
 from orgbridge.soql.tokens import Token, TokenKind, tokenize
 
 #: Parentheses, NOTs, calls and subqueries inside each other.
@@ -116,8 +116,6 @@ class TokenReader:
         """
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise QueryTooComplicated(
-                "Query is either selecting too many fields or the filter conditions are too complicated."
-            )
+            raise QueryTooComplicated(TOO_COMPLICATED)
         yield
         self._depth -= 1

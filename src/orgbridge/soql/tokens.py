@@ -56,12 +56,19 @@ _TOKEN = re.compile(
 )
 
 
+#: Half a character: cannot be written as UTF-8, so it can be no part of a query.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def tokenize(soql: str) -> list[Token]:
     """Return the tokens of a query, the last of kind `END`.
 
     Raises:
         MalformedQuery: A character begins no token, or a string has no end.
     """
+    broken = _SURROGATE.search(soql)
+    if broken:
+        raise _strange_character(soql, broken.start())
     tokens: list[Token] = []
     position = 0
     while position < len(soql):

@@ -12,7 +12,12 @@ from orgbridge.wire.dates import parse_date, parse_datetime
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
 _ESCAPES |= {"N": "\n", "R": "\r", "T": "\t", "B": "\b", "F": "\f"}
-_PIECE = re.compile(r"\\(?:[uU]([0-9A-Fa-f]{4})|(.))|([^\\]+)", re.DOTALL)
+#: A code of four hex digits (two of them for a character beyond U+FFFF), another escape, or plain text.
+_PIECE = re.compile(
+    r"\\[uU]([dD][89abAB][0-9A-Fa-f]{2})\\[uU]([dD][c-fC-F][0-9A-Fa-f]{2})"
+    r"|\\(?:[uU](?![dD][89a-fA-F])([0-9A-Fa-f]{4})|(.))|([^\\]+)",
+    re.DOTALL,
+)
 _CURRENCY = re.compile(r"([A-Za-z]{3})(\d+)\Z")
 
 
@@ -89,8 +94,10 @@ class ValueReader(TokenReader):
         """Return the pieces of a string token with its escapes resolved."""
         body, pieces = token.text[1:-1], list[str | tree.Wildcard]()
         for found in _PIECE.finditer(body):
-            code, escaped, plain = found.groups()
-            if code is not None:
+            high, low, code, escaped, plain = found.groups()
+            if high is not None:
+                pieces.append(chr(0x10000 + (int(high, 16) - 0xD800) * 0x400 + int(low, 16) - 0xDC00))
+            elif code is not None:
                 pieces.append(chr(int(code, 16)))
             elif plain is not None:
                 pieces.extend(_split_wildcards(plain) if wildcards else [plain])

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from orgbridge.emulator.query.aggregates import AGGREGATES, plan_groups
 from orgbridge.emulator.query.filters import Filter
-from orgbridge.emulator.query.fragments import Fragment, balanced, identifier, join
+from orgbridge.emulator.query.fragments import MAX_DEPTH, Fragment, balanced, depth, identifier, join
 from orgbridge.emulator.query.operands import operand_of
 from orgbridge.emulator.query.ordering import order_term
 from orgbridge.emulator.query.plans import ChildItem, Context, Feature, QueryPlan
@@ -20,11 +20,13 @@ from orgbridge.emulator.query.scopes import Scope
 from orgbridge.emulator.query.semijoins import check_semi_joins, semi_join
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.schema.model import Catalogue
-from orgbridge.soql import SOQLError, parse, tree, walk
+from orgbridge.soql import TOO_COMPLICATED, SOQLError, parse, tree, walk
 from orgbridge.wire.limits import SOQL_OFFSET
 
 #: Child subqueries inside each other, and beside each other. Source: facts/salesforce/soql.md, "Relationship limits".
 MAX_CHILD_LEVELS, MAX_CHILDREN = 5, 20
+#: Parents joined in one statement; SQLite joins 64 tables. The platform's own bound is 55 relationships.
+MAX_JOINS = 60
 
 
 def plan_query(
@@ -49,7 +51,10 @@ def plan_query(
     context = Context(
         catalogue=catalogue, refusals=Refusals(soql), now=now, user_id=user_id, include_deleted=include_deleted
     )
-    return _Planner(context, soql).plan(query)
+    plan = _Planner(context, soql).plan(query)
+    if depth(plan.sql) > MAX_DEPTH or plan.sql.count("JOIN") > MAX_JOINS:
+        raise SFError("QUERY_TOO_COMPLICATED", TOO_COMPLICATED)
+    return plan
 
 
 class _Planner:
