@@ -1,0 +1,1 @@
+"""What several tests stand on: real processes, rerouting, fakes with docstrings."""
