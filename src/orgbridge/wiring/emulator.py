@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import signal
 import socket
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,12 +112,25 @@ def serve_emulator(config: EmulatorServeConfig) -> None:
     sys.stderr.write(f"The emulated org listens on {scheme}://{f'[{host}]' if ':' in host else host}:{port}\n")
     sys.stderr.flush()
     try:
-        server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        # uvicorn raises the signal again once everything is closed; that is a clean end here.
-        return
+        with _quiet_end():
+            server.run(sockets=[listener])
     finally:
         listener.close()
+
+
+@contextlib.contextmanager
+def _quiet_end() -> Iterator[None]:
+    """Take the signals that uvicorn raises again once everything is closed: here they are a clean end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda _number, _frame: None) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

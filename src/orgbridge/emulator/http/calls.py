@@ -15,12 +15,13 @@ from orgbridge.emulator.http.auth.users import Directory
 from orgbridge.emulator.http.cursors import Cursors
 from orgbridge.emulator.http.errors import session_invalid
 from orgbridge.emulator.http.replies import json_reply
-from orgbridge.emulator.http.sessions import Session, Sessions
+from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.storage.database import Storage
+from orgbridge.emulator.storage.sessions import Session
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.json import JSON, JSONDecodeError, loads
 

@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 from orgbridge.emulator.http.calls import Call, Parts
 from orgbridge.emulator.http.errors import not_found, render, session_invalid
 from orgbridge.emulator.http.routing import Access, Match, RouteTable, segments
-from orgbridge.emulator.http.sessions import Session
 from orgbridge.emulator.schema.errors import SFError
+from orgbridge.emulator.storage.sessions import Session
 from orgbridge.wire.limits import URI_BYTES
 from orgbridge.wire.versions import NEWEST, OLDEST
 
@@ -30,6 +30,7 @@ _KNOWN_HEADERS = frozenset(
         "sforce-duplicate-rule-header",
         "sforce-mru",
         "sforce-limit-info",
+        "sforce-line-ending",
     }
 )
 _JSON_ENOUGH = ("*/*", "application/json", "application/*", "text/csv", "text/*", "text/plain")
@@ -147,6 +148,8 @@ def _check_headers(request: Request) -> None:
     """
     for name in request.headers:
         unknown = name.startswith("sforce-") and name not in _KNOWN_HEADERS
+        # A Bulk 1.0 header that aiosalesforce sends with every call; Bulk 2.0 jobs say their line ending themselves.
+        unknown |= name == "sforce-line-ending" and request.headers[name].strip().upper() != "LF"
         if unknown or name.startswith("x-sfdc-packageversion-"):
             raise SFError("FUNCTIONALITY_NOT_ENABLED", f"The emulated org does not know the header {name}", 403)
     accept = request.headers.get("accept")

@@ -9,27 +9,17 @@ import hashlib
 import secrets
 import string
 import threading
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from orgbridge.emulator.storage.counters import get_meta, set_meta
 from orgbridge.emulator.storage.database import Storage
+from orgbridge.emulator.storage.sessions import Session, drop_session, find_session, put_session, touch_session
 from orgbridge.kit.clock import Clock
-from orgbridge.wire.dates import bulk_datetime, parse_datetime
+from orgbridge.wire.dates import bulk_datetime
 
 _CHARS = string.ascii_letters + string.digits + "._"
 _ACCESS, _REFRESH = "access", "refresh"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """Who speaks."""
-
-    #: Hash of the token.
-    token_hash: str
-    #: 18-character id of the user.
-    user_id: str
-    #: Consumer key that the token was given to; None for SOAP login.
-    client_id: str | None
+_REVOKED = "revoked_refresh_token"
 
 
 def _hash(token: str) -> str:
@@ -58,70 +48,64 @@ class Sessions:
     def issue(self, user_id: str, client_id: str | None) -> str:
         """Open a session and return its token: `{15 characters of the org}!{96 characters}`."""
         token = f"{self._org_id[:15]}!AQ" + "".join(secrets.choice(_CHARS) for _ in range(94))
-        self._store(token, _ACCESS, user_id, client_id)
+        with self._storage.write() as connection:
+            put_session(connection, token, self._session(_ACCESS, user_id, client_id))
         return token
 
     def keep_refresh_token(self, token: str, user_id: str, client_id: str) -> None:
         """Make a refresh token good for a user and a client; one that was revoked stays revoked."""
         with self._storage.write() as connection:
-            connection.execute(
-                "INSERT OR IGNORE INTO ob_sessions (token_hash, kind, user_id, client_id, issued_at, used_at) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (_hash(token), _REFRESH, user_id, client_id, self._stamp(), self._stamp()),
-            )
+            known = find_session(connection, token)
+            if known is None and get_meta(connection, _REVOKED) != _hash(token):
+                put_session(connection, token, self._session(_REFRESH, user_id, client_id))
 
     def refresh_owner(self, token: str, client_id: str) -> str | None:
         """Return the user of a refresh token that was given to this client, or None."""
         with self._storage.read() as connection:
-            row = connection.execute(
-                "SELECT user_id FROM ob_sessions WHERE token_hash = ? AND kind = ? AND client_id = ?",
-                (_hash(token), _REFRESH, client_id),
-            ).fetchone()
-        return None if row is None else str(row[0])
+            session = find_session(connection, token)
+        if session is None or session.kind != _REFRESH or session.client_id != client_id:
+            return None
+        return session.user_id
 
     def known(self, token: str) -> Session | None:
         """Return the live session of a token seen before, and note its use. Does no I/O: fit for the event loop."""
-        key, now = _hash(token), self._clock.now()
+        now = self._clock.now()
         with self._lock:
-            entry = self._known.get(key)
+            entry = self._known.get(token)
             if entry is None or now - entry[1] > self._idle:
                 return None
-            self._known[key] = (entry[0], now)
-            self._dirty.add(key)
+            self._known[token] = (entry[0], now)
+            self._dirty.add(token)
             return entry[0]
 
     def find(self, token: str) -> Session | None:
         """Return the live session of a token, and note its use."""
         if (session := self.known(token)) is not None:
             return session
-        key = _hash(token)
         with self._storage.read() as connection:
-            row = connection.execute(
-                "SELECT user_id, client_id, used_at FROM ob_sessions WHERE token_hash = ? AND kind = ?", (key, _ACCESS)
-            ).fetchone()
-        if row is None:
+            stored = find_session(connection, token)
+        if stored is None or stored.kind != _ACCESS:
             return None
-        used, now = parse_datetime(str(row[2])), self._clock.now()
+        now = self._clock.now()
         with self._lock:
-            noted = self._known.get(key)
-            if used is None or now - max(used, noted[1] if noted else used) > self._idle:
+            noted = self._known.get(token)
+            if now - max(stored.used_at, noted[1] if noted else stored.used_at) > self._idle:
                 return None
-            session = Session(token_hash=key, user_id=str(row[0]), client_id=row[1])
-            self._known[key] = (session, now)
-            self._dirty.add(key)
-        return session
+            self._known[token] = (stored, now)
+            self._dirty.add(token)
+        return stored
 
     def revoke(self, token: str) -> bool:
         """End the session or refresh token; tell whether there was one."""
-        key = _hash(token)
         with self._lock:
-            self._known.pop(key, None)
+            self._known.pop(token, None)
+            self._dirty.discard(token)
         with self._storage.write() as connection:
-            # A revoked refresh token leaves a mark, so that a configured one does not come back at the next start.
-            cursor = connection.execute(
-                "UPDATE ob_sessions SET kind = 'revoked' WHERE token_hash = ? AND kind <> 'revoked'", (key,)
-            )
-            return cursor.rowcount > 0
+            session = find_session(connection, token)
+            if session is not None and session.kind == _REFRESH:
+                # So that a configured refresh token does not come back at the next start.
+                set_meta(connection, _REVOKED, _hash(token))
+            return drop_session(connection, token)
 
     def expire_all(self) -> int:
         """End every session, refresh tokens apart; return how many there were."""
@@ -134,11 +118,12 @@ class Sessions:
     def save(self) -> None:
         """Save the noted uses."""
         with self._lock:
-            notes = [(bulk_datetime(self._known[key][1]), key) for key in sorted(self._dirty) if key in self._known]
+            notes = [(token, self._known[token][1]) for token in sorted(self._dirty) if token in self._known]
             self._dirty.clear()
         if notes:
             with self._storage.write() as connection:
-                connection.executemany("UPDATE ob_sessions SET used_at = ? WHERE token_hash = ?", notes)
+                for token, used_at in notes:
+                    touch_session(connection, token, used_at)
 
     def sweep(self) -> None:
         """Remove sessions that ended long ago."""
@@ -146,14 +131,6 @@ class Sessions:
         with self._storage.write() as connection:
             connection.execute("DELETE FROM ob_sessions WHERE kind = ? AND used_at < ?", (_ACCESS, limit))
 
-    def _stamp(self) -> str:
-        return bulk_datetime(self._clock.now())
-
-    def _store(self, token: str, kind: str, user_id: str, client_id: str | None) -> None:
-        stamp = self._stamp()
-        with self._storage.write() as connection:
-            connection.execute(
-                "INSERT INTO ob_sessions (token_hash, kind, user_id, client_id, issued_at, used_at) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (_hash(token), kind, user_id, client_id, stamp, stamp),
-            )
+    def _session(self, kind: str, user_id: str, client_id: str | None) -> Session:
+        now = self._clock.now()
+        return Session(kind=kind, user_id=user_id, client_id=client_id, issued_at=now, used_at=now)

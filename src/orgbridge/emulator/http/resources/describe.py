@@ -14,24 +14,29 @@ from starlette.responses import Response
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.resources.records import header_instant
-from orgbridge.emulator.http.resources.shapes import describe_shape, global_shape, object_shape
+from orgbridge.emulator.schema.describe import describe_global, describe_item, describe_sobject
 from orgbridge.emulator.storage.tables import quote
 from orgbridge.kit.json import JSON, dumps
 
 #: When the catalogue was last changed, for Last-Modified. Assumed: the catalogue of a running org does not change.
 _CATALOGUE_CHANGED_AT = datetime(2025, 1, 1, tzinfo=UTC)
 _RECENT = 5
+#: First version that tells `sobjectDescribeOption`. Source: rest.md section 2.
+_DESCRIBE_OPTION_SINCE = 50
 
 
 async def global_describe(call: Call) -> Response:
     """Answer GET /sobjects."""
-    return _conditional(call, global_shape(call.parts.org.catalogue, call.data_path))
+    return _conditional(call, describe_global(call.parts.org.catalogue, call.data_path))
 
 
 async def describe(call: Call) -> Response:
     """Answer GET /sobjects/{sobject}/describe."""
     sobject = call.parts.org.sobject(call.args["sobject"])
-    return _conditional(call, describe_shape(sobject, call.data_path, call.version))
+    value = describe_sobject(sobject, call.data_path)
+    if call.version < _DESCRIBE_OPTION_SINCE:
+        value.pop("sobjectDescribeOption", None)
+    return _conditional(call, value)
 
 
 async def basic_info(call: Call) -> Response:
@@ -53,7 +58,7 @@ async def basic_info(call: Call) -> Response:
         ]
 
     items = await call.thread(recent)
-    return call.json({"objectDescribe": object_shape(sobject, call.data_path), "recentItems": items})
+    return call.json({"objectDescribe": describe_item(sobject, call.data_path), "recentItems": items})
 
 
 def _conditional(call: Call, value: JSON) -> Response:
