@@ -1,0 +1,1 @@
+"""Ways to get a session: the OAuth token endpoint, SOAP login, and who a session belongs to."""

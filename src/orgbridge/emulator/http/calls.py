@@ -1,0 +1,152 @@
+"""One call: the request, what its path said, who makes it, and the parts of the org that may be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orgbridge.emulator.faults import Faults
+from orgbridge.emulator.http.auth.users import Directory
+from orgbridge.emulator.http.cursors import Cursors
+from orgbridge.emulator.http.errors import session_invalid
+from orgbridge.emulator.http.replies import json_reply
+from orgbridge.emulator.http.sessions import Sessions
+from orgbridge.emulator.http.usage import Usage
+from orgbridge.emulator.jobs.service import Jobs
+from orgbridge.emulator.org.org import Org
+from orgbridge.emulator.schema.errors import SFError
+from orgbridge.emulator.storage.database import Storage
+from orgbridge.emulator.storage.sessions import Session
+from orgbridge.kit.clock import Clock
+from orgbridge.kit.json import JSON, JSONDecodeError, loads
+
+_T = TypeVar("_T")
+#: Bytes of a JSON body. Source: facts/salesforce/rest.md section 5.
+_BODY_BYTES = 50 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What routes work with."""
+
+    #: Rules and rows.
+    org: Org
+    #: The database.
+    storage: Storage
+    #: Bulk jobs.
+    jobs: Jobs
+    #: Users, clients and their secrets.
+    directory: Directory
+    #: Sessions.
+    sessions: Sessions
+    #: Query cursors.
+    cursors: Cursors
+    #: API calls of the day.
+    usage: Usage
+    #: Orders for trouble.
+    faults: Faults
+    #: The time.
+    clock: Clock
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """One request on its way through a route."""
+
+    #: As it came in.
+    request: Request
+    #: What the org is made of.
+    parts: Parts
+    #: Named pieces of the path, percent-decoded.
+    args: dict[str, str] = field(default_factory=dict)
+    #: API version of the path; 0 outside /services/data/vXX.X.
+    version: int = 0
+    #: Who calls; None on routes that anybody may use.
+    session: Session | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Scheme and host as the caller wrote them."""
+        host = self.request.headers.get("host", "localhost")
+        return f"{self.request.url.scheme}://{host}"
+
+    @property
+    def data_path(self) -> str:
+        """`/services/data/vXX.X` of this call's version."""
+        return f"/services/data/v{self.version}.0"
+
+    @property
+    def user_id(self) -> str:
+        """Id of the user who calls.
+
+        Raises:
+            SFError: Nobody is signed in.
+        """
+        if self.session is None:
+            raise session_invalid()
+        return self.session.user_id
+
+    @property
+    def pretty(self) -> bool:
+        """True when the caller wants indented JSON."""
+        return self.request.headers.get("x-prettyprint", "0").strip() == "1"
+
+    def header(self, name: str) -> str | None:
+        """Return a request header."""
+        return self.request.headers.get(name)
+
+    def query(self, name: str) -> str | None:
+        """Return a query parameter; names match without regard to case if not exactly."""
+        params = self.request.query_params
+        if name in params:
+            return params[name]
+        lowered = name.lower()
+        return next((value for key, value in params.items() if key.lower() == lowered), None)
+
+    def json(self, value: JSON, status: int = 200, **headers: str) -> Response:
+        """Return a JSON reply in the form that the caller wants."""
+        return json_reply(value, status, headers=headers, pretty=self.pretty)
+
+    async def body(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            SFError: It is larger than the platform takes.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in self.request.stream():
+            pieces.append(piece)
+            size += len(piece)
+            if size > _BODY_BYTES:
+                # Assumed: status and code of a body past the documented 50 MB.
+                raise SFError("REQUEST_TOO_LARGE", f"The request body is larger than {_BODY_BYTES} bytes", 413)
+        return b"".join(pieces)
+
+    async def json_object(self) -> dict[str, JSON]:
+        """Return the body as a JSON object.
+
+        Raises:
+            SFError: The body is something else.
+        """
+        body = await self.body()
+        content_type = (self.header("content-type") or "application/json").partition(";")[0].strip().lower()
+        if content_type not in ("application/json", "text/json"):
+            # Assumed: text.
+            raise SFError("UNSUPPORTED_MEDIA_TYPE", f"Content-Type {content_type!r} is not supported", 415)
+        try:
+            value = loads(body)
+        except JSONDecodeError as error:
+            raise SFError("JSON_PARSER_ERROR", f"{error} at [line:1, column:1]") from error
+        if not isinstance(value, dict):
+            raise SFError("JSON_PARSER_ERROR", "The request body must be a JSON object at [line:1, column:1]")
+        return value
+
+    async def thread(self, work: Callable[[], _T]) -> _T:
+        """Do blocking work in a thread and return its value."""
+        return await run_in_threadpool(work)

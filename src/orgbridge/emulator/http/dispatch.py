@@ -1,0 +1,157 @@
+"""From a request to a reply: version, session, limits, headers, route, handler, and the one exception handler.
+
+Source: facts/salesforce/rest.md head and sections 4 and 5, auth.md sections 0 and 6, errors.md section 1.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from orgbridge.emulator.http.calls import Call, Parts
+from orgbridge.emulator.http.errors import not_found, render, session_invalid
+from orgbridge.emulator.http.routing import Access, Match, RouteTable, segments
+from orgbridge.emulator.schema.errors import SFError
+from orgbridge.emulator.storage.sessions import Session
+from orgbridge.wire.limits import URI_BYTES
+from orgbridge.wire.versions import NEWEST, OLDEST
+
+_VERSION = re.compile(r"v(\d{1,3})\.(\d)\Z", re.IGNORECASE)
+#: Headers of Salesforce's that this org understands, or that change nothing in an org without rules for them.
+_KNOWN_HEADERS = frozenset(
+    {
+        "sforce-call-options",
+        "sforce-query-options",
+        "sforce-auto-assign",
+        "sforce-duplicate-rule-header",
+        "sforce-mru",
+        "sforce-limit-info",
+        "sforce-line-ending",
+    }
+)
+_JSON_ENOUGH = ("*/*", "application/json", "application/*", "text/csv", "text/*", "text/plain")
+
+
+def is_loopback(request: Request) -> bool:
+    """Tell whether the caller sits on this machine."""
+    if request.client is None:
+        return False
+    try:
+        return ip_address(request.client.host).is_loopback
+    except ValueError:
+        # Starlette's TestClient calls itself "testclient": it is in this very process.
+        return request.client.host == "testclient"
+
+
+class Dispatcher:
+    """The ASGI application behind the middleware.
+
+    Args:
+        parts: The org.
+        routes: What it answers.
+    """
+
+    def __init__(self, parts: Parts, routes: RouteTable) -> None:
+        self._parts = parts
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        call = Call(request=request, parts=self._parts)
+        path = scope.get("raw_path", b"").decode("latin-1").partition("?")[0] or scope["path"]
+        match = self._routes.match(path)
+        try:
+            response = await self._answer(call, path, match)
+        except Exception as error:  # noqa: BLE001 the emulator's edge: every error becomes Salesforce's
+            response = render(error, pretty=call.pretty, bulk=match is not None and match.route.bulk)
+        if call.version and (call.session is not None or response.status_code == 403):
+            response.headers["Sforce-Limit-Info"] = self._parts.usage.header
+        await response(scope, receive, send)
+
+    async def _answer(self, call: Call, path: str, match: Match | None) -> Response:
+        request = call.request
+        if len(request.url.path) + len(request.url.query) > URI_BYTES:
+            return PlainTextResponse("URI Too Long", 414)
+        given = segments(path)
+        if len(given) > 2 and [piece.lower() for piece in given[:2]] == ["services", "data"]:
+            call.version = _version(given[2])
+            await self._sign_in(call)
+        if match is None:
+            raise not_found()
+        method = self._method(call, match)
+        handler = match.route.handlers.get(method)
+        if match.route.access is Access.LOCAL and not is_loopback(request):
+            raise not_found()
+        self._parts.usage.count_route(f"{method} {match.route.pattern}")
+        if handler is None:
+            allowed = ",".join(sorted({*match.route.handlers, *(["HEAD"] if "GET" in match.route.handlers else [])}))
+            raise SFError("METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are {allowed}")
+        if match.route.access is Access.API:
+            _check_headers(request)
+        call.args = match.args
+        return await handler(call)
+
+    async def _sign_in(self, call: Call) -> None:
+        call.session = await find_session(call)
+        if call.session is None:
+            raise session_invalid()
+        if not self._parts.usage.count():
+            raise SFError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+
+    @staticmethod
+    def _method(call: Call, match: Match) -> str:
+        method = call.request.method
+        override = call.request.query_params.get("_HttpMethod")
+        if method == "POST" and override in ("PATCH", "PUT", "GET", "DELETE"):
+            return override
+        return "GET" if method == "HEAD" and "GET" in match.route.handlers else method
+
+
+async def find_session(call: Call) -> Session | None:
+    """Return the live session that the Authorization header names, or None.
+
+    Raises:
+        SFError: The header has another form.
+    """
+    header = call.header("authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() not in ("bearer", "oauth") or not token.strip():
+        raise SFError("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE")
+    sessions = call.parts.sessions
+    known = sessions.known(token.strip())
+    return known if known is not None else await call.thread(lambda: sessions.find(token.strip()))
+
+
+def _version(segment: str) -> int:
+    found = _VERSION.match(segment)
+    if found is None or found.group(2) != "0" or int(found.group(1)) > NEWEST:
+        raise not_found()
+    version = int(found.group(1))
+    if version < OLDEST:
+        # Assumed: text; the status is documented (auth.md section 0).
+        raise SFError("UNSUPPORTED_API_VERSION", f"API version {version}.0 is no longer supported", 410)
+    return version
+
+
+def _check_headers(request: Request) -> None:
+    """Refuse headers that would change what the call means and that this org cannot honour.
+
+    Raises:
+        SFError: Such a header is there. Assumed: the code; real orgs ignore what they do not know.
+    """
+    for name in request.headers:
+        unknown = name.startswith("sforce-") and name not in _KNOWN_HEADERS
+        # A Bulk 1.0 header that aiosalesforce sends with every call; Bulk 2.0 jobs say their line ending themselves.
+        unknown |= name == "sforce-line-ending" and request.headers[name].strip().upper() != "LF"
+        if unknown or name.startswith("x-sfdc-packageversion-"):
+            raise SFError("FUNCTIONALITY_NOT_ENABLED", f"The emulated org does not know the header {name}", 403)
+    accept = request.headers.get("accept")
+    if accept and not any(kind in accept.lower() for kind in _JSON_ENOUGH):
+        raise SFError("NOT_ACCEPTABLE", f"The emulated org cannot answer as {accept}", 406)

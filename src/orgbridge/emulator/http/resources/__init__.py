@@ -1,0 +1,1 @@
+"""What lies under /services/data, one module per family of resources."""

@@ -1,0 +1,162 @@
+"""Read an uploaded CSV the way Bulk API 2.0 does: strictly, record by record, with the byte each record begins at.
+
+Source: facts/salesforce/bulk2.md sections 4 and 5. Faults carry the text that the job's `errorMessage` shows.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from orgbridge.wire.bulk import ColumnDelimiter, LineEnding
+from orgbridge.wire.limits import INGEST_HEADER_CHARS, INGEST_RECORD_CHARS, INGEST_RECORD_FIELDS
+
+_BLOCK = 1 << 20
+_UNESCAPED = "InvalidBatch : Failed to parse CSV. Found unescaped quote. A value with quote should be within a quote"
+RECORDS_NOT_FOUND = "InvalidBatch : Records not found"
+
+
+class UploadFault(Exception):
+    """The uploaded file cannot be read on; the message is the job's `errorMessage`."""
+
+
+def _line_ending_fault(ending: LineEnding) -> UploadFault:
+    return UploadFault(
+        f"ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is {ending.value}"
+    )
+
+
+def check_line_endings(path: Path, ending: LineEnding) -> None:
+    """Read the file once and compare every line end, those inside quoted cells too, with the job's setting.
+
+    Raises:
+        UploadFault: A line ends otherwise.
+
+    Source: bulk2.md section 4, "line ending": byte for byte, also inside quoted cells. For an embedded LF in a CRLF
+    job this is Assumed by symmetry; the recorded case is CRLF in an LF job.
+    """
+    last = b""
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            window = last + block  # So that a CRLF across two blocks is seen as one.
+            match ending:
+                case LineEnding.LF:
+                    wrong = b"\r\n" in window
+                case LineEnding.CRLF:
+                    wrong = window.count(b"\n") != window.count(b"\r\n")
+            if wrong:
+                raise _line_ending_fault(ending)
+            last = block[-1:] if block.endswith(b"\r") else b""
+
+
+class UploadReader:
+    """Reads records from a byte on.
+
+    Args:
+        path: The uploaded file.
+        delimiter: Between cells.
+        ending: Named in faults only.
+        offset: Byte at which a record begins.
+        columns: Cells that each record must have; None before the header was read.
+    """
+
+    def __init__(
+        self, path: Path, delimiter: ColumnDelimiter, ending: LineEnding, offset: int = 0, columns: int | None = None
+    ) -> None:
+        self.offset = offset
+        self._columns = columns
+        self._ending = ending
+        self._file = path.open("rb")
+        self._file.seek(offset)
+        self._fed = offset
+        self._raw: list[str] = []
+        self._reader = csv.reader(self._lines(), delimiter=delimiter.char, strict=True)
+        cell = f'(?:"[^"]*(?:""[^"]*)*"|[^"{re.escape(delimiter.char)}\r\n]*)'
+        self._shape = re.compile(f"{cell}(?:{re.escape(delimiter.char)}{cell})*\r?\n?")
+
+    def header(self) -> list[str]:
+        """Return the first record.
+
+        Raises:
+            UploadFault: There is none, or it cannot be parsed or is too long.
+        """
+        names = self._next()
+        if names is None:
+            raise UploadFault(RECORDS_NOT_FOUND)
+        # Assumed: texts of these two; the limits are documented (bulk2.md sections 4 and 11).
+        if sum(map(len, names)) + len(names) - 1 > INGEST_HEADER_CHARS:
+            raise UploadFault(f"InvalidBatch : The header has more than {INGEST_HEADER_CHARS} characters")
+        if len(names) > INGEST_RECORD_FIELDS:
+            raise UploadFault(f"InvalidBatch : A record has more than {INGEST_RECORD_FIELDS} fields")
+        self._columns = len(names)
+        return names
+
+    def batch(self, rows: int, chars: int) -> list[list[str]]:
+        """Return the next records: up to `rows`, and no more once `chars` characters are reached. Empty at the end.
+
+        Raises:
+            UploadFault: A record of this batch cannot be parsed. `offset` is that of the batch's first record.
+        """
+        records: list[list[str]] = []
+        start, limit = self.offset, self.offset + chars
+        try:
+            while len(records) < rows and self.offset < limit:
+                record = self._next()
+                if record is None:
+                    break
+                records.append(record)
+        except UploadFault:
+            self.offset = start
+            raise
+        return records
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _lines(self) -> Iterator[str]:
+        longest = INGEST_RECORD_CHARS * 4
+        while raw := self._file.readline(longest):
+            if len(raw) == longest:
+                raise UploadFault(f"InvalidBatch : A record has more than {INGEST_RECORD_CHARS} characters")
+            self._fed += len(raw)
+            try:
+                text = raw.decode()
+            except UnicodeDecodeError as error:
+                # Assumed: the platform asks for UTF-8 and does not say how it refuses other bytes.
+                at = self._fed - len(raw) + error.start
+                raise UploadFault(f"InvalidBatch : Failed to parse CSV. The data is not UTF-8 at byte {at}") from error
+            self._raw.append(text)
+            yield text
+
+    def _next(self) -> list[str] | None:
+        while True:
+            self._raw.clear()
+            try:
+                record = next(self._reader, None)
+            except csv.Error as error:
+                raise self._fault(error) from error
+            self.offset = self._fed
+            if record is None:
+                return None
+            if record:
+                break
+        if any('"' in cell for cell in record) and not self._shape.fullmatch("".join(self._raw)):
+            raise UploadFault(_UNESCAPED)
+        if self._columns is not None and len(record) != self._columns:
+            # Assumed: text; a record of another width cannot be told apart from a wrong delimiter.
+            raise UploadFault(
+                f"InvalidBatch : Failed to parse CSV. Expected {self._columns} fields but found {len(record)}"
+            )
+        return record
+
+    def _fault(self, error: csv.Error) -> UploadFault:
+        text = str(error)
+        if text.startswith("new-line character"):
+            return _line_ending_fault(self._ending)
+        if text.startswith("field larger"):
+            # Assumed: text. Source of the limit: bulk2.md section 11.
+            return UploadFault("InvalidBatch : Failed to parse CSV. A field has more than 131072 characters")
+        return UploadFault(_UNESCAPED)

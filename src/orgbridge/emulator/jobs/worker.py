@@ -1,0 +1,104 @@
+"""The thread that carries bulk jobs on, one small step of each in turn, and picks them up again after a crash."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+_log = logging.getLogger(__name__)
+#: Seconds after which an idle worker looks for jobs unasked; `wake` makes it look at once.
+_IDLE_SECONDS = 1.0
+#: Jobs that hold a file or a cursor open at the same time.
+_AT_ONCE = 8
+
+
+class Run(Protocol):
+    """One job under way."""
+
+    job_id: str
+
+    def step(self) -> bool:
+        """Do one durable step. True when the job needs no more."""
+        ...
+
+    def fail(self, message: str) -> None:
+        """Make the job `Failed`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and cursors; the job can be taken up again."""
+        ...
+
+
+class JobWorker:
+    """Runs jobs until stopped.
+
+    Args:
+        name: Of the thread.
+        waiting: Returns the ids of all jobs that are to be carried on, oldest first.
+        start: Makes the run of a job id.
+        delay_seconds: Pause in front of each step, asked for every time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        waiting: Callable[[], list[str]],
+        start: Callable[[str], Run],
+        delay_seconds: Callable[[], float],
+    ) -> None:
+        self._waiting = waiting
+        self._start = start
+        self._delay_seconds = delay_seconds
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin; jobs that a crash interrupted go on."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Say that there may be a new job."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the step that is being done. The jobs stay where they are and go on at the next start."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _work(self) -> None:
+        runs: dict[str, Run] = {}
+        try:
+            while not self._stop.is_set():
+                self._wake.clear()
+                for job_id in self._waiting():
+                    if len(runs) < _AT_ONCE and job_id not in runs:
+                        runs[job_id] = self._start(job_id)
+                if not runs:
+                    self._wake.wait(_IDLE_SECONDS)
+                    continue
+                for job_id, run in list(runs.items()):
+                    if self._stop.is_set():
+                        break
+                    if self._step(run):
+                        run.close()
+                        del runs[job_id]
+        finally:
+            for run in runs.values():
+                run.close()
+
+    def _step(self, run: Run) -> bool:
+        delay = self._delay_seconds()
+        if delay and self._stop.wait(delay):
+            return False
+        try:
+            return run.step()
+        except Exception:  # noqa: BLE001 the worker's edge: one job's trouble must not end the others
+            _log.exception("bulk job %s could not be carried on", run.job_id)
+            run.fail("InternalServerError : The emulator could not carry this job on; see its log")
+            return True
