@@ -355,6 +355,19 @@ async def test_result_pages_give_their_locators(salesforce: Salesforce, double: 
     assert (rest.locators, rest.next_records_url) == (("MjAw",), None)
 
 
+@pytest.mark.parametrize("reply", [{}, {"resultPages": [{}]}, {"records": ["x"]}], ids=repr)
+async def test_lists_without_sense_are_malformed(
+    salesforce: Salesforce, double: SalesforceDouble, reply: dict[str, object]
+) -> None:
+    """A list of jobs or of result pages of another shape is an error, not a crash."""
+    double.script("GET", QUERY, Answer(json=reply))
+    double.script("GET", f"{QUERY}/{JOB_ID}/resultPages", Answer(json=reply))
+    with pytest.raises(errors.MalformedReply):
+        await salesforce.bulk.query.list()
+    with pytest.raises(errors.MalformedReply):
+        await salesforce.bulk.query.result_pages(JOB_ID)
+
+
 @pytest.mark.parametrize("change", [{"state": "Melted"}, {"id": ""}, {"numberRecordsFailed": "many"}])
 async def test_job_without_sense_is_malformed(
     salesforce: Salesforce, double: SalesforceDouble, change: dict[str, str]

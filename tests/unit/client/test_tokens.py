@@ -107,7 +107,10 @@ async def test_early_renewal_that_fails_keeps_the_living_token(
     clock.move(7000)
     double.token_replies.extend([Answer(status=503)] * 3)
     assert await salesforce.tokens.get() is token
+    assert await salesforce.tokens.get() is token
     assert len(double.token_forms) == 4
+    clock.move(31)
+    assert await salesforce.tokens.get() is not token
 
 
 async def test_only_the_present_token_can_be_thrown_away(salesforce: Salesforce, double: SalesforceDouble) -> None:

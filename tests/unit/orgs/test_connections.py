@@ -75,6 +75,14 @@ async def test_describe_finds_fields_in_any_case(double: SalesforceDouble, confi
     assert len(double.requests) == 1
 
 
+async def test_description_without_fields_is_malformed(double: SalesforceDouble, config: OrgConfig) -> None:
+    """A describe reply of another shape is an error of Salesforce's, not a crash."""
+    double.script("GET", "/services/data/v58.0/sobjects/Account/describe", Answer(json={"name": "Account"}))
+    async with Orgs([config], HandClock()) as orgs:
+        with pytest.raises(errors.MalformedReply):
+            await orgs.get().describe("Account")
+
+
 async def test_check_tells_why_an_org_cannot_be_used(double: SalesforceDouble, config: OrgConfig) -> None:
     """A check passes for a living org and raises cause and remedy for a refused sign-in."""
     double.script("GET", "/services/data/v58.0/", Answer(json={"sobjects": "/services/data/v58.0/sobjects"}))
