@@ -6,8 +6,10 @@ import asyncio
 import csv
 import dataclasses
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from cryptography import x509
@@ -32,18 +34,25 @@ from orgbridge.client import (
     count_calls,
     errors,
 )
-from orgbridge.emulator.app import EmulatorConfig, EmulatorUser
 from orgbridge.kit.clock import SystemClock
 from orgbridge.wire.bulk import TERMINAL_JOB_STATES, IngestOperation, JobState, LineEnding, QueryOperation
-from tests.support.emulator_server import EmulatorServer
-
-CLIENT = ClientCredentials(client_id="orgbridge-client", client_secret=Secret("orgbridge-secret"))
-PASSWORD = PasswordCredentials(
-    client_id=CLIENT.client_id,
-    client_secret=CLIENT.client_secret,
-    username="ann@acme.example",
-    password=Secret("passwordtoken"),
+from tests.support.emulator_server import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    PASSWORD,
+    SECURITY_TOKEN,
+    USERNAME,
+    EmulatorServer,
 )
+
+CLIENT = ClientCredentials(client_id=CLIENT_ID, client_secret=Secret(CLIENT_SECRET))
+BY_PASSWORD = PasswordCredentials(
+    client_id=CLIENT_ID,
+    client_secret=Secret(CLIENT_SECRET),
+    username=USERNAME,
+    password=Secret(PASSWORD + SECURITY_TOKEN),
+)
+REFRESH_TOKEN = "a-refresh-token-of-the-org"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM = KEY.private_bytes(
     serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -67,21 +76,22 @@ def certificate() -> str:
     return built.public_bytes(serialization.Encoding.PEM).decode()
 
 
-@pytest.fixture
-def emulator_config() -> EmulatorConfig:
-    """An org with one user, a certificate and a refresh token."""
-    return EmulatorConfig(
-        users=(EmulatorUser(username="ann@acme.example", password="password", security_token="token"),),
-        jwt_certificate=certificate(),
-        refresh_token="a-refresh-token-of-the-org",
-    )
-
-
-@pytest.fixture
-async def emulator(emulator_config: EmulatorConfig) -> AsyncIterator[EmulatorServer]:
-    """A fresh org over a socket."""
-    async with EmulatorServer(emulator_config) as server:
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorServer]:
+    """An org with a certificate and a refresh token, shared by the tests of this file."""
+    folder = tmp_path_factory.mktemp("org")
+    (folder / "certificate.pem").write_text(certificate())
+    with EmulatorServer(
+        folder / "org.sqlite", jwt_certificate=folder / "certificate.pem", refresh_token=REFRESH_TOKEN
+    ) as server:
         yield server
+
+
+@pytest.fixture
+def troubled(emulator: EmulatorServer) -> Iterator[EmulatorServer]:
+    """The same org, whose programmed faults end with the test."""
+    yield emulator
+    emulator.fault(kind="clear")
 
 
 def connect(emulator: EmulatorServer, credentials: Credentials = CLIENT) -> Salesforce:
@@ -134,15 +144,13 @@ async def rows(salesforce: Salesforce, job_id: str, which: IngestResult) -> list
     "credentials",
     [
         pytest.param(CLIENT, id="client_credentials"),
-        pytest.param(PASSWORD, id="password"),
-        pytest.param(
-            JWTCredentials(client_id=CLIENT.client_id, username="ann@acme.example", private_key=Secret(PEM)), id="jwt"
-        ),
+        pytest.param(BY_PASSWORD, id="password"),
+        pytest.param(JWTCredentials(client_id=CLIENT_ID, username=USERNAME, private_key=Secret(PEM)), id="jwt"),
         pytest.param(
             RefreshCredentials(
-                client_id=CLIENT.client_id,
-                client_secret=CLIENT.client_secret,
-                refresh_token=Secret("a-refresh-token-of-the-org"),
+                client_id=CLIENT_ID,
+                client_secret=Secret(CLIENT_SECRET),
+                refresh_token=Secret(REFRESH_TOKEN),
             ),
             id="refresh",
         ),
@@ -164,11 +172,9 @@ async def test_every_flow_signs_in(emulator: EmulatorServer, credentials: Creden
     [
         pytest.param(dataclasses.replace(CLIENT, client_id="nobody"), "consumer key", id="client id"),
         pytest.param(dataclasses.replace(CLIENT, client_secret=Secret("wrong")), "secret", id="secret"),
-        pytest.param(dataclasses.replace(PASSWORD, password=Secret("wrong")), "password", id="password"),
+        pytest.param(dataclasses.replace(BY_PASSWORD, password=Secret("wrong")), "password", id="password"),
         pytest.param(
-            RefreshCredentials(
-                client_id=CLIENT.client_id, client_secret=CLIENT.client_secret, refresh_token=Secret("x")
-            ),
+            RefreshCredentials(client_id=CLIENT_ID, client_secret=Secret(CLIENT_SECRET), refresh_token=Secret("x")),
             "refresh token",
             id="refresh token",
         ),
@@ -272,7 +278,7 @@ async def test_refused_queries_are_typed(salesforce: Salesforce) -> None:
     assert kind.value.error_code == "INVALID_TYPE"
 
 
-async def test_describe_is_answered_with_304(salesforce: Salesforce, emulator: EmulatorServer) -> None:
+async def test_describe_is_answered_with_304(salesforce: Salesforce) -> None:
     """A second client that knows the description pays for a 304, not for the whole."""
     described = await salesforce.describe.sobject("account")
     assert described["name"] == "Account"
@@ -337,11 +343,11 @@ async def test_ingest_upsert_and_delete(salesforce: Salesforce) -> None:
 async def test_job_that_fails_as_a_whole_says_why(salesforce: Salesforce) -> None:
     """An unknown column and a wrong line ending fail the job with Salesforce's reason; no row is written."""
     request = IngestJobRequest(object="Account", operation=IngestOperation.INSERT)
-    job = await load(salesforce, request, "Name,Nope__c\na,b\n")
+    job = await load(salesforce, request, "Name,Nope__c\nwhole job,b\n")
     assert (job.state, "Nope__c" in (job.error_message or "")) == (JobState.FAILED, True)
-    job = await load(salesforce, request, "Name\r\na\r\n")
+    job = await load(salesforce, request, "Name\r\nwhole job\r\n")
     assert (job.state, "LineEnding" in (job.error_message or "")) == (JobState.FAILED, True)
-    assert (await salesforce.query.page("SELECT COUNT() FROM Account WHERE Name = 'a'")).total_size == 0
+    assert (await salesforce.query.page("SELECT COUNT() FROM Account WHERE Name = 'whole job'")).total_size == 0
 
 
 async def test_job_states_are_guarded(salesforce: Salesforce) -> None:
@@ -403,23 +409,116 @@ async def test_bad_query_job_is_refused_at_once(salesforce: Salesforce) -> None:
         await salesforce.bulk.query.create("SELECT Nope__c FROM Account")
 
 
-async def test_expired_session_is_survived_everywhere(emulator_config: EmulatorConfig) -> None:
-    """With sessions that end at once, every call, upload and download still gets through."""
-    short = dataclasses.replace(emulator_config, session_seconds=1)
-    async with EmulatorServer(short) as server, connect(server) as salesforce:
-        record_id = await salesforce.records.create("Account", {"Name": "a"})
-        await asyncio.sleep(1.2)
-        assert (await salesforce.records.retrieve("Account", record_id, ["Name"]))["Name"] == "a"
-        ingest = salesforce.bulk.ingest
+async def test_ended_session_is_survived_everywhere(salesforce: Salesforce, emulator: EmulatorServer) -> None:
+    """A session that ends before a call, an upload, a close or a download costs a sign-in and nothing else."""
 
-        async def chunks() -> AsyncIterator[bytes]:
-            yield b"Name\nlate\n"
+    async def end_session() -> None:
+        token = (await salesforce.tokens.get()).access_token.reveal()
+        form = urlencode({"token": token}).encode()
+        kind = "application/x-www-form-urlencoded"
+        status, _ = await asyncio.to_thread(
+            emulator.request, "POST", "/services/oauth2/revoke", form, **{"Content_Type": kind}
+        )
+        assert status == 200
 
-        job = await ingest.create(IngestJobRequest(object="Account", operation=IngestOperation.INSERT))
-        await asyncio.sleep(1.2)
-        await ingest.upload(job.id, chunks, 10)
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"Name\nlate\n"
+
+    ingest = salesforce.bulk.ingest
+    await end_session()
+    record_id = await salesforce.records.create("Account", {"Name": "a"})
+    await end_session()
+    assert (await salesforce.records.retrieve("Account", record_id, ["Name"]))["Name"] == "a"
+    job = await ingest.create(IngestJobRequest(object="Account", operation=IngestOperation.INSERT))
+    await end_session()
+    await ingest.upload(job.id, chunks, 10)
+    await end_session()
+    await ingest.close(job.id)
+    assert (await finished(ingest.get, job.id)).number_records_failed == 0
+    await end_session()
+    assert [row["Name"] for row in await rows(salesforce, job.id, IngestResult.SUCCESSFUL)] == ["late"]
+    assert salesforce.tokens.sign_ins == 6
+
+
+async def count(salesforce: Salesforce, name: str) -> int:
+    """Return how many accounts bear a name."""
+    return (await salesforce.query.page(f"SELECT COUNT() FROM Account WHERE Name = '{name}'")).total_size
+
+
+@pytest.mark.parametrize(("cut", "made"), [("before", 0), ("after", 1)])
+async def test_cut_create_is_unknown_and_never_doubled(
+    salesforce: Salesforce, troubled: EmulatorServer, cut: str, made: int
+) -> None:
+    """A create whose connection is cut is not repeated, whether or not it took effect."""
+    troubled.fault(method="POST", path="/sobjects/Account", cut=cut)
+    with pytest.raises(errors.ConnectionFailed) as caught:
+        await salesforce.records.create("Account", {"Name": f"cut {cut}"})
+    assert caught.value.sent is True
+    assert await count(salesforce, f"cut {cut}") == made
+
+
+@pytest.mark.parametrize(("cut", "created"), [("before", True), ("after", False)])
+async def test_cut_upsert_is_repeated_without_doubling(
+    salesforce: Salesforce, troubled: EmulatorServer, cut: str, created: bool
+) -> None:
+    """An upsert whose connection is cut is repeated, makes one record, and says that it was repeated."""
+    key = await external_id_of_account(salesforce)
+    troubled.fault(method="PATCH", path="/sobjects/Account", cut=cut)
+    result = await salesforce.records.upsert("Account", key, f"cut-{cut}", {"Name": f"cut upsert {cut}"})
+    assert (result.created, result.repeated) == (created, True)
+    assert await count(salesforce, f"cut upsert {cut}") == 1
+
+
+async def test_cut_delete_is_a_success(salesforce: Salesforce, troubled: EmulatorServer) -> None:
+    """A delete that took effect and lost its reply ends well."""
+    record_id = await salesforce.records.create("Account", {"Name": "cut delete"})
+    troubled.fault(method="DELETE", path="/sobjects/Account", cut="after")
+    await salesforce.records.delete("Account", record_id)
+    assert await count(salesforce, "cut delete") == 0
+
+
+async def test_cut_close_is_told_and_the_job_goes_on(salesforce: Salesforce, troubled: EmulatorServer) -> None:
+    """A close that took effect and lost its reply is told as unknown; the job's state tells the truth."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"Name\ncut close\n"
+
+    ingest = salesforce.bulk.ingest
+    job = await ingest.create(IngestJobRequest(object="Account", operation=IngestOperation.INSERT))
+    await ingest.upload(job.id, chunks, 15)
+    troubled.fault(method="PATCH", path="/jobs/ingest", cut="after")
+    with pytest.raises(errors.ConnectionFailed) as caught:
         await ingest.close(job.id)
-        assert (await finished(ingest.get, job.id)).number_records_failed == 0
-        await asyncio.sleep(1.2)
-        assert [row["Name"] for row in await rows(salesforce, job.id, IngestResult.SUCCESSFUL)] == ["late"]
-        assert salesforce.tokens.sign_ins == 4
+    assert caught.value.sent is True
+    assert (await finished(ingest.get, job.id)).number_records_processed == 1
+    assert await count(salesforce, "cut close") == 1
+
+
+async def test_moment_of_503_is_survived_by_reads_only(salesforce: Salesforce, troubled: EmulatorServer) -> None:
+    """A 503 is passed over where a repetition is safe, and reported where it is not."""
+    troubled.fault(path="/limits", status=503)
+    assert (await salesforce.limits.get())["DailyApiRequests"]["Max"] > 0
+    troubled.fault(method="POST", path="/sobjects/Account", status=503)
+    with pytest.raises(errors.ServerUnavailable):
+        await salesforce.records.create("Account", {"Name": "503"})
+
+
+async def test_locked_row_is_tried_again(salesforce: Salesforce, troubled: EmulatorServer) -> None:
+    """An update that meets a lock once goes through."""
+    record_id = await salesforce.records.create("Account", {"Name": "locked"})
+    troubled.fault(method="PATCH", path="/sobjects/Account", status=400, errorCode="UNABLE_TO_LOCK_ROW", message="x")
+    await salesforce.records.update("Account", record_id, {"Phone": "1"})
+    assert (await salesforce.records.retrieve("Account", record_id, ["Phone"]))["Phone"] == "1"
+
+
+async def test_killed_org_is_told_and_found_again(tmp_path: Path) -> None:
+    """A killed org is `ConnectionFailed` with nothing sent; restarted on its file, the same client goes on."""
+    with EmulatorServer(tmp_path / "org.sqlite") as server:
+        async with connect(server) as salesforce:
+            record_id = await salesforce.records.create("Account", {"Name": "survivor"})
+            server.kill()
+            with pytest.raises(errors.ConnectionFailed) as caught:
+                await salesforce.records.retrieve("Account", record_id)
+            assert caught.value.sent is False
+            server.start()
+            assert (await salesforce.records.retrieve("Account", record_id))["Name"] == "survivor"

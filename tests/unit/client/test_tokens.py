@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orgbridge.client import (
     ClientCredentials,
+    Credentials,
     JWTCredentials,
     PasswordCredentials,
     RefreshCredentials,
@@ -384,7 +385,7 @@ def test_audience_follows_the_token_url(url: str, audience: str) -> None:
 def test_flows_have_the_names_of_the_setting() -> None:
     """Each kind of credentials has its name as `SALESFORCE_AUTH_FLOW` spells it."""
     secret = Secret("x")
-    kinds = [
+    kinds: list[Credentials] = [
         PasswordCredentials(client_id="a", client_secret=secret, username="b", password=secret),
         ClientCredentials(client_id="a", client_secret=secret),
         JWTCredentials(client_id="a", username="b", private_key=secret),
