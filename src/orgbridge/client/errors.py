@@ -367,6 +367,11 @@ _BY_STATUS: Mapping[int, type[SalesforceError]] = {
     403: AccessRefused,
     404: NotFound,
     409: Conflicting,
+    # Our own mistake or the org's end, not the caller's: a wrong call, a retired version, no route to the org.
+    405: SalesforceError,
+    410: SalesforceError,
+    415: SalesforceError,
+    420: SalesforceError,
     412: PreconditionFailed,
     429: RequestLimitExceeded,
     502: ServerUnavailable,

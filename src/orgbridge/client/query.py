@@ -5,7 +5,7 @@ Source: facts/salesforce/soql.md section 1.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from orgbridge.client.errors import MalformedReply, QueryTooLong, RequestTooLong
@@ -56,7 +56,7 @@ class Query:
         reply = await self._transport.send(Request(method="GET", target=target, resend=Resend.ALWAYS))
         return parse_query_page(reply.body)
 
-    async def records(self, soql: str, include_deleted: bool = False) -> AsyncIterator[dict[str, Any]]:
+    async def records(self, soql: str, include_deleted: bool = False) -> AsyncGenerator[dict[str, Any], None]:
         """Give all records of a query one after another, in Salesforce's order; one page is in memory at a time.
 
         Raises:

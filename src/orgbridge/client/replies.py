@@ -244,12 +244,13 @@ def parse_query_page(body: bytes) -> QueryPage:
     """
     value = parse_object(body, "a query")
     records, done, url = value.get("records"), value.get("done"), value.get("nextRecordsUrl")
-    if not isinstance(done, bool) or not isinstance(records, list | None):
-        raise MalformedReply("Salesforce's reply to a query lacks `done` or `records`.")
+    total = _count(value, "totalSize")
+    if not isinstance(done, bool) or total is None or not isinstance(records, list | None):
+        raise MalformedReply("Salesforce's reply to a query lacks `done`, `totalSize` or `records`.")
     if not done and not url:
         raise MalformedReply("Salesforce's reply to a query is not done and names no next page.")
     return QueryPage(
-        total_size=int(value.get("totalSize", 0)),
+        total_size=total,
         done=done,
         next_records_url=None if done else str(url),
         records=records or [],
@@ -322,7 +323,7 @@ def parse_job_page(body: bytes) -> JobPage:
     """
     value = parse_object(body, "a list of bulk jobs")
     records, url = value.get("records"), value.get("nextRecordsUrl")
-    if not isinstance(records, list):
+    if not isinstance(records, list) or not all(isinstance(item, dict) for item in records):
         raise MalformedReply("Salesforce's list of bulk jobs has no `records`.")
     jobs = tuple(read_job(item) for item in records if item.get("jobType") not in ("Classic", "BigObjectIngest"))
     return JobPage(jobs=jobs, done=not url, next_records_url=str(url) if url else None)
@@ -338,7 +339,10 @@ def parse_result_pages(body: bytes) -> ResultPages:
     pages = value.get("resultPages")
     if not isinstance(pages, list):
         raise MalformedReply("Salesforce's list of result pages has no `resultPages`.")
-    locators = tuple(parse_qs(urlsplit(page["resultUrl"]).query).get("locator", [None])[0] for page in pages)
+    urls = [page.get("resultUrl") if isinstance(page, dict) else None for page in pages]
+    if not all(isinstance(url, str) for url in urls):
+        raise MalformedReply("Salesforce's list of result pages has a page without `resultUrl`.")
+    locators = tuple(parse_qs(urlsplit(str(url)).query).get("locator", [None])[0] for url in urls)
     # The guide's prose spells the key without the s, its sample with it.
     url = value.get("nextRecordsUrl") or value.get("nextRecordUrl")
     return ResultPages(locators=locators, next_records_url=str(url) if url and not value.get("done") else None)

@@ -19,6 +19,7 @@ from orgbridge.client import (
     TokenConfig,
     TransportConfig,
 )
+from orgbridge.client.errors import MalformedReply
 from orgbridge.kit.clock import Clock
 from orgbridge.orgs.errors import UnknownOrg
 from orgbridge.wire.limits import SESSION_SECONDS
@@ -123,11 +124,15 @@ class OrgConnection:
 
         Raises:
             NotFound: The org has no such object, or the user may not see it.
+            MalformedReply: The reply is no description.
             ClientError: Salesforce cannot be reached or refuses.
         """
         described = await self.salesforce.describe.sobject(sobject)
-        fields = {str(item["name"]).lower(): item for item in described["fields"]}
-        return FieldMap(sobject=str(described["name"]), fields=fields)
+        try:
+            fields = {str(item["name"]).lower(): item for item in described["fields"]}
+            return FieldMap(sobject=str(described["name"]), fields=fields)
+        except (KeyError, TypeError) as error:
+            raise MalformedReply(f"Salesforce's description of {sobject} has no name or no fields.") from error
 
     async def check(self) -> None:
         """Sign in if need be, and make one cheap call, to learn whether the org can be used.

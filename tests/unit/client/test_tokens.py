@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orgbridge.client import (
     ClientCredentials,
+    Credentials,
     JWTCredentials,
     PasswordCredentials,
     RefreshCredentials,
@@ -107,7 +108,10 @@ async def test_early_renewal_that_fails_keeps_the_living_token(
     clock.move(7000)
     double.token_replies.extend([Answer(status=503)] * 3)
     assert await salesforce.tokens.get() is token
+    assert await salesforce.tokens.get() is token
     assert len(double.token_forms) == 4
+    clock.move(31)
+    assert await salesforce.tokens.get() is not token
 
 
 async def test_only_the_present_token_can_be_thrown_away(salesforce: Salesforce, double: SalesforceDouble) -> None:
@@ -381,7 +385,7 @@ def test_audience_follows_the_token_url(url: str, audience: str) -> None:
 def test_flows_have_the_names_of_the_setting() -> None:
     """Each kind of credentials has its name as `SALESFORCE_AUTH_FLOW` spells it."""
     secret = Secret("x")
-    kinds = [
+    kinds: list[Credentials] = [
         PasswordCredentials(client_id="a", client_secret=secret, username="b", password=secret),
         ClientCredentials(client_id="a", client_secret=secret),
         JWTCredentials(client_id="a", username="b", private_key=secret),

@@ -40,6 +40,8 @@ _REPLY_BYTES = 64 * 1024
 #: How long a refused sign-in is not tried again, and how long at most after repeated refusals. A guess, on the side of
 #: not locking out the user: orgs lock after 3 to 10 failures, for 15 minutes or more.
 _REFUSED_SECONDS, _REFUSED_SECONDS_MAX = 300.0, 3600.0
+#: Pause between early renewals that fail, so that not every call waits for one.
+_RENEWAL_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,7 @@ class TokenManager:
         self._refused: AuthenticationFailed | None = None
         self._refused_until = 0.0
         self._refusals = 0
+        self._renew_at = 0.0
 
     async def get(self) -> Token:
         """Return a token that is assumed to live for a while yet; sign in if there is none.
@@ -119,17 +122,19 @@ class TokenManager:
             SignInUnavailable: The token endpoint cannot be reached or is down, also after some tries.
             MalformedReply: Something else than the token endpoint answered.
         """
-        token, age = self._token, self._clock.monotonic() - self._anchor
+        now, token = self._clock.monotonic(), self._token
+        left = self._config.session_seconds - (now - self._anchor)
         buffer = min(self._config.refresh_buffer, self._config.session_seconds / 2)
-        if token is not None and age < self._config.session_seconds - buffer:
+        if token is not None and (left > buffer or (left > 0 and now < self._renew_at)):
             return token
         try:
             return await self._join()
         except SignInUnavailable:
             # An early renewal that fails for now costs nobody a call while the old token still lives.
-            if token is not None and token is self._token and age < self._config.session_seconds:
-                return token
-            raise
+            if token is None or token is not self._token or left <= 0:
+                raise
+            self._renew_at = now + _RENEWAL_SECONDS
+            return token
 
     def used(self, token: Token) -> None:
         """Tell that Salesforce took the token just now, which prolongs its session.
@@ -198,7 +203,7 @@ class TokenManager:
 
     async def _ask(self) -> Token:
         form = grant_form(self._credentials, token_url=self._config.token_url, now=self._clock.now())
-        timeout = aiohttp.ClientTimeout(total=self._config.total_timeout, sock_connect=self._config.connect_timeout)
+        timeout = aiohttp.ClientTimeout(total=self._config.total_timeout, connect=self._config.connect_timeout)
         try:
             async with self._session().post(
                 self._config.token_url,

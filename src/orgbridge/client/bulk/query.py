@@ -5,7 +5,7 @@ Source: facts/salesforce/bulk2.md section 9.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -97,8 +97,10 @@ class QueryJobs(Jobs):
                 chunks=reply.chunks,
             )
 
-    async def pages(self, job_id: str, max_records: int | None = None) -> AsyncIterator[ResultsPage]:
+    async def pages(self, job_id: str, max_records: int | None = None) -> AsyncGenerator[ResultsPage, None]:
         """Give the pages of the results one after another; read each before asking for the next.
+
+        A caller that may stop early wraps it in `contextlib.aclosing`, so that the open page is closed at once.
 
         Raises:
             MalformedReply: Salesforce named a page that was read already.

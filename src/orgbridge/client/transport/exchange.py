@@ -264,7 +264,8 @@ class Transport:
     def _timeout(self, request: Request) -> aiohttp.ClientTimeout:
         times = self.config.timeouts
         total = {Expect.REPLY: times.total, Expect.UPLOAD: times.upload, Expect.STREAM: times.stream}[request.expect]
-        return aiohttp.ClientTimeout(total=total, sock_connect=times.connect, sock_read=times.read)
+        # `connect` covers the name's resolution too; the pool has no limit, so that nobody waits in it.
+        return aiohttp.ClientTimeout(total=total, connect=times.connect, sock_read=times.read)
 
     def _count(self) -> None:
         self.calls += 1
