@@ -22,7 +22,7 @@ DELIMITERS = st.sampled_from(sorted(DELIMITER_CHARS.values()))
 ENDINGS = st.sampled_from(["\n", "\r\n"])
 CELLS = st.text(
     st.one_of(
-        st.sampled_from(list("a1\"\"\"\n\r,;|^`\t éß漢😀\u2028\x0b\x1f")),
+        st.sampled_from(list('a1"""\n\r,;|^`\t éß漢😀\u2028\x0b\x1f')),
         st.characters(exclude_categories=["Cs"]),
     ),
     max_size=8,
@@ -80,7 +80,11 @@ def _parts(data: bytes, size: int, delimiter: str, max_rows: int) -> tuple[bytes
             start, held = event, b""
         elif isinstance(event, Part):
             assert start is not None
-            assert (start.number, start.first_row, start.first_line) == (event.number, event.first_row, event.first_line)
+            assert (start.number, start.first_row, start.first_line) == (
+                event.number,
+                event.first_row,
+                event.first_line,
+            )
             parts.append((event, held))
         else:
             held += event
@@ -114,9 +118,7 @@ def test_parts_hold_the_records_byte_for_byte(
 
 @given(table=tables(), size=st.sampled_from([1, 2, 3, 7, 100_000]))
 @settings(max_examples=200, deadline=None)
-def test_upload_bodies_keep_every_cell(
-    table: tuple[str, str, list[str], list[list[str]], bytes], size: int
-) -> None:
+def test_upload_bodies_keep_every_cell(table: tuple[str, str, list[str], list[list[str]], bytes], size: int) -> None:
     """The body for upload has the length that was foretold, the same cells, and one newline kind unless marked."""
     delimiter, _, names, rows, data = table
     header_record, _, parts = _parts(data, 16, delimiter, 3)
@@ -154,7 +156,9 @@ def test_ending_records_anew_and_back_changes_nothing(
     assert b"".join(end_records(_blocks(there, 5), was=becomes, becomes=was)) == data
 
 
-@given(table=tables(), cut=st.integers(0, 200), junk=st.sampled_from([b'"', b"\n", b"\r", b",", b"\xff", b'"x', b"\r\n"]))
+@given(
+    table=tables(), cut=st.integers(0, 200), junk=st.sampled_from([b'"', b"\n", b"\r", b",", b"\xff", b'"x', b"\r\n"])
+)
 @settings(max_examples=400, deadline=None)
 def test_the_fast_check_and_the_slow_one_agree(
     table: tuple[str, str, list[str], list[list[str]], bytes], cut: int, junk: bytes
