@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, assert_never
 
 from orgbridge.loads.archives import UnpackLimits, gunzip, is_gzip, is_zip, zip_member
 from orgbridge.loads.dialect import HEAD_BYTES, Dialect, Encoding, detect_encoding, read_header
-from orgbridge.loads.errors import HeaderOnly, UnsupportedFormat
+from orgbridge.loads.errors import EmptyInput, HeaderOnly, UnsupportedFormat
 from orgbridge.loads.jsonrecords import Record, array_records, csv_blocks, csv_record, line_records, union_of_keys
 from orgbridge.loads.splitter import LineCount
 from orgbridge.loads.transcoding import skip_bytes, to_utf8
@@ -155,13 +155,18 @@ def open_input(
         return to_utf8(unpacked(), text)
 
     head = _take(utf8(), HEAD_BYTES)
-    match detect_format(name, content_type, head):
+    if not head.strip():
+        raise EmptyInput
+    found = detect_format(name, content_type, head)
+    match found:
         case InputFormat.CSV:
             return _csv_source(utf8, head, text, delimiter)
         case InputFormat.JSON:
             return _json_source(InputFormat.JSON, lambda: array_records(utf8()), text)
         case InputFormat.NDJSON:
             return _json_source(InputFormat.NDJSON, lambda: line_records(utf8()), text)
+        case _:
+            assert_never(found)
 
 
 def _csv_source(utf8: Blocks, head: bytes, encoding: Encoding, delimiter: str | None) -> CSVSource:

@@ -99,9 +99,7 @@ def line_records(blocks: Iterable[bytes]) -> Iterator[Record]:
         BadJSON: A line is no JSON object; the message names the line.
         UnsupportedValue: A value has no form in a Bulk CSV.
     """
-    number = 0
-    for line in _lines(blocks):
-        number += 1
+    for number, line in enumerate(_lines(blocks), 1):
         text = line.strip(" \t\r\n")
         if not text:
             raise BadJSON(f"Line {number} is blank.", record=number)

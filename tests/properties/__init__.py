@@ -1,0 +1,1 @@
+"""Properties: hypothesis against oracles and simulations."""

@@ -1,0 +1,1 @@
+"""The loads room, module by module."""
