@@ -71,7 +71,9 @@ class Bench:
 
     def start_double(self, seconds: float = 0.3) -> subprocess.Popen[bytes]:
         """Start the stand-in, with the state that it had before."""
-        process = self._start("tests.support.bulk_double", str(self._port), str(self.folder / "double.db"), str(seconds))
+        process = self._start(
+            "tests.support.bulk_double", str(self._port), str(self.folder / "double.db"), str(seconds)
+        )
         wait_for(lambda: self._answers(), "the double does not answer")
         return process
 
