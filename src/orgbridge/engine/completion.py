@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from orgbridge.engine.errors import StepRefused
@@ -136,10 +137,22 @@ class Completion:
             for part in parts:
                 yield from files.open_blocks(part.results_key or "")
 
+        def again() -> Iterator[bytes]:
+            yield facts.header_record
+            for part in parts:
+                # Rows whose outcome is not known must not be loaded again unseen: they may be in the org already.
+                unknown = part.state is PartState.FAILED and (part.findings or {}).get("sent")
+                blocks = chain(
+                    [results_header(facts.header_record, facts.dialect)], files.open_blocks(part.results_key or "")
+                )
+                skip = len(facts.header_record)
+                for block in failed_rows(blocks, facts.dialect, unprocessed=not unknown):
+                    rest, skip = block[skip:], max(0, skip - len(block))
+                    if rest:
+                        yield rest
+
         results = files.write_blocks(f"loads/{self.load_id}/results.csv", merged())
-        again = failed_rows(files.open_blocks(results.key), facts.dialect, unprocessed=True)
-        failed = files.write_blocks(f"loads/{self.load_id}/failed.csv", again)
-        return results, failed
+        return results, files.write_blocks(f"loads/{self.load_id}/failed.csv", again())
 
     def _receipt(
         self, load: LoadRecord, facts: InputFacts, parts: Sequence[PartRecord], results: StoredFile

@@ -61,6 +61,9 @@ async def account(
         aborted: Whether the part ends because somebody stopped the load.
     """
     facts = _facts(load)
+    if sent:
+        message = f"This row was sent, and whether it was processed is not known: {fault.message}"
+        fault = Fault(code="job.outcome_unknown", message=message)
 
     def work() -> tuple[PartMatch, StoredFile]:
         found = unprocessed_part(

@@ -86,7 +86,8 @@ async def run_worker(
             if task in done:
                 _leave_if_lost(task, leave)
     finally:
-        for task in (stopping, *tasks):
+        stopping.cancel()
+        for task in tasks:
             task.cancel()
         if keeper is not None:
             # If the store is away the lease runs out by itself.

