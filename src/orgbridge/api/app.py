@@ -79,7 +79,7 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
             allow_headers=["Authorization", "Content-Type", "Accept", "Idempotency-Key", "X-Request-ID"],
             expose_headers=["X-Request-ID", "Link", "Location", "ETag", "Retry-After"],
         )
-    app.add_middleware(Edge, telemetry=services.telemetry, clock=clock)
+    app.add_middleware(Edge, telemetry=services.telemetry, clock=clock, prefix=config.prefix)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's documented way to extend it
     return app
 

@@ -29,8 +29,9 @@ log = get_logger("orgbridge.access")
 class Edge:
     """Gives every request an id, logs and counts it, and turns a fault of our own into a 500 without its text."""
 
-    def __init__(self, app: ASGIApp, *, telemetry: Telemetry, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, *, telemetry: Telemetry, clock: Clock, prefix: str) -> None:
         self._app = app
+        self._prefix = prefix
         self._telemetry = telemetry
         self._clock = clock
 
@@ -59,7 +60,7 @@ class Edge:
             await self._app(scope, receive, send_with_id)
         except Exception:
             self._telemetry.crashed()
-            log.exception("request_crashed", method=scope["method"], route=_route(scope))
+            log.exception("request_crashed", method=scope["method"], route=self._route(scope))
             if status == 0:
                 reply = problem(
                     request_id,
@@ -74,15 +75,20 @@ class Edge:
         finally:
             seconds = self._clock.monotonic() - started
             method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-            self._telemetry.ended(method, _route(scope), status, seconds)
+            self._telemetry.ended(method, self._route(scope), status, seconds)
             log.info(
                 "request",
                 method=scope["method"],
-                route=_route(scope),
+                route=self._route(scope),
                 status=status,
                 milliseconds=round(seconds * 1000, 2),
             )
             structlog.contextvars.unbind_contextvars("request_id")
+
+    def _route(self, scope: Scope) -> str:
+        path = str(getattr(scope.get("route"), "path", _NO_ROUTE))
+        # FastAPI leaves the prefix out of a route that came with a router.
+        return self._prefix + path if path.startswith("/") and scope["path"].startswith(f"{self._prefix}/") else path
 
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
@@ -147,8 +153,3 @@ def _declared_bytes(scope: Scope) -> int:
         if name == b"content-length":
             return int(value) if value.isdigit() else 0
     return 0
-
-
-def _route(scope: Scope) -> str:
-    route = scope.get("route")
-    return str(getattr(route, "path", _NO_ROUTE))

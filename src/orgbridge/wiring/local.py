@@ -19,10 +19,10 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from orgbridge.api.app import build_api
+from orgbridge.emulator.app import EmulatorConfig, EmulatorUser, build_app
 from orgbridge.engine.worker import run_worker
 from orgbridge.kit.json import JSON, dumps
 from orgbridge.kit.logs import get_logger
-from orgbridge.wiring.emulator import local_org
 from orgbridge.wiring.service import api_config, build_house, build_services, server_config
 from orgbridge.wiring.settings import AuthFlow, Settings, load_settings
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, start_logs
@@ -31,6 +31,8 @@ from orgbridge.wiring.worker import end_process, worker_config
 #: Where the address and the token of the local administrator lie in the data folder.
 CLI_FILE = "cli.json"
 ADMIN_NAME = "local-admin"
+_USERNAME, _PASSWORD = "admin@local.org", "localpass"
+_CLIENT_ID, _CLIENT_SECRET = "local-client", "local-secret"
 _TOKEN_LIFETIME = timedelta(days=30)
 log = get_logger(__name__)
 
@@ -56,10 +58,10 @@ def local_settings(data: Path, org_url: str) -> Settings:
     overrides: dict[str, JSON] = {
         "orgbridge_data": data,
         "salesforce_auth_flow": AuthFlow.PASSWORD,
-        "salesforce_client_id": "local-client",
-        "salesforce_client_secret": "local-secret",
-        "salesforce_username": "admin@local.org",
-        "salesforce_password": "localpass",
+        "salesforce_client_id": _CLIENT_ID,
+        "salesforce_client_secret": _CLIENT_SECRET,
+        "salesforce_username": _USERNAME,
+        "salesforce_password": _PASSWORD,
         "salesforce_token_url": f"{org_url}/services/oauth2/token",
     }
     given = load_settings(needs_salesforce=False, **overrides)
@@ -68,6 +70,12 @@ def local_settings(data: Path, org_url: str) -> Settings:
         if name not in given.model_fields_set:
             overrides[name] = data / name.removeprefix("data_path_")
     return load_settings(**overrides)
+
+
+def local_org(path: Path) -> EmulatorConfig:
+    """Return the emulated org that `local_settings` signs in to: the published defaults, which guard nothing."""
+    admin = EmulatorUser(username=_USERNAME, password=_PASSWORD, security_token="LOCALTOKEN")  # noqa: S106
+    return EmulatorConfig(path=str(path), users=(admin,), client_id=_CLIENT_ID, client_secret=_CLIENT_SECRET)
 
 
 def up(
@@ -119,7 +127,7 @@ async def _up(
     house = build_house(settings)
     services = build_services(settings, house)
     app = build_api(services, api_config(settings), house.clock)
-    org = local_org(settings.orgbridge_data / "org.sqlite")
+    org = build_app(local_org(settings.orgbridge_data / "org.sqlite"))
     ready = asyncio.Event()
     async with _served(org, org_socket), _served(app, service_socket):
         worker = asyncio.create_task(

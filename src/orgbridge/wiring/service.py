@@ -221,4 +221,4 @@ def _serve_many(settings: Settings, sock: socket.socket, count: int) -> None:
     build_keys(settings)  # Made once here, so that no two children make different keys.
     hand_down(settings)
     config = server_config("orgbridge.wiring.service:app_from_environment", workers=count)
-    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[sock]).run()
+    Multiprocess(config, sockets=[sock]).run()
