@@ -299,7 +299,8 @@ class Settings(BaseSettings):
     @property
     def token_url(self) -> str:
         """The token endpoint: its own setting, else made from the My Domain name."""
-        if "salesforce_token_url" in self.model_fields_set or not self.sfcc_domain_name:
+        # The default counts as not set: a copied .env.example holds it.
+        if self.salesforce_token_url != LOGIN_URL or not self.sfcc_domain_name:
             return self.salesforce_token_url
         host = self.sfcc_domain_name
         return f"https://{host if '.' in host else host + '.my.salesforce.com'}/services/oauth2/token"
