@@ -1,4 +1,4 @@
-"""Does the header of an input fit the object? Asked before anything is sent. Pure: a describe goes in, faults come out."""
+"""Does the header of an input fit the object? Asked before anything is sent. Pure: describe in, faults out."""
 
 from __future__ import annotations
 

@@ -60,6 +60,11 @@ class _Call:
     all_or_none: bool
 
 
+def takes_bulk(asked: bool | str, count: int) -> bool:
+    """Tell whether a batch goes as a load: as asked, or by its size for `auto`."""
+    return count > AUTO_COLLECTION_RECORDS if asked == "auto" else bool(asked)
+
+
 class BatchService:
     """Batches over sObject Collections."""
 
@@ -67,7 +72,7 @@ class BatchService:
         self._orgs = orgs
         self._clock = clock
         self._org = org
-        self._random = random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self._random = random.Random()
 
     async def run(
         self,
@@ -104,7 +109,7 @@ class BatchService:
             raise InvalidRequest("records is empty.")
         if all_or_none and len(records) > COLLECTION_RECORDS:
             raise InvalidRequest(
-                f"all_or_none holds for at most {COLLECTION_RECORDS} records, because Salesforce promises it for one call."
+                f"all_or_none holds for at most {COLLECTION_RECORDS} records: Salesforce promises it for one call only."
             )
         ready = [_prepared(record, operation, number) for number, record in enumerate(records)]
         results = await self._send(call, ready)

@@ -170,7 +170,7 @@ class IdentityService:
             id=new_identifier("user", now),
             username=username,
             password_hash=hashed,
-            scopes=tuple(sorted(set(chosen))),
+            scopes=tuple(sorted({str(scope) for scope in chosen})),
             is_admin=is_admin,
             created_at=now,
         )

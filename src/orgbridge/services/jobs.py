@@ -156,9 +156,7 @@ class JobService:
                 operation=chosen.operation,
                 created_by=chosen.created_by,
             )
-            running = {
-                load.id: await unit.loads.progress(load.id) for load in page.items if load.state not in _ENDED
-            }
+            running = {load.id: await unit.loads.progress(load.id) for load in page.items if load.state not in _ENDED}
         return JobList(
             items=[_status(load, running.get(load.id), [], None) for load in page.items],
             next_cursor=page.next_cursor,
@@ -176,7 +174,9 @@ class JobService:
         if load.state not in _ENDED:
             raise LoadNotFinished
         if load.receipt is None:
-            raise ResultsMissing(f"The job left no receipt: {load.error_message or 'it ended before any row was read.'}")
+            raise ResultsMissing(
+                f"The job left no receipt: {load.error_message or 'it ended before any row was read.'}"
+            )
         return load.receipt
 
     async def results(self, job_id: str, kind: str, form: ResultForm) -> AsyncIterator[bytes]:
@@ -203,7 +203,9 @@ class JobService:
         if load.state not in _ENDED:
             raise LoadNotFinished
         if load.results_key is None:
-            raise ResultsMissing(f"The job left no results: {load.error_message or 'it ended before any row was sent.'}")
+            raise ResultsMissing(
+                f"The job left no results: {load.error_message or 'it ended before any row was sent.'}"
+            )
         if load.kind is LoadKind.QUERY and chosen in (ResultKind.FAILED, ResultKind.UNPROCESSED):
             raise ResultsMissing("A query has no failed and no unprocessed rows: ask for all.")
         delimiter = _dialect(load).delimiter

@@ -183,5 +183,3 @@ def _public_jwk(public: PublicKey, algorithm: str) -> dict[str, Any]:
     thumbprint = hashlib.sha256(dumps(dict(sorted(members.items())))).digest()
     kid = base64.urlsafe_b64encode(thumbprint).rstrip(b"=").decode()
     return {**members, "kid": kid, "use": "sig", "alg": algorithm}
-
-

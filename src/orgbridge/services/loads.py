@@ -10,7 +10,7 @@ import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,6 +44,8 @@ class IntakeConfig:
 
     #: The only folder from which local files are taken.
     input_folder: Path
+    #: Rows per part for loads that do not say; None leaves it to the worker.
+    part_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,18 @@ class _Checked:
     request: LoadRequest
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A load that was taken in."""
+
+    #: Our id of it.
+    job_id: str
+    #: True for a bulk query.
+    is_query: bool
+    #: What was kept and how it was read: bytes, sha256, format, encoding, delimiter, line_ending, has_bom, columns.
+    input: dict[str, Any] = field(default_factory=dict)
+
+
 class LoadService:
     """Takes in loads and bulk queries."""
 
@@ -92,7 +106,7 @@ class LoadService:
         self._config = config
         self._org = org
 
-    async def submit_stream(self, request: LoadRequest, chunks: AsyncIterator[bytes], caller: Caller) -> LoadRecord:
+    async def submit_stream(self, request: LoadRequest, chunks: AsyncIterator[bytes], caller: Caller) -> Accepted:
         """Keep a stream as the input of a load, and record the load.
 
         A plain CSV is judged by its first bytes, anything else once it has arrived.
@@ -111,7 +125,7 @@ class LoadService:
 
     async def submit_records(
         self, request: LoadRequest, records: Sequence[Mapping[str, Any]], caller: Caller
-    ) -> LoadRecord:
+    ) -> Accepted:
         """Keep records given in the request as the input of a load, and record the load.
 
         Raises:
@@ -131,7 +145,7 @@ class LoadService:
 
         return await self._keep(checked, lines(), caller)
 
-    async def submit_local(self, request: LoadRequest, file_path: str, caller: Caller) -> LoadRecord:
+    async def submit_local(self, request: LoadRequest, file_path: str, caller: Caller) -> Accepted:
         """Copy a file of the input folder as the input of a load, and record the load.
 
         Raises:
@@ -148,7 +162,7 @@ class LoadService:
         finally:
             file.close()
 
-    async def submit_query(self, object_name: str, soql: str, operation: str, caller: Caller) -> LoadRecord:
+    async def submit_query(self, object_name: str, soql: str, operation: str, caller: Caller) -> Accepted:
         """Record a bulk query.
 
         Raises:
@@ -174,7 +188,7 @@ class LoadService:
         )
         async with self._database.unit() as unit:
             await unit.loads.add(record)
-        return record
+        return Accepted(job_id=record.id, is_query=True)
 
     async def _check(self, request: LoadRequest) -> _Checked:
         name, operation = check_object(request.object_name), check_operation(request.operation)
@@ -197,7 +211,7 @@ class LoadService:
                 details=[{"field": "object_name", "code": "load.unknown_object", "message": error.sf_message}],
             ) from error
 
-    async def _keep(self, checked: _Checked, chunks: AsyncIterator[bytes], caller: Caller) -> LoadRecord:
+    async def _keep(self, checked: _Checked, chunks: AsyncIterator[bytes], caller: Caller) -> Accepted:
         now = self._clock.now()
         load_id = new_identifier("load", now)
         key = f"loads/{load_id}/input"
@@ -218,7 +232,8 @@ class LoadService:
         finally:
             if not kept:
                 await self._files.delete(f"loads/{load_id}")
-        return record
+        kept_input = {"bytes": stored.bytes, "sha256": stored.sha256, **record.options["detected"]}
+        return Accepted(job_id=load_id, is_query=False, input=kept_input)
 
     def _record(self, load_id: str, checked: _Checked, source: CSVSource, caller: Caller) -> LoadRecord:
         request = checked.request
@@ -227,7 +242,7 @@ class LoadService:
             "content_type": request.content_type,
             "encoding": request.encoding,
             "delimiter": request.delimiter,
-            "part_rows": request.part_rows,
+            "part_rows": request.part_rows or self._config.part_rows,
             "detected": {
                 "format": source.format.value,
                 "encoding": source.dialect.encoding,
@@ -291,7 +306,9 @@ def open_inside(folder: Path, file_path: str) -> BinaryIO:
     try:
         root = folder.resolve(strict=True)
     except OSError:
-        raise FileNotFound("DATA_PATH_INPUT is not a folder of this machine: set it to the folder with the files.") from None
+        raise FileNotFound(
+            "DATA_PATH_INPUT is not a folder of this machine: set it to the folder with the files."
+        ) from None
     try:
         # Not strict: a path outside is refused in the same way whether or not something lies there.
         resolved = (root / file_path).resolve()

@@ -22,6 +22,10 @@ _SELECT = re.compile(r"\s*SELECT\s+(?P<list>.+?)\s+FROM\s", re.IGNORECASE | re.D
 _PATH = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*\Z")
 
 
+#: The name under which the faces of the house know a page.
+SoqlPage = QueryPage
+
+
 class QueryService:
     """Queries to one org."""
 
@@ -117,7 +121,9 @@ def selected_columns(soql: str) -> list[str]:
     found = _SELECT.match(soql)
     columns = [column.strip() for column in found["list"].split(",")] if found else []
     if not columns or not all(_PATH.match(column) for column in columns):
-        raise InvalidRequest("CSV needs a SELECT list of plain fields; ask for JSON or NDJSON, or use /bulk/query-submit.")
+        raise InvalidRequest(
+            "CSV needs a SELECT list of plain fields; ask for JSON or NDJSON, or use /bulk/query-submit."
+        )
     return columns
 
 

@@ -35,8 +35,6 @@ async def load_totals(unit: Unit) -> LoadTotals:
     rows = (await unit._connection.execute(query)).mappings().all()
     return LoadTotals(
         loads={str(row["state"]): int(row["loads"]) for row in rows},
-        rows={
-            name: sum(int(row[f"rows_{name}"]) for row in rows) for name in ("succeeded", "failed", "unprocessed")
-        },
+        rows={name: sum(int(row[f"rows_{name}"]) for row in rows) for name in ("succeeded", "failed", "unprocessed")},
         api_calls=sum(int(row["api_calls"]) for row in rows),
     )

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from pydantic_settings.sources import DotEnvSettingsSource, EnvSettingsSource
 
 from orgbridge.kit.json import JSON, JSONDecodeError, loads
-from orgbridge.wire.limits import INGEST_BATCH_RECORDS, INGEST_JOB_BYTES
+from orgbridge.wire.limits import INGEST_BATCH_RECORDS
 from orgbridge.wire.versions import DEFAULT_VERSION, NEWEST, OLDEST, parse_version
 from orgbridge.wiring.errors import SettingFault, SettingsError
 
@@ -191,28 +191,32 @@ class Settings(BaseSettings):
         8000, ge=0, le=65_535, description="the port to listen on, 0 to 65535", examples=["8000"]
     )
     orgbridge_workers: int = Field(1, ge=1, le=64, description="service processes, 1 to 64", examples=["1"])
-    orgbridge_part_rows: int = Field(
-        100_000,
+    orgbridge_part_rows: int | None = Field(
+        None,
         ge=1,
         le=10_000_000,
-        description=f"rows of one part of a load, best a multiple of {INGEST_BATCH_RECORDS}",
+        description=f"rows of one part of a load, best a multiple of {INGEST_BATCH_RECORDS}; empty chooses by size",
         examples=["100000"],
-    )
-    orgbridge_part_bytes: int = Field(
-        INGEST_JOB_BYTES,
-        ge=1_000,
-        le=INGEST_JOB_BYTES,
-        description=f"bytes of one part of a load, at most {INGEST_JOB_BYTES}",
-        examples=[str(INGEST_JOB_BYTES)],
     )
     orgbridge_parts_in_parallel: int = Field(
         5, ge=1, le=25, description="parts of all loads that are at Salesforce at once, 1 to 25", examples=["5"]
     )
     orgbridge_poll_seconds: float = Field(
-        2.0, gt=0, le=300, description="seconds between two looks at a Salesforce job", examples=["2"]
+        5.0, gt=0, le=300, description="longest pause in seconds between two looks at a Salesforce job", examples=["5"]
+    )
+    orgbridge_patience_seconds: float = Field(
+        600.0,
+        gt=0,
+        le=86_400,
+        description="seconds that a load waits for a Salesforce that does not answer before a part is given up",
+        examples=["600"],
     )
     orgbridge_lease_seconds: float = Field(
-        15.0, ge=2, le=600, description="seconds after which a silent worker counts as dead", examples=["15"]
+        30.0,
+        ge=2,
+        le=600,
+        description="seconds after which a silent worker counts as dead (PostgreSQL)",
+        examples=["30"],
     )
     orgbridge_salesforce_concurrency: int = Field(
         20, ge=1, le=100, description="calls to Salesforce at once from one process, 1 to 100", examples=["20"]
@@ -295,7 +299,8 @@ class Settings(BaseSettings):
     @property
     def token_url(self) -> str:
         """The token endpoint: its own setting, else made from the My Domain name."""
-        if "salesforce_token_url" in self.model_fields_set or not self.sfcc_domain_name:
+        # The default counts as not set: a copied .env.example holds it.
+        if self.salesforce_token_url != LOGIN_URL or not self.sfcc_domain_name:
             return self.salesforce_token_url
         host = self.sfcc_domain_name
         return f"https://{host if '.' in host else host + '.my.salesforce.com'}/services/oauth2/token"
@@ -315,10 +320,10 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        """The SQLAlchemy URL of the tables; with a password in it when PostgreSQL is set."""
+        """The connection string of the tables; with a password in it when PostgreSQL is set."""
         if self.psql_connection_string is not None:
-            return _sqlalchemy_postgres(self.psql_connection_string.get_secret_value())
-        return f"sqlite+aiosqlite:///{self.orgbridge_data.absolute() / 'orgbridge.sqlite'}"
+            return self.psql_connection_string.get_secret_value()
+        return f"sqlite:///{self.orgbridge_data.absolute() / 'orgbridge.sqlite'}"
 
     def secrets(self) -> list[str]:
         """Return every secret value, for the redactor of the logs and for nothing else."""
@@ -330,6 +335,19 @@ class Settings(BaseSettings):
         if self.password:
             values.append(self.password)
         return values
+
+    def environment(self) -> dict[str, str]:
+        """Return what a child process needs in its environment to read the same settings, secrets left out.
+
+        Secrets are read again from where they came, so that they appear in no process's environment by our doing.
+        """
+        handed: dict[str, str] = {}
+        for name in self.model_fields_set:
+            value = getattr(self, name)
+            if value is None or isinstance(value, SecretStr):
+                continue
+            handed[name.upper()] = ",".join(value) if isinstance(value, list) else str(value)
+        return handed
 
     @classmethod
     def settings_customise_sources(
@@ -433,6 +451,11 @@ def load_settings(
     return settings
 
 
+def hand_down(settings: Settings) -> None:
+    """Put the settings, secrets left out, into this process's environment, for the processes it starts."""
+    os.environ.update(settings.environment())  # noqa: TID251 - this module is the one user of the environment
+
+
 def unknown_names(settings_env: dict[str, str] | None = None) -> list[str]:
     """Return the `ORGBRIDGE_*` variables of the environment that no setting reads: most likely a slip of the pen."""
     names = settings_env if settings_env is not None else _environment()
@@ -462,13 +485,6 @@ def _environment() -> dict[str, str]:
 
 def _reveal(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret is not None else None
-
-
-def _sqlalchemy_postgres(url: str) -> str:
-    for prefix in ("postgresql+psycopg://", "postgresql://", "postgres://"):
-        if url.startswith(prefix):
-            return "postgresql+psycopg://" + url[len(prefix) :]
-    return url
 
 
 def _fault(item: ErrorDetails) -> SettingFault:
@@ -524,7 +540,7 @@ def _key_faults(settings: Settings) -> list[SettingFault]:
         reason = "it is missing while JWT_PUBLIC_KEY_PATH is set; set both, or neither"
         faults.append(SettingFault(name="JWT_PRIVATE_KEY_PATH", reason=reason))
     url = _reveal(settings.psql_connection_string)
-    if url is not None and not _sqlalchemy_postgres(url).startswith("postgresql+psycopg://"):
+    if url is not None and not url.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
         reason = "it does not begin with postgresql://; set it to a PostgreSQL URL, or leave it empty for SQLite"
         faults.append(SettingFault(name="PSQL_CONNECTION_STRING", reason=reason))
     return faults

@@ -1,0 +1,113 @@
+"""The application: routes, errors, layers, API documents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.middleware.cors import CORSMiddleware
+
+from orgbridge.api import identity, operation
+from orgbridge.api.errors import add_handlers
+from orgbridge.api.middleware import BodyLimit, Edge
+from orgbridge.api.v1 import bulk, queries, records
+from orgbridge.api.v1.schemas.problems import Problem
+from orgbridge.kit.clock import Clock
+from orgbridge.services.bundle import Services
+
+_ABOUT = """Records, batches, bulk loads and queries of any Salesforce object, behind users and scopes of this service.
+
+Every row of a load is accounted for: read = sent = succeeded + failed + unprocessed, proven by its receipt.
+Errors are RFC 9457 problem JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class APIConfig:
+    """How the API presents itself."""
+
+    #: Name in the API documents.
+    name: str
+    #: Version in the API documents.
+    version: str
+    #: Prefix of version 1, e.g. `/api/v1`.
+    prefix: str
+    #: Origins that browsers may call from.
+    cors_origins: tuple[str, ...]
+    #: Largest JSON body.
+    max_body_bytes: int
+
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lifespan | None = None) -> FastAPI:
+    """Return the ASGI application.
+
+    Args:
+        services: What the routes call.
+        config: How it presents itself.
+        clock: For times in logs and figures.
+        lifespan: What is opened before the first request and closed after the last.
+    """
+    app = FastAPI(
+        title=config.name,
+        version=config.version,
+        description=_ABOUT,
+        lifespan=lifespan or _nothing,
+        docs_url="/docs",
+        redoc_url="/redoc",
+        openapi_url="/openapi.json",
+    )
+    app.state.services = services
+    for router in (operation.root, identity.root):
+        app.include_router(router)
+    for router in (records.router, queries.router, bulk.router, identity.router):
+        app.include_router(router, prefix=config.prefix)
+    add_handlers(app)
+    # Added last is outermost: the edge sees all, the limit sees what CORS lets through.
+    app.add_middleware(BodyLimit, max_bytes=config.max_body_bytes, unlimited=[f"{config.prefix}/bulk/dml-file-upload"])
+    if config.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(config.cors_origins),
+            allow_credentials="*" not in config.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Accept", "Idempotency-Key", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Link", "Location", "ETag", "Retry-After"],
+        )
+    app.add_middleware(Edge, telemetry=services.telemetry, clock=clock, prefix=config.prefix)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's documented way to extend it
+    return app
+
+
+@asynccontextmanager
+async def _nothing(_app: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+        )
+        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = schema
+        _declare_problems(document)
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _declare_problems(document: dict[str, Any]) -> None:
+    """Say the truth about 422: FastAPI declares its own shape, we answer with a problem."""
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for methods in document["paths"].values():
+        for operation_object in methods.values():
+            replies = operation_object.get("responses", {})
+            if "422" in replies:
+                replies["422"] = {"description": "The request is not as documented", "content": problem}
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)

@@ -1,0 +1,155 @@
+"""The outermost layers of a request, pure ASGI: id, log line, figures, the last error edge, and the body limit.
+
+Nothing here derives from Starlette's BaseHTTPMiddleware, which halves throughput (facts/http.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from orgbridge.api.errors import problem
+from orgbridge.kit.clock import Clock
+from orgbridge.kit.identifiers import new_identifier
+from orgbridge.kit.logs import get_logger
+from orgbridge.services.telemetry import Telemetry
+
+REQUEST_ID = b"x-request-id"
+_USABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}\Z")
+#: Route of requests that matched none: the path itself would make endless series of figures.
+_NO_ROUTE = "(none)"
+#: Methods that become labels of figures; any other word is one label.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+log = get_logger("orgbridge.access")
+
+
+class Edge:
+    """Gives every request an id, logs and counts it, and turns a fault of our own into a 500 without its text."""
+
+    def __init__(self, app: ASGIApp, *, telemetry: Telemetry, clock: Clock, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+        self._telemetry = telemetry
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = self._request_id(scope)
+        scope["orgbridge_request_id"] = request_id
+        started = self._clock.monotonic()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message.setdefault("headers", [])
+                headers.append((REQUEST_ID, request_id.encode()))
+                headers.append((b"x-content-type-options", b"nosniff"))
+            await send(message)
+
+        self._telemetry.began()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            self._telemetry.crashed()
+            log.exception("request_crashed", method=scope["method"], route=self._route(scope))
+            if status == 0:
+                reply = problem(
+                    request_id,
+                    scope["path"],
+                    status=500,
+                    code="internal",
+                    detail="The service met a fault of its own; its log has the details under this request_id.",
+                )
+                await reply(scope, receive, send_with_id)
+            # A reply that has begun is left unfinished, so that the server cuts the connection and nobody takes
+            # half a stream for a whole one.
+        finally:
+            seconds = self._clock.monotonic() - started
+            method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+            self._telemetry.ended(method, self._route(scope), status, seconds)
+            log.info(
+                "request",
+                method=scope["method"],
+                route=self._route(scope),
+                status=status,
+                milliseconds=round(seconds * 1000, 2),
+            )
+            structlog.contextvars.unbind_contextvars("request_id")
+
+    def _route(self, scope: Scope) -> str:
+        path = str(getattr(scope.get("route"), "path", _NO_ROUTE))
+        # FastAPI leaves the prefix out of a route that came with a router.
+        return self._prefix + path if path.startswith("/") and scope["path"].startswith(f"{self._prefix}/") else path
+
+    def _request_id(self, scope: Scope) -> str:
+        for name, value in scope["headers"]:
+            if name == REQUEST_ID and _USABLE_ID.match(value):
+                return str(value.decode())
+        return new_identifier("req", self._clock.now())
+
+
+class BodyLimit:
+    """Refuses bodies above a size, except on the routes that stream what they get."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, unlimited: Collection[str]) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._unlimited = frozenset(unlimited)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"] in self._unlimited:
+            await self._app(scope, receive, send)
+            return
+        if _declared_bytes(scope) > self._max_bytes:
+            await self._refuse(scope, receive, send)
+            return
+        seen = 0
+        over = False
+
+        async def counted() -> Message:
+            nonlocal seen, over
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max_bytes:
+                over = True
+                # Nothing more is read; the application takes it for a caller who left.
+                return {"type": "http.disconnect"}
+            return message
+
+        async def replaced(message: Message) -> None:
+            if not over:
+                await send(message)
+
+        try:
+            await self._app(scope, counted, replaced)
+        finally:
+            if over:
+                await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reply = problem(
+            str(scope.get("orgbridge_request_id", "")),
+            scope["path"],
+            status=413,
+            code="request.too_large",
+            detail=f"A JSON body may have {self._max_bytes} bytes; send larger inputs to /bulk/dml-file-upload.",
+            headers={"Connection": "close"},
+        )
+        await reply(scope, receive, send)
+
+
+def _declared_bytes(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0

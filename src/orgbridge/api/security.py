@@ -1,0 +1,55 @@
+"""The bearer token of a request: one dependency that is the OpenAPI scheme, the check and the caller."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Request, Security
+from fastapi.security import OAuth2PasswordBearer, SecurityScopes
+
+from orgbridge.services.bundle import Services
+from orgbridge.services.errors import NotSignedIn
+from orgbridge.services.scopes import SCOPES, Caller, Scope
+
+
+class Bearer(OAuth2PasswordBearer):
+    """OAuth2 with our own check: one dependency and not two, at 70 µs each (facts/http.md)."""
+
+    async def __call__(self, request: Request, security_scopes: SecurityScopes) -> Caller:  # type: ignore[override] # the scheme's own returns the token; ours returns whose it is
+        """Return who calls.
+
+        Raises:
+            NotSignedIn: There is no usable bearer token.
+            ScopeMissing: The token lacks a scope of the route.
+        """
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise NotSignedIn
+        return await services_of(request).identity.caller(token.strip(), security_scopes.scopes)
+
+
+bearer = Bearer(tokenUrl="/token", scopes=dict(SCOPES), auto_error=False)
+
+RecordsReader = Annotated[Caller, Security(bearer, scopes=[Scope.RECORDS_READ.value])]
+RecordsWriter = Annotated[Caller, Security(bearer, scopes=[Scope.RECORDS_WRITE.value])]
+BulkReader = Annotated[Caller, Security(bearer, scopes=[Scope.BULK_READ.value])]
+BulkWriter = Annotated[Caller, Security(bearer, scopes=[Scope.BULK_WRITE.value])]
+Administrator = Annotated[Caller, Security(bearer, scopes=[Scope.ADMIN.value])]
+SignedIn = Annotated[Caller, Security(bearer, scopes=[])]
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of this process."""
+    services: Services = request.app.state.services
+    return services
+
+
+async def caller_or_none(request: Request) -> Caller | None:
+    """Return who calls, None for somebody without a usable token: for routes open to all that tell more to some."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        return None
+    try:
+        return await services_of(request).identity.caller(token.strip(), [])
+    except NotSignedIn:
+        return None

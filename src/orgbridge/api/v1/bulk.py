@@ -1,0 +1,379 @@
+"""Loads, bulk queries and their jobs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from orgbridge.api.replies import accepts, body_of, json_reply, stream_reply
+from orgbridge.api.security import BulkReader, BulkWriter, services_of
+from orgbridge.api.uploads import Upload, whole_body
+from orgbridge.api.v1.schemas.bulk import (
+    DirectPayload,
+    JobAccepted,
+    JobListReply,
+    JobReply,
+    LocalFileRequest,
+    QuerySubmit,
+)
+from orgbridge.api.v1.schemas.problems import problems
+from orgbridge.api.v1.schemas.records import FieldName, ObjectName
+from orgbridge.kit.errors import OrgbridgeError
+from orgbridge.kit.json import JSON
+from orgbridge.services.errors import InvalidRequest
+from orgbridge.services.jobs import JobFilter, JobStatus, ResultForm
+from orgbridge.services.loads import Accepted, LoadRequest
+
+router = APIRouter(prefix="/bulk", tags=["bulk"])
+#: Bytes of a refused upload that are still read, so that the caller gets to see the refusal.
+_DRAINED_BYTES = 64 * 1024 * 1024
+_FILE_SCHEMA = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary", "description": "The input."}},
+                },
+                "example": {"file": "Name,Industry\nAcme,Technology\n"},
+            }
+        },
+    }
+}
+_RAW_SCHEMA = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {
+                "schema": {"type": "string", "format": "binary"},
+                "example": "Name,Industry\nAcme,Technology\n",
+            },
+            "application/x-ndjson": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+        },
+    }
+}
+
+JobId = Annotated[
+    str,
+    Path(
+        pattern=r"^[A-Za-z0-9_]{1,64}$",
+        description="Id of a load, or a Salesforce job id (750…).",
+        examples=["load_01jd6z7w7kq2m4t8v0x3y5z7b9"],
+    ),
+]
+_OptionalObject = Annotated[ObjectName | None, Query()]
+_OptionalField = Annotated[FieldName | None, Query()]
+_Operation = Annotated[str | None, Query(max_length=20, examples=["insert"])]
+_Encoding = Annotated[str | None, Query(max_length=40, description="When it cannot be told from the bytes.")]
+_Delimiter = Annotated[str | None, Query(max_length=10, description="When it cannot be told from the header.")]
+_PartRows = Annotated[int | None, Query(ge=1, le=10_000_000, description="Rows per part.")]
+
+
+@router.post(
+    "/dml-file-upload",
+    status_code=202,
+    response_model=JobAccepted,
+    responses=problems(400, 413, 429, 502),
+    openapi_extra=_FILE_SCHEMA,
+    summary="Load an uploaded file",
+)
+async def dml_file_upload(
+    request: Request,
+    caller: BulkWriter,
+    object_name: _OptionalObject = None,
+    operation_type: _Operation = None,
+    external_id_field: _OptionalField = None,
+    encoding: _Encoding = None,
+    delimiter: _Delimiter = None,
+    part_rows: _PartRows = None,
+) -> Response:
+    """Take in a CSV (any delimiter, BOM, UTF-8/16, cp1252), a JSON array or NDJSON, plain, gzip or zip.
+
+    The parameters may also be form fields that stand before the file. The file is streamed to disk, whatever its size.
+    """
+    body = body_of(request)
+    try:
+        upload = Upload(body, request.headers.get("content-type", ""))
+        await upload.open()
+        load = LoadRequest(
+            object_name=_needed("object_name", object_name, upload.fields),
+            operation=_needed("operation_type", operation_type, upload.fields),
+            external_id_field=external_id_field or upload.fields.get("external_id_field"),
+            original_name=upload.filename,
+            content_type=upload.content_type,
+            encoding=encoding or upload.fields.get("encoding"),
+            delimiter=delimiter or upload.fields.get("delimiter"),
+            part_rows=part_rows,
+        )
+        record = await services_of(request).loads.submit_stream(load, upload.chunks(), caller)
+    except OrgbridgeError:
+        await _drain(body)
+        raise
+    return accepted(request, record)
+
+
+@router.put(
+    "/dml-file-upload",
+    status_code=202,
+    response_model=JobAccepted,
+    responses=problems(400, 413, 429, 502),
+    openapi_extra=_RAW_SCHEMA,
+    summary="Load the request's body",
+)
+async def dml_raw_upload(
+    request: Request,
+    caller: BulkWriter,
+    object_name: Annotated[ObjectName, Query()],
+    operation_type: Annotated[str, Query(max_length=20, examples=["insert"])],
+    external_id_field: _OptionalField = None,
+    encoding: _Encoding = None,
+    delimiter: _Delimiter = None,
+    part_rows: _PartRows = None,
+    filename: Annotated[str, Query(max_length=255, description="Its ending tells the format.")] = "",
+) -> Response:
+    """Take in a raw body, as `curl -T file.csv` sends it."""
+    body = body_of(request)
+    length = request.headers.get("content-length")
+    load = LoadRequest(
+        object_name=object_name,
+        operation=operation_type,
+        external_id_field=external_id_field,
+        original_name=filename,
+        content_type=request.headers.get("content-type"),
+        encoding=encoding,
+        delimiter=delimiter,
+        part_rows=part_rows,
+    )
+    chunks = whole_body(body, int(length) if length is not None and length.isdigit() else None)
+    try:
+        record = await services_of(request).loads.submit_stream(load, chunks, caller)
+    except OrgbridgeError:
+        await _drain(body)
+        raise
+    return accepted(request, record)
+
+
+@router.post(
+    "/local-file-process",
+    status_code=202,
+    response_model=JobAccepted,
+    responses=problems(400, 404, 413, 429, 502),
+    summary="Load a file of the input folder",
+)
+async def local_file_process(request: Request, body: LocalFileRequest, caller: BulkWriter) -> Response:
+    """Take in a file that lies inside DATA_PATH_INPUT once every symlink is followed."""
+    if not body.use_bulk_api:
+        raise InvalidRequest("A file is always loaded in bulk here: leave use_bulk_api out, or set it to true.")
+    load = LoadRequest(
+        object_name=body.object_name,
+        operation=body.operation_type,
+        external_id_field=body.external_id_field,
+        original_name=body.file_path.rsplit("/", 1)[-1],
+    )
+    return accepted(request, await services_of(request).loads.submit_local(load, body.file_path, caller))
+
+
+@router.post(
+    "/dml-direct-payload",
+    status_code=202,
+    response_model=JobAccepted,
+    responses=problems(400, 413, 429, 502),
+    summary="Load records given in the body",
+)
+async def dml_direct_payload(request: Request, body: DirectPayload, caller: BulkWriter) -> Response:
+    """Take in a list of records as a load."""
+    load = LoadRequest(object_name=body.object_name, operation=body.operation, external_id_field=body.external_id_field)
+    return accepted(request, await services_of(request).loads.submit_records(load, body.records, caller))
+
+
+@router.post(
+    "/query-submit",
+    status_code=202,
+    response_model=JobAccepted,
+    responses=problems(400, 413, 429, 502),
+    summary="Start a bulk query",
+)
+async def query_submit(request: Request, body: QuerySubmit, caller: BulkWriter) -> Response:
+    """Start a query of any size; its rows come from the job's results."""
+    loads = services_of(request).loads
+    return accepted(request, await loads.submit_query(body.object_name, body.soql_query, body.operation, caller))
+
+
+@router.get("/jobs", response_model=JobListReply, responses=problems(400), summary="List jobs, newest first")
+async def jobs(
+    request: Request,
+    caller: BulkReader,
+    state: Annotated[str | None, Query(max_length=20, examples=["InProgress"])] = None,
+    object_name: _OptionalObject = None,
+    operation: _Operation = None,
+    created_by: Annotated[str | None, Query(max_length=128, description="Sign-in name.")] = None,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Response:
+    """Return a page of loads; `next_cursor` and the Link header lead to the next one."""
+    chosen = JobFilter(state=state, object_name=object_name, operation=operation, created_by=created_by)
+    page = await services_of(request).jobs.list(chosen, cursor=cursor, limit=limit)
+    headers = None
+    if page.next_cursor is not None:
+        params = {**request.query_params, "cursor": page.next_cursor}
+        headers = {"Link": f'<{request.url.path}?{urlencode(params)}>; rel="next"'}
+    items = [_status_json(request, status) for status in page.items]
+    return json_reply({"jobs": items, "next_cursor": page.next_cursor}, headers=headers)
+
+
+@router.get(
+    "/job/{job_id}/status",
+    response_model=JobReply,
+    responses=problems(400, 404, 429, 502),
+    summary="See where a job stands",
+)
+async def job_status(
+    request: Request,
+    caller: BulkReader,
+    job_id: JobId,
+    is_query_job: Annotated[bool, Query(description="For a 750… id that is not ours: it is a query.")] = False,
+    include_results_data: Annotated[
+        bool, Query(description="Add the first 1,000 rows or 1 MiB of the results.")
+    ] = False,
+) -> Response:
+    """Return a job's state and progress, by our id or by a Salesforce `750…` id."""
+    service = services_of(request).jobs
+    status = await service.status(job_id, is_query=is_query_job, include_results=include_results_data)
+    return json_reply(_status_json(request, status))
+
+
+@router.get(
+    "/job/{job_id}/results/{kind}",
+    responses={
+        **problems(400, 404, 409, 429, 502),
+        200: {
+            "description": "The rows, streamed",
+            "content": {
+                "text/csv": {
+                    "schema": {"type": "string"},
+                    "example": "ob__line,ob__status,sf__Id,...,Name\r\n2,succeeded,001Ob...,...,Acme\r\n",
+                },
+                "application/x-ndjson": {"schema": {"type": "string"}},
+            },
+        },
+    },
+    summary="Fetch a job's results",
+)
+async def job_results(
+    request: Request,
+    caller: BulkReader,
+    job_id: JobId,
+    kind: Annotated[Literal["successful", "failed", "unprocessed", "all"], Path()],
+) -> Response:
+    """Return rows with line number, outcome and original columns; `all` is in the order of the input."""
+    form = ResultForm(accepts(request, ResultForm.CSV.value, ResultForm.NDJSON.value))
+    blocks = await services_of(request).jobs.results(job_id, kind, form)
+    ending = "csv" if form is ResultForm.CSV else "ndjson"
+    return await stream_reply(blocks, media_type=form.value, filename=f"{job_id}-{kind}.{ending}")
+
+
+@router.get(
+    "/job/{job_id}/receipt",
+    responses={
+        **problems(404, 409),
+        200: {
+            "description": "The proof",
+            "content": {
+                "application/json": {
+                    "example": {
+                        "load_id": "load_01jd6z7w7kq2m4t8v0x3y5z7b9",
+                        "balanced": True,
+                        "rows": {"read": 3, "sent": 3, "succeeded": 2, "failed": 1, "unprocessed": 0},
+                    }
+                }
+            },
+        },
+    },
+    summary="Fetch a job's receipt",
+)
+async def job_receipt(request: Request, caller: BulkReader, job_id: JobId) -> Response:
+    """Return the proof that every row is accounted for: counts and hashes, part by part."""
+    return json_reply(await services_of(request).jobs.receipt(job_id))
+
+
+@router.post(
+    "/job/{job_id}/abort",
+    status_code=202,
+    response_model=JobReply,
+    responses=problems(400, 404, 409, 429, 502),
+    summary="Stop a job",
+)
+async def job_abort(request: Request, caller: BulkWriter, job_id: JobId) -> Response:
+    """Ask a worker to stop the job. Rows already sent keep their outcome; an ended job stays as it is."""
+    return json_reply(_status_json(request, await services_of(request).jobs.abort(job_id)), status=202)
+
+
+def accepted(request: Request, load: Accepted) -> Response:
+    """Return the reply for a load that was taken in."""
+    status_url = str(request.app.url_path_for("job_status", job_id=load.job_id))
+    return json_reply(
+        {
+            "success": True,
+            "message": "The query was accepted." if load.is_query else "The load was accepted.",
+            "job_id": load.job_id,
+            "results": None,
+            "status_url": status_url,
+            "receipt_url": str(request.app.url_path_for("job_receipt", job_id=load.job_id)),
+            "results_url": str(request.app.url_path_for("job_results", job_id=load.job_id, kind="all")),
+            "input": load.input,
+        },
+        status=202,
+        headers={"Location": status_url},
+    )
+
+
+def _status_json(request: Request, status: JobStatus) -> dict[str, JSON]:
+    seen = status.preview
+    path = request.app.url_path_for
+    receipt = str(path("job_receipt", job_id=status.job_id)) if status.has_receipt else None
+    results = str(path("job_results", job_id=status.job_id, kind="all")) if status.has_results else None
+    return {
+        "job_id": status.job_id,
+        "state": status.state,
+        "operation": status.operation,
+        "object_name": status.object_name,
+        "error_message": status.error_message,
+        "records_processed": status.records_processed,
+        "records_failed": status.records_failed,
+        "job_info_details": status.details,
+        "results_data": seen.rows if seen is not None else None,
+        "raw_results_csv": seen.csv if seen is not None else None,
+        "truncated": seen.truncated if seen is not None else False,
+        "ended": status.ended,
+        "is_query_job": status.is_query,
+        "progress": status.progress,
+        "parts": status.parts,
+        "receipt_url": receipt,
+        "results_url": results,
+    }
+
+
+def _needed(name: str, given: str | None, fields: dict[str, str]) -> str:
+    value = given or fields.get(name)
+    if not value:
+        raise InvalidRequest(f"{name} is missing: give it in the query, or as a form field before the file.")
+    return value
+
+
+async def _drain(body: AsyncIterator[bytes]) -> None:
+    """Read on a little after a refusal: a caller who is still sending would see a broken pipe and not the reason."""
+    seen = 0
+    try:
+        async for chunk in body:
+            seen += len(chunk)
+            if seen > _DRAINED_BYTES:
+                return
+    except OrgbridgeError:
+        return

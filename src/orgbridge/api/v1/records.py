@@ -1,0 +1,219 @@
+"""Record calls: one record, a batch, describes."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from starlette.responses import Response
+
+from orgbridge.api.replies import json_reply
+from orgbridge.api.security import RecordsReader, RecordsWriter, services_of
+from orgbridge.api.v1.bulk import accepted
+from orgbridge.api.v1.schemas.problems import problems
+from orgbridge.api.v1.schemas.records import (
+    BatchReply,
+    BatchRequest,
+    FieldName,
+    ObjectName,
+    RecordCreate,
+    RecordReply,
+    RecordUpdate,
+    RecordUpsert,
+)
+from orgbridge.kit.json import JSON, dumps
+from orgbridge.services.batches import BatchOutcome, takes_bulk
+from orgbridge.services.errors import fault_json
+from orgbridge.services.loads import LoadRequest
+from orgbridge.services.records import RecordOutcome
+
+router = APIRouter(tags=["records"])
+ObjectPath = Annotated[ObjectName, Path()]
+
+
+@router.post(
+    "/records/create",
+    status_code=201,
+    response_model=RecordReply,
+    responses=problems(400, 404, 409, 413, 429, 502),
+    summary="Create one record",
+)
+async def create(request: Request, body: RecordCreate, caller: RecordsWriter) -> Response:
+    """Create a record of any object. A create whose reply was lost is told as such and never sent twice."""
+    done = await services_of(request).records.create(body.object_name, body.data)
+    return _reply(done, f"{body.object_name} created.", status=201)
+
+
+@router.patch(
+    "/records/update",
+    response_model=RecordReply,
+    responses=problems(400, 404, 409, 413, 429, 502),
+    summary="Update one record",
+)
+async def update(request: Request, body: RecordUpdate, caller: RecordsWriter) -> Response:
+    """Set fields of a record by its Salesforce id."""
+    done = await services_of(request).records.update(body.object_name, body.record_id, body.data)
+    return _reply(done, f"{body.object_name} updated.")
+
+
+@router.post(
+    "/records/upsert",
+    response_model=RecordReply,
+    responses=problems(400, 404, 409, 413, 429, 502),
+    summary="Create or update one record by external id",
+)
+async def upsert(request: Request, body: RecordUpsert, caller: RecordsWriter) -> Response:
+    """Create the record with this external id, or update it when it exists. `created` tells which."""
+    records = services_of(request).records
+    done = await records.upsert(body.object_name, body.external_id_field, body.record_id, body.data)
+    return _reply(done, f"{body.object_name} {'created' if done.created else 'updated'}.", created=done.created)
+
+
+@router.post(
+    "/records/batch",
+    response_model=BatchReply,
+    responses={
+        **problems(400, 404, 409, 413, 429, 502),
+        202: {"description": "A load was made: ask for its status", "model": BatchReply},
+    },
+    summary="Process a list of records",
+)
+async def batch(request: Request, body: BatchRequest, caller: RecordsWriter) -> Response:
+    """Process records by sObject Collections, 200 a call, results in the order of the input; or as a load."""
+    services = services_of(request)
+    if takes_bulk(body.use_bulk_api, len(body.records)):
+        load = LoadRequest(
+            object_name=body.object_name, operation=body.operation_type, external_id_field=body.external_id_field
+        )
+        return accepted(request, await services.loads.submit_records(load, body.records, caller))
+    done = await services.batches.run(
+        body.object_name,
+        body.operation_type,
+        body.records,
+        external_id_field=body.external_id_field,
+        all_or_none=body.all_or_none,
+    )
+    return batch_reply(done)
+
+
+@router.get(
+    "/records/{object_name}/{record_id}",
+    response_model=RecordReply,
+    responses=problems(400, 404, 429, 502),
+    summary="Read one record",
+)
+async def retrieve(
+    request: Request,
+    caller: RecordsReader,
+    object_name: ObjectPath,
+    record_id: Annotated[
+        str, Path(min_length=1, max_length=255, description="Salesforce id, or the external id's value.")
+    ],
+    fields: Annotated[str | None, Query(max_length=10_000, examples=["Name,Industry"])] = None,
+    external_id_field: Annotated[FieldName | None, Query()] = None,
+) -> Response:
+    """Read a record by its id of 15 or 18 characters, or by an external id."""
+    records = services_of(request).records
+    done = await records.retrieve(object_name, record_id, fields=fields, external_id_field=external_id_field)
+    return _reply(done, f"{object_name} found.")
+
+
+@router.delete(
+    "/records/{object_name}/{record_id}",
+    response_model=RecordReply,
+    responses=problems(400, 404, 409, 429, 502),
+    summary="Delete one record",
+)
+async def delete(
+    request: Request,
+    caller: RecordsWriter,
+    object_name: ObjectPath,
+    record_id: Annotated[str, Path(min_length=1, max_length=255, description="Salesforce id.")],
+) -> Response:
+    """Put a record into the recycle bin."""
+    done = await services_of(request).records.delete(object_name, record_id)
+    return _reply(done, f"{object_name} deleted.")
+
+
+@router.get(
+    "/sobjects",
+    responses=problems(429, 502),
+    summary="List the objects of the org",
+)
+async def objects(
+    request: Request, caller: RecordsReader, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """Return Salesforce's global describe; asked for again only when it changed."""
+    return _cached(await services_of(request).records.objects(), if_none_match)
+
+
+@router.get(
+    "/sobjects/{object_name}/describe",
+    responses={
+        **problems(400, 404, 429, 502),
+        200: {
+            "description": "Salesforce's describe",
+            "content": {
+                "application/json": {
+                    "example": {"name": "Account", "keyPrefix": "001", "fields": [{"name": "Name", "type": "string"}]}
+                }
+            },
+        },
+    },
+    summary="Describe an object",
+)
+async def describe(
+    request: Request,
+    caller: RecordsReader,
+    object_name: ObjectPath,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Return Salesforce's describe of an object; asked for again only when it changed."""
+    return _cached(await services_of(request).records.describe(object_name), if_none_match)
+
+
+def batch_reply(done: BatchOutcome) -> Response:
+    """Return the reply of a batch."""
+    total = len(done.results)
+    return json_reply(
+        {
+            "success": done.failed == 0,
+            "message": f"{done.succeeded} of {total} records succeeded.",
+            "job_id": None,
+            "results": [
+                {
+                    "success": result.success,
+                    "id": result.id,
+                    "created": result.created,
+                    "errors": [fault_json(fault) for fault in result.errors],
+                }
+                for result in done.results
+            ],
+            "records_succeeded": done.succeeded,
+            "records_failed": done.failed,
+        }
+    )
+
+
+def _reply(done: RecordOutcome, message: str, *, status: int = 200, created: bool | None = None) -> Response:
+    body: dict[str, JSON] = {
+        "success": True,
+        "message": message,
+        "record_id": done.record_id,
+        "data": done.data,
+        "errors": [],
+    }
+    if created is not None:
+        body["created"] = created
+    return json_reply(body, status=status)
+
+
+def _cached(value: JSON, if_none_match: str | None) -> Response:
+    body = dumps(value)
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    known = {item.strip().removeprefix("W/") for item in (if_none_match or "").split(",")}
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)

@@ -1,0 +1,1 @@
+"""Shapes of requests and replies, with examples for the API documents."""

@@ -1,0 +1,168 @@
+"""Shapes of the bulk calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orgbridge.api.v1.schemas.records import ObjectName
+
+
+class LocalFileRequest(BaseModel):
+    """Load a file of the service's own input folder."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "object_name": "Account",
+                    "use_bulk_api": True,
+                    "file_path": "accounts.csv",
+                    "operation_type": "insert",
+                }
+            ]
+        },
+    )
+
+    object_name: ObjectName
+    use_bulk_api: bool = Field(True, description="false: collections of 200, for files of at most 2,000 records.")
+    file_path: str = Field(
+        min_length=1, max_length=4096, description="Relative to DATA_PATH_INPUT, or absolute inside of it."
+    )
+    operation_type: str = Field(max_length=20, description="insert, update, upsert, delete or hardDelete.")
+    external_id_field: str | None = Field(None, description="The key of an upsert.")
+
+
+class DirectPayload(BaseModel):
+    """Load records given in the request."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "object_name": "Case",
+                    "operation": "update",
+                    "records": [{"Id": "500Ob0000000001AAA", "Status": "Closed"}],
+                }
+            ]
+        },
+    )
+
+    object_name: ObjectName
+    operation: str = Field(max_length=20, description="insert, update, upsert, delete or hardDelete.")
+    records: list[dict[str, Any]] = Field(min_length=1, description="One mapping per record.")
+    external_id_field: str | None = Field(None, description="The key of an upsert.")
+
+
+class QuerySubmit(BaseModel):
+    """Start a bulk query."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "object_name": "Contact",
+                    "soql_query": "SELECT Id, Email FROM Contact WHERE LastName LIKE 'S%'",
+                    "operation": "query",
+                }
+            ]
+        },
+    )
+
+    object_name: ObjectName
+    soql_query: str = Field(min_length=1, max_length=100_000, description="The SOQL text.")
+    operation: str = Field("query", max_length=20, description="query, or queryAll to see the recycle bin too.")
+
+
+class JobAccepted(BaseModel):
+    """A load was taken in."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "success": True,
+                    "message": "The load was accepted.",
+                    "job_id": "load_01jd6z7w7kq2m4t8v0x3y5z7b9",
+                    "results": None,
+                    "status_url": "/api/v1/bulk/job/load_01jd6z7w7kq2m4t8v0x3y5z7b9/status",
+                    "receipt_url": "/api/v1/bulk/job/load_01jd6z7w7kq2m4t8v0x3y5z7b9/receipt",
+                    "results_url": "/api/v1/bulk/job/load_01jd6z7w7kq2m4t8v0x3y5z7b9/results/all",
+                    "input": {"bytes": 1048576, "sha256": "9f86d0...", "format": "CSV", "delimiter": ","},
+                }
+            ]
+        }
+    )
+
+    success: bool = Field(description="True; a refusal is a problem.")
+    message: str = Field(description="One sentence.")
+    job_id: str = Field(description="Id of the load.")
+    results: list[dict[str, Any]] | None = Field(description="Null: they come with the load's end.")
+    status_url: str = Field(description="Where the load's state is.")
+    receipt_url: str = Field(description="Where the proof will be.")
+    results_url: str = Field(description="Where the results will be.")
+    input: dict[str, Any] = Field(description="What was kept, and how it was read.")
+
+
+class JobReply(BaseModel):
+    """Where a job stands."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "job_id": "load_01jd6z7w7kq2m4t8v0x3y5z7b9",
+                    "state": "InProgress",
+                    "operation": "insert",
+                    "object_name": "Account",
+                    "error_message": None,
+                    "records_processed": 60000,
+                    "records_failed": 600,
+                    "job_info_details": {"created_by": "ada", "rows_read": 100000, "api_calls": 41},
+                    "results_data": None,
+                    "raw_results_csv": None,
+                    "truncated": False,
+                    "ended": False,
+                    "progress": {
+                        "rows_read": 100000,
+                        "succeeded": 59400,
+                        "failed": 600,
+                        "unprocessed": 0,
+                        "parts": 10,
+                        "parts_by_state": {"matched": 6, "committed": 4},
+                    },
+                    "parts": [],
+                    "receipt_url": None,
+                    "results_url": None,
+                }
+            ]
+        }
+    )
+
+    job_id: str = Field(description="Our id, or Salesforce's for a job that is not ours.")
+    state: str = Field(description="Queued, InProgress, JobComplete, Failed or Aborted.")
+    operation: str = Field(description="insert, update, upsert, delete, hardDelete, query or queryAll.")
+    object_name: str = Field(description="API name of the object.")
+    error_message: str | None = Field(description="Why the job as a whole failed.")
+    records_processed: int = Field(description="Rows with an outcome, failed ones included.")
+    records_failed: int = Field(description="Rows refused.")
+    job_info_details: dict[str, Any] = Field(description="All else that is known.")
+    results_data: list[dict[str, Any]] | None = Field(description="The first rows of the results, when asked for.")
+    raw_results_csv: str | None = Field(description="The same rows as CSV.")
+    truncated: bool = Field(False, description="True when results_url has more than results_data.")
+    ended: bool = Field(False, description="True when the state will not change any more.")
+    progress: dict[str, Any] | None = Field(None, description="Rows by outcome, parts by state.")
+    parts: list[dict[str, Any]] | None = Field(None, description="One mapping per part.")
+    receipt_url: str | None = Field(None, description="Where the proof is.")
+    results_url: str | None = Field(None, description="Where the results are.")
+
+
+class JobListReply(BaseModel):
+    """One page of jobs, newest first."""
+
+    jobs: list[JobReply] = Field(description="The jobs, without their parts.")
+    next_cursor: str | None = Field(description="Cursor of the next page; also in the Link header.")

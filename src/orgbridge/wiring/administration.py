@@ -1,0 +1,66 @@
+"""Work on the service's own store without a running service: users, tables."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+
+from orgbridge.kit.clock import SystemClock
+from orgbridge.store.database import Database
+from orgbridge.store.records import UserRecord
+from orgbridge.store.schema import migrations, upgrade
+from orgbridge.wiring.service import build_identity
+from orgbridge.wiring.settings import Settings, load_settings
+from orgbridge.wiring.startup import make_data_folder, prepare_tables
+
+
+async def create_user(
+    username: str, password: str, *, scopes: list[str] | None, is_admin: bool, data: Path | None
+) -> UserRecord:
+    """Make a user.
+
+    Args:
+        username: Sign-in name.
+        password: 8 to 1,024 characters.
+        scopes: What the user may do; None gives the default scopes.
+        is_admin: May do everything.
+        data: Data folder; None takes ORGBRIDGE_DATA.
+
+    Raises:
+        SettingsError: A setting is wrong; nothing was written.
+        InvalidRequest: A name, password or scope is not acceptable; nothing was written.
+        UsernameTaken: A user of this name exists; nothing was written.
+        StoreError: The database cannot be reached or is not up to date; nothing was written.
+    """
+    settings = await asyncio.to_thread(_settings, data)
+    await asyncio.to_thread(prepare_tables, settings)
+    database = Database(settings.database_url)
+    try:
+        identity = build_identity(settings, database, SystemClock())
+        return await identity.create_user(username, password, scopes=scopes, is_admin=is_admin)
+    finally:
+        await database.close()
+
+
+async def upgrade_database(*, data: Path | None) -> str:
+    """Bring the tables up to date and return the revision they are at; safe to repeat.
+
+    Args:
+        data: Data folder; None takes ORGBRIDGE_DATA.
+
+    Raises:
+        SettingsError: A setting is wrong; nothing was changed.
+        StoreUnavailable: The database cannot be reached.
+    """
+    settings = await asyncio.to_thread(_settings, data)
+    await asyncio.to_thread(upgrade, settings.database_url)
+    # `upgrade` went to the newest, so that is where the tables are.
+    return str(ScriptDirectory.from_config(migrations()).get_current_head())
+
+
+def _settings(data: Path | None) -> Settings:
+    settings = load_settings(needs_salesforce=False, orgbridge_data=data)
+    make_data_folder(settings)
+    return settings

@@ -1,0 +1,196 @@
+"""Everything in one process: service, worker and emulated org, on loopback, over one data folder."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from orgbridge.api.app import build_api
+from orgbridge.emulator.app import EmulatorConfig, EmulatorUser, build_app
+from orgbridge.engine.worker import run_worker
+from orgbridge.kit.json import JSON, dumps
+from orgbridge.kit.logs import get_logger
+from orgbridge.wiring.service import api_config, build_house, build_services, server_config
+from orgbridge.wiring.settings import AuthFlow, Settings, load_settings
+from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, start_logs
+from orgbridge.wiring.worker import end_process, worker_config
+
+#: Where the address and the token of the local administrator lie in the data folder.
+CLI_FILE = "cli.json"
+ADMIN_NAME = "local-admin"
+_USERNAME, _PASSWORD = "admin@local.org", "localpass"
+_CLIENT_ID, _CLIENT_SECRET = "local-client", "local-secret"
+_TOKEN_LIFETIME = timedelta(days=30)
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalAddresses:
+    """Where everything is."""
+
+    #: The service's root.
+    service_url: str
+    #: The emulated org's root.
+    org_url: str
+    #: The file with the service's address and the administrator's token.
+    cli_file: Path
+
+
+def local_settings(data: Path, org_url: str) -> Settings:
+    """Return the settings of a house that talks to its own emulated org and keeps everything in one folder.
+
+    Raises:
+        SettingsError: A setting of the environment is wrong.
+    """
+    overrides: dict[str, JSON] = {
+        "orgbridge_data": data,
+        "salesforce_auth_flow": AuthFlow.PASSWORD,
+        "salesforce_client_id": _CLIENT_ID,
+        "salesforce_client_secret": _CLIENT_SECRET,
+        "salesforce_username": _USERNAME,
+        "salesforce_password": _PASSWORD,
+        "salesforce_token_url": f"{org_url}/services/oauth2/token",
+    }
+    given = load_settings(needs_salesforce=False, **overrides)
+    # The documents' folders are those of a container; here they lie in the data folder unless they were set.
+    for name in ("data_path_input", "data_path_output", "data_path_failed"):
+        if name not in given.model_fields_set:
+            overrides[name] = data / name.removeprefix("data_path_")
+    return load_settings(**overrides)
+
+
+def local_org(path: Path) -> EmulatorConfig:
+    """Return the emulated org that `local_settings` signs in to: the published defaults, which guard nothing."""
+    admin = EmulatorUser(username=_USERNAME, password=_PASSWORD, security_token="LOCALTOKEN")  # noqa: S106
+    return EmulatorConfig(path=str(path), users=(admin,), client_id=_CLIENT_ID, client_secret=_CLIENT_SECRET)
+
+
+def up(
+    *,
+    data: Path,
+    port: int = 8000,
+    emulator_port: int = 8080,
+    host: str = "127.0.0.1",
+    announce: Callable[[LocalAddresses], None],
+) -> None:
+    """Run everything until told to stop, then end the process.
+
+    Args:
+        data: Data folder.
+        port: The service's port; 0 lets the system choose.
+        emulator_port: The emulated org's port; 0 lets the system choose.
+        host: Address of both.
+        announce: Called once everything answers.
+
+    Raises:
+        PortInUse: A port is taken; nothing was started.
+        SettingsError: A setting is wrong or the folder cannot be used; nothing was started.
+        EngineAlreadyRunning: Another worker runs on this folder.
+    """
+    folder = data.absolute()
+    with listen(host, port) as service_socket, listen(host, emulator_port) as org_socket:
+        settings = local_settings(folder, _url(host, org_socket))
+        start_logs(settings)
+        make_data_folder(settings)
+        settings.data_path_input.mkdir(parents=True, exist_ok=True)
+        prepare_tables(settings)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_up(settings, host, service_socket, org_socket, announce))
+            # Left from within the runner, for the reason given in `worker.work`.
+            end_process(0)
+
+
+async def _up(
+    settings: Settings,
+    host: str,
+    service_socket: socket.socket,
+    org_socket: socket.socket,
+    announce: Callable[[LocalAddresses], None],
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    house = build_house(settings)
+    services = build_services(settings, house)
+    app = build_api(services, api_config(settings), house.clock)
+    org = build_app(local_org(settings.orgbridge_data / "org.sqlite"))
+    ready = asyncio.Event()
+    async with _served(org, org_socket), _served(app, service_socket):
+        worker = asyncio.create_task(
+            run_worker(
+                worker_config(settings),
+                house.database,
+                house.files,
+                house.orgs,
+                house.clock,
+                stop,
+                ready=ready.set,
+            )
+        )
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait({worker, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if worker.done():
+            await worker
+        made = await services.identity.local_admin_token(ADMIN_NAME, _TOKEN_LIFETIME)
+        addresses = LocalAddresses(
+            service_url=_url(host, service_socket),
+            org_url=_url(host, org_socket),
+            cli_file=settings.orgbridge_data / CLI_FILE,
+        )
+        write_cli_file(addresses.cli_file, url=addresses.service_url, token=made.token, prefix=settings.api_v1_str)
+        announce(addresses)
+        await worker
+    await house.close()
+
+
+def write_cli_file(path: Path, *, url: str, token: str, prefix: str) -> None:
+    """Write where the service is and the administrator's token, readable for its owner alone, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(dumps({"url": url, "token": token, "prefix": prefix}))
+    temporary.replace(path)
+
+
+class _Quiet(uvicorn.Server):
+    """A server among several in one process: signals are the process's, not its own."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+@asynccontextmanager
+async def _served(app: FastAPI | ASGIApp, sock: socket.socket) -> AsyncIterator[None]:
+    server = _Quiet(server_config(app))
+    task = asyncio.create_task(server.serve(sockets=[sock]))
+    try:
+        while not server.started:
+            if task.done():
+                await task
+            await asyncio.wait({task}, timeout=0.02)
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+def _url(host: str, sock: socket.socket) -> str:
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{sock.getsockname()[1]}"

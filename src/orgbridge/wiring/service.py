@@ -1,0 +1,224 @@
+"""The service: everything it is made of, built top to bottom, and the server that runs it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
+
+from orgbridge.api.app import APIConfig, build_api
+from orgbridge.kit.clock import Clock, SystemClock
+from orgbridge.kit.logs import get_logger
+from orgbridge.orgs.connections import Orgs
+from orgbridge.services.batches import BatchService
+from orgbridge.services.bundle import Services
+from orgbridge.services.health import HealthService
+from orgbridge.services.identity import IdentityService, TokenConfig
+from orgbridge.services.jobs import JobService
+from orgbridge.services.keys import KeyConfig, KeyRing, load_key_ring
+from orgbridge.services.loads import IntakeConfig, LoadService
+from orgbridge.services.queries import QueryService
+from orgbridge.services.records import RecordService
+from orgbridge.services.telemetry import Telemetry
+from orgbridge.store.database import Database
+from orgbridge.store.files import FileStore
+from orgbridge.store.files.local import LocalFiles
+from orgbridge.wiring.settings import Settings, hand_down, load_settings
+from orgbridge.wiring.startup import (
+    listen,
+    make_data_folder,
+    org_config,
+    prepare_tables,
+    say_warnings,
+    start_logs,
+)
+
+#: Longest time that a stopping server waits for requests under way.
+_GRACE_SECONDS = 20
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What service and worker share: the connections."""
+
+    #: The tables.
+    database: Database
+    #: Inputs and results.
+    files: FileStore
+    #: Salesforce.
+    orgs: Orgs
+    #: Time.
+    clock: Clock
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.orgs.close()
+        await self.database.close()
+
+
+def build_house(settings: Settings) -> House:
+    """Return the connections; nothing is connected yet.
+
+    Raises:
+        SettingsError: The data folder or a key cannot be used.
+    """
+    clock = SystemClock()
+    folder = make_data_folder(settings)
+    return House(
+        database=Database(settings.database_url),
+        files=LocalFiles(folder / "files"),
+        orgs=Orgs([org_config(settings)], clock),
+        clock=clock,
+    )
+
+
+def build_keys(settings: Settings) -> KeyRing:
+    """Return the key that signs tokens, made when there is none.
+
+    Raises:
+        UnusableKey: A key of the settings cannot be used.
+    """
+    return load_key_ring(
+        KeyConfig(
+            algorithm=settings.jwt_algorithm,
+            private_path=settings.jwt_private_key_path,
+            public_path=settings.jwt_public_key_path,
+            folder=settings.orgbridge_data.absolute() / "keys",
+        )
+    )
+
+
+def build_identity(settings: Settings, database: Database, clock: Clock) -> IdentityService:
+    """Return the service of users and tokens.
+
+    Raises:
+        UnusableKey: A key of the settings cannot be used.
+    """
+    lifetime = timedelta(minutes=settings.jwt_access_token_expire_minutes)
+    return IdentityService(database, build_keys(settings), clock, TokenConfig(lifetime=lifetime))
+
+
+def build_services(settings: Settings, house: House) -> Services:
+    """Return all services over the connections.
+
+    Raises:
+        UnusableKey: A key of the settings cannot be used.
+    """
+    database, files, orgs, clock = house.database, house.files, house.orgs, house.clock
+    intake = IntakeConfig(input_folder=settings.data_path_input, part_rows=settings.orgbridge_part_rows)
+    return Services(
+        records=RecordService(orgs),
+        batches=BatchService(orgs, clock),
+        queries=QueryService(orgs),
+        loads=LoadService(database, files, orgs, clock, intake),
+        jobs=JobService(database, files, orgs),
+        identity=build_identity(settings, database, clock),
+        health=HealthService(database, orgs, clock),
+        telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),
+    )
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """Return the ASGI application; its connections close when it shuts down.
+
+    Raises:
+        SettingsError: The data folder or a key cannot be used.
+        UnusableKey: A key of the settings cannot be used.
+    """
+    house = build_house(settings)
+    services = build_services(settings, house)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        log.info("service_started", version=settings.app_version)
+        try:
+            yield
+        finally:
+            await house.close()
+            log.info("service_stopped")
+
+    return build_api(services, api_config(settings), house.clock, lifespan)
+
+
+def api_config(settings: Settings) -> APIConfig:
+    """Return how the API presents itself."""
+    return APIConfig(
+        name=settings.app_name,
+        version=settings.app_version,
+        prefix=settings.api_v1_str,
+        cors_origins=tuple(settings.backend_cors_origins),
+        max_body_bytes=settings.orgbridge_max_body_bytes,
+    )
+
+
+def app_from_environment() -> FastAPI:
+    """Return the application for a server that names it by import string, e.g. `uvicorn --factory`.
+
+    Raises:
+        SettingsError: Settings are missing or wrong.
+    """
+    settings = load_settings()
+    start_logs(settings)
+    prepare_tables(settings)
+    return build_app(settings)
+
+
+def serve(settings: Settings, *, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
+    """Run the service until it is told to stop.
+
+    Args:
+        settings: All settings.
+        host: Address to listen on; None takes ORGBRIDGE_HOST.
+        port: Port to listen on; None takes ORGBRIDGE_PORT.
+        workers: Processes; None takes ORGBRIDGE_WORKERS.
+
+    Raises:
+        PortInUse: Another program listens there; nothing was started.
+        SettingsError: A folder, key or address cannot be used; nothing was started.
+        StoreError: The database cannot be reached or is not up to date; nothing was started.
+    """
+    start_logs(settings)
+    say_warnings(settings)
+    chosen_host = host if host is not None else settings.orgbridge_host
+    chosen_port = port if port is not None else settings.orgbridge_port
+    make_data_folder(settings)
+    with listen(chosen_host, chosen_port) as sock:
+        prepare_tables(settings)
+        log.info("service_listens", host=chosen_host, port=sock.getsockname()[1])
+        count = workers if workers is not None else settings.orgbridge_workers
+        if count > 1:
+            _serve_many(settings, sock, count)
+        else:
+            uvicorn.Server(server_config(build_app(settings))).run(sockets=[sock])
+
+
+def server_config(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:
+    """Return how uvicorn runs an application of ours: our logs, no access log of its own, no server header."""
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+def _serve_many(settings: Settings, sock: socket.socket, count: int) -> None:
+    build_keys(settings)  # Made once here, so that no two children make different keys.
+    hand_down(settings)
+    config = server_config("orgbridge.wiring.service:app_from_environment", workers=count)
+    Multiprocess(config, sockets=[sock]).run()

@@ -1,0 +1,78 @@
+"""A worker process: the engine over the house's connections, stopped promptly by SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from typing import NoReturn
+
+import uvloop
+
+from orgbridge.engine.worker import WorkerConfig, run_worker
+from orgbridge.kit.logs import get_logger
+from orgbridge.wiring.service import House, build_house
+from orgbridge.wiring.settings import Settings
+from orgbridge.wiring.startup import make_data_folder, prepare_tables, say_warnings, start_logs
+
+log = get_logger(__name__)
+
+
+def worker_config(settings: Settings) -> WorkerConfig:
+    """Return how the engine works."""
+    return WorkerConfig(
+        lease_seconds=settings.orgbridge_lease_seconds,
+        beat_seconds=settings.orgbridge_lease_seconds / 6,
+        parts_per_org=settings.orgbridge_parts_in_parallel,
+        longest_poll_seconds=settings.orgbridge_poll_seconds,
+        poll_seconds=min(0.2, settings.orgbridge_poll_seconds),
+        patience_seconds=settings.orgbridge_patience_seconds,
+    )
+
+
+def work(settings: Settings) -> NoReturn:
+    """Run a worker until it is told to stop, then end the process at once.
+
+    Workflows under way are not waited for: they go on from their last finished step in the next worker.
+
+    Raises:
+        EngineAlreadyRunning: Another worker runs on the same SQLite file; nothing was started.
+        SettingsError: A folder or key cannot be used; nothing was started.
+        StoreError: The database cannot be reached or is not up to date; nothing was started.
+    """
+    start_logs(settings)
+    say_warnings(settings)
+    make_data_folder(settings)
+    prepare_tables(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_work(settings))
+        # Left from within the runner: closing it would wait for threads of workflows that the next worker takes over.
+        end_process(0)
+
+
+def end_process(status: int) -> NoReturn:
+    """End this process at once, with everything written that was said."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+async def _work(settings: Settings) -> None:
+    house: House = build_house(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run_worker(
+        worker_config(settings),
+        house.database,
+        house.files,
+        house.orgs,
+        house.clock,
+        stop,
+        ready=lambda: log.info("worker_ready", pid=os.getpid()),
+    )
+    log.info("worker_stopped")
