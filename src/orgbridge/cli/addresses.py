@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,21 +58,3 @@ def read_address(*, url: str | None, token: str | None, folder: Path, prefix: st
         raise UsageError(
             f"{path} is not the file that `orgbridge up` writes; delete it and start `up` again."
         ) from error
-
-
-def write_address(folder: Path, address: Address) -> Path:
-    """Write the file that the other commands read, readable by its owner only; return its path.
-
-    Raises:
-        OSError: The folder cannot be written; an older file is still whole.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE_NAME
-    temporary = path.with_suffix(".tmp")
-    temporary.unlink(missing_ok=True)
-    content = json.dumps({"url": address.url, "token": address.token, "prefix": address.prefix})
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    temporary.replace(path)
-    return path

@@ -16,6 +16,7 @@ from orgbridge.cli.commands.query import describe, query
 from orgbridge.cli.errors import ExitCode, exit_code
 from orgbridge.cli.terminal import Terminal
 from orgbridge.kit.errors import OrgbridgeError
+from orgbridge.kit.logs import LogConfig, configure_logs
 
 _INTERRUPTED = 130
 
@@ -60,6 +61,8 @@ app.add_typer(houses.emulator_app)
 def main() -> None:
     """Run one command line and end the process with its exit code; no traceback ever reaches a person."""
     terminal = Terminal(as_json="--json" in sys.argv)
+    # Until a command sets up its own logs, warnings go to standard error: standard output is for results.
+    configure_logs(LogConfig(level="WARNING", json=False))
     try:
         app()
     except OrgbridgeError as error:

@@ -97,8 +97,8 @@ def receipt_lines(
     seconds = receipt.get("seconds")
     if seconds is not None:
         facts["seconds"] = f"{float(seconds):.1f}"
-    facts |= extra or {}
     lines += [f"  {label:<12}{text:>12}" for label, text in facts.items()]
+    lines += [f"  {label:<12}  {text}" for label, text in (extra or {}).items()]
     for mismatch in receipt.get("mismatches") or []:
         lines.append(f"  MISMATCH: {mismatch}")
     lines += [f"  note: {warning}" for warning in receipt.get("warnings") or []]

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 import pytest
+from orgbridge.wiring.local import write_cli_file
 
-from orgbridge.cli.addresses import Address, read_address, write_address
+from orgbridge.cli.addresses import Address, read_address
 from orgbridge.cli.errors import NotSignedIn, UsageError
 
 
 def test_written_address_is_read_back(tmp_path: Path) -> None:
-    """What `up` writes the other commands read, and nobody else can."""
-    address = Address(url="http://127.0.0.1:8000", token="t", prefix="/api/v1")
-    path = write_address(tmp_path / "data", address)
-    assert read_address(url=None, token=None, folder=tmp_path / "data") == address
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    """What `up` writes the other commands read."""
+    address = Address(url="http://127.0.0.1:8000", token="t", prefix="/api/v9")
+    write_cli_file(tmp_path / "cli.json", url=address.url, token=address.token, prefix=address.prefix)
+    assert read_address(url=None, token=None, folder=tmp_path) == address
 
 
 def test_environment_goes_before_the_file(tmp_path: Path) -> None:
     """An address of the environment wins, without its trailing slash."""
-    write_address(tmp_path, Address(url="http://file", token="file"))
+    write_cli_file(tmp_path / "cli.json", url="http://file", token="file", prefix="/api/v1")
     read = read_address(url="http://env/", token="env", folder=tmp_path)
     assert (read.url, read.token) == ("http://env", "env")
 

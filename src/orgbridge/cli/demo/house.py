@@ -19,6 +19,8 @@ from orgbridge.kit import json
 from orgbridge.kit.clock import Clock
 
 _SAMPLE_SECONDS = 0.1
+#: What a worker logs once it takes work: nobody listens on a port there.
+_WORKER_READY = "worker_ready"
 _PROBE = aiohttp.ClientTimeout(total=3)
 
 
@@ -74,6 +76,7 @@ class House:
             await self.service.wait_until(lambda: _answers(f"{self.service_url}/health/live"), self._clock)
             self.service_memory.watch(self.service.pid)
             await self.start_worker()
+            await self.worker.wait_until(lambda: self.worker.says(_WORKER_READY), self._clock)
             self._token = await sign_in(self.service_url, "demo", self._password)
             await self.service.wait_until(self._ready, self._clock)
             self.service_memory.mark_idle()

@@ -102,6 +102,10 @@ class Child:
         except TimeoutError:
             await self.kill()
 
+    async def says(self, text: str) -> bool:
+        """Return whether its log holds a text."""
+        return text in await asyncio.to_thread(self.log.read_text, errors="replace")
+
     def tail(self) -> str:
         """Return the last lines of its log."""
         try:

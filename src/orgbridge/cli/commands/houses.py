@@ -1,0 +1,109 @@
+"""`orgbridge up serve worker emulator doctor`: the processes of the house, started in this one, and looked over.
+
+`wiring` is imported inside the functions on purpose: `load`, `jobs` and `query`, run by the thousand from scripts,
+would otherwise wait a second for web server, database and durable engine that they never touch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orgbridge.cli.context import JSONFlag, run
+from orgbridge.cli.errors import ExitCode
+from orgbridge.cli.terminal import Terminal
+from orgbridge.wiring.settings import load_client_settings, load_settings
+
+emulator_app = typer.Typer(name="emulator", help="A local Salesforce org.", no_args_is_help=True)
+
+_Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="Port to listen on (ORGBRIDGE_PORT, else 8000).")]
+_Host = Annotated[str | None, typer.Option(help="Address to listen on (ORGBRIDGE_HOST, else 127.0.0.1).")]
+_Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Data folder (ORGBRIDGE_DATA).", show_default=".orgbridge", file_okay=False),
+]
+
+
+def up(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the service.")] = 8000,
+    emulator_port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the emulated org.")] = 8080,
+    data: _Data = None,
+) -> None:
+    """Start service, worker and emulated org in one process, and sign this shell in."""
+    from orgbridge.wiring.local import LocalAddresses
+    from orgbridge.wiring.local import up as run_all
+
+    terminal = Terminal()
+
+    def announce(addresses: LocalAddresses) -> None:
+        terminal.result(f"service    {addresses.service_url}   its API is described at {addresses.service_url}/docs")
+        terminal.result(f"org        {addresses.org_url}   sign in as admin@local.org with localpass")
+        terminal.result(f"signed in  {addresses.cli_file}")
+        terminal.result("try        orgbridge load FILE --object Account")
+        terminal.note("Ctrl-C ends it; what was loaded stays, and loads go on at the next start")
+
+    run_all(
+        data=data or load_client_settings().orgbridge_data, port=port, emulator_port=emulator_port, announce=announce
+    )
+
+
+def serve(
+    port: _Port = None,
+    host: _Host = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes (ORGBRIDGE_WORKERS, else 1).")] = None,
+    data: _Data = None,
+) -> None:
+    """Answer HTTP: take in loads, tell of them, read and write records."""
+    from orgbridge.wiring.service import serve as run_service
+
+    run_service(load_settings(orgbridge_data=data), host=host, port=port, workers=workers)
+
+
+def worker(data: _Data = None) -> None:
+    """Carry loads out. On PostgreSQL as many workers as you like; on SQLite one."""
+    from orgbridge.wiring.worker import work
+
+    work(load_settings(orgbridge_data=data))
+
+
+@emulator_app.command("serve")
+def serve_emulator(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")] = 8080,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    data: Annotated[
+        Path | None, typer.Option(help="File that keeps the org; without it the org lives in memory.", dir_okay=False)
+    ] = None,
+    jwt_cert: Annotated[
+        Path | None, typer.Option(help="PEM certificate accepted by the JWT bearer flow.", exists=True, dir_okay=False)
+    ] = None,
+) -> None:
+    """Run an emulated Salesforce org that real clients can use."""
+    from orgbridge.wiring.emulator import serve_emulator as run_emulator
+
+    run_emulator(host=host, port=port, data=data, jwt_cert=jwt_cert)
+
+
+def doctor(data: _Data = None, as_json: JSONFlag = False) -> None:
+    """Look for faults: settings, folders, database, worker, Salesforce. Exit code 1 when there is one."""
+    from orgbridge.wiring.checkup import examine
+
+    terminal = Terminal(as_json=as_json)
+    findings = run(examine(data))
+    faults = [finding for finding in findings if not finding.holds]
+    if terminal.as_json:
+        terminal.document(
+            [
+                {"name": f.name, "holds": f.holds, "detail": f.detail, "remedy": f.remedy if not f.holds else None}
+                for f in findings
+            ]
+        )
+    else:
+        for finding in findings:
+            terminal.result(f"{'ok   ' if finding.holds else 'FAULT'}  {finding.name}: {finding.detail}")
+            if not finding.holds and finding.remedy:
+                terminal.result(f"       -> {finding.remedy}")
+        terminal.note("nothing is wrong" if not faults else f"{len(faults)} faults")
+    if faults:
+        raise typer.Exit(ExitCode.SOME_FAILED)
