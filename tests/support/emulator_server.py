@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 _READY_SECONDS = 30
 _STOP_SECONDS = 20
-USERNAME, PASSWORD, SECURITY_TOKEN = "admin@local.org", "password", "token"
-CLIENT_ID, CLIENT_SECRET = "orgbridge-client", "orgbridge-secret"
+USERNAME, PASSWORD, SECURITY_TOKEN = "admin@local.org", "localpass", "LOCALTOKEN"
+CLIENT_ID, CLIENT_SECRET = "local-client", "local-secret"
 
 
 def free_port() -> int:

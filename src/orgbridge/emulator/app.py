@@ -54,7 +54,7 @@ class EmulatorUser:
 
 
 #: Who may sign in when nobody else is named. Known to everybody: the emulated org holds no real data.
-DEFAULT_USER = EmulatorUser(username="admin@local.org", password="password", security_token="token")  # noqa: S106
+DEFAULT_USER = EmulatorUser(username="admin@local.org", password="localpass", security_token="LOCALTOKEN")  # noqa: S106
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +66,9 @@ class EmulatorConfig:
     #: Who may sign in; client credentials run as the first.
     users: tuple[EmulatorUser, ...] = (DEFAULT_USER,)
     #: Consumer key of the connected client.
-    client_id: str = "orgbridge-client"
+    client_id: str = "local-client"
     #: Consumer secret of the connected client.
-    client_secret: str = field(default="orgbridge-secret", repr=False)
+    client_secret: str = field(default="local-secret", repr=False)
     #: PEM of the certificate (or public key) that JWT assertions are checked with; None refuses them.
     jwt_certificate: str | None = field(default=None, repr=False)
     #: A refresh token that is good from the start, for the first user; None for none.

@@ -36,7 +36,7 @@ class EmulatorServeConfig:
     #: Address to listen on.
     host: str = "127.0.0.1"
     #: Port; 0 takes a free one, which the ready line names.
-    port: int = 8090
+    port: int = 8080
     #: What the org is like.
     org: EmulatorConfig = field(default_factory=EmulatorConfig)
     #: Level of the server's own log.
@@ -137,7 +137,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m orgbridge.wiring.emulator", description=__doc__)
     defaults = EmulatorConfig()
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8090)
+    parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--data", default=MEMORY, help="SQLite file of the org; :memory: when left out")
     parser.add_argument("--username", default=defaults.users[0].username)
     parser.add_argument("--password", default=defaults.users[0].password)
