@@ -112,7 +112,10 @@ def test_a_unique_value_is_taken_once(save):
 @pytest.mark.documented
 def test_a_unique_value_is_taken_once_within_a_call(org):
     """Of two records of one call with the same unique value the first is saved and the second told its id."""
-    rows = [{"Name": "bad", "External_Id__c": "k", "Phone": "1" * 41}, *({"Name": n, "External_Id__c": "k"} for n in "ab")]
+    rows = [
+        {"Name": "bad", "External_Id__c": "k", "Phone": "1" * 41},
+        *({"Name": n, "External_Id__c": "k"} for n in "ab"),
+    ]
     bad, first, second = org.insert("Account", rows, user_id=org.admin_id)
     assert (bad.success, first.success, second.success) == (False, True, False)
     assert second.errors[0].message.endswith(f"record with id: {first.id}")
@@ -207,7 +210,11 @@ def test_a_relationship_finds_its_target_by_external_id(save, org, cells):
         Op.INSERT, "Contact", "LastName,Account.External_Id__c", ("l", "ext-1"), ("m", ""), ("n", "nope")
     )
     by_json = save("Contact", LastName="l", Account={"attributes": {"type": "Account"}, "External_Id__c": "EXT-1"})
-    assert [org.get("Contact", o.id, ["AccountId"])["AccountId"] for o in (by_csv, by_json, empty)] == [account, account, None]
+    assert [org.get("Contact", o.id, ["AccountId"])["AccountId"] for o in (by_csv, by_json, empty)] == [
+        account,
+        account,
+        None,
+    ]
     message = "Foreign key external ID: nope not found for field External_Id__c in entity Account"
     assert unknown.errors == (Fault("INVALID_FIELD", message),)
 
@@ -246,9 +253,7 @@ def test_a_key_twice_in_one_upsert_is_refused(org):
     """Records of one call that share a key are all refused; the others are saved."""
     rows = [{"External_Id__c": k, "Name": "n"} for k in ("k1", "k2", "K1")]
     first, other, last = org.upsert("Account", "External_Id__c", rows, user_id=org.admin_id)
-    assert first.errors == (
-        Fault("DUPLICATE_EXTERNAL_ID", "Duplicate external id specified: k1", ("External_Id__c",)),
-    )
+    assert first.errors == (Fault("DUPLICATE_EXTERNAL_ID", "Duplicate external id specified: k1", ("External_Id__c",)),)
     assert (other.success, last.errors[0].code) == (True, "DUPLICATE_EXTERNAL_ID")
 
 
@@ -344,7 +349,10 @@ def test_a_header_with_an_unknown_name_fails_the_job(org, operation, sobject, he
     """A column that means nothing, or one that the operation needs, is named in the job's error."""
     with pytest.raises(SFError) as caught:
         org.check_header(sobject, operation, header.split(","), "External_Id__c")
-    assert f"{caught.value.code} : {caught.value.message}" == f"InvalidBatch : InvalidBatch : Field name not found : {name}"
+    assert (
+        f"{caught.value.code} : {caught.value.message}"
+        == f"InvalidBatch : InvalidBatch : Field name not found : {name}"
+    )
 
 
 @pytest.mark.documented
