@@ -86,7 +86,7 @@ def _check_number(field: Field) -> Check:
                 f"{field.label}: value outside of valid range on numeric field: {shown}",
                 (field.name,),
             )
-        return number
+        return number + 0.0  # SQLite has no -0.0
 
     return check
 
