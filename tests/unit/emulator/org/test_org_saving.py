@@ -13,6 +13,7 @@ NO_SUCH_ACCOUNT = "001Ob000000ZZZZIAA"
 
 
 def one(outcomes):
+    """Return the only outcome."""
     (outcome,) = outcomes
     return outcome
 

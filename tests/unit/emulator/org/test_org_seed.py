@@ -11,6 +11,7 @@ from orgbridge.emulator.schema.loading import standard_catalogue
 
 
 def count(org, sobject):
+    """Return how many rows an object has."""
     with org.storage.read() as connection:
         return connection.execute(f'SELECT COUNT(*) FROM "{sobject}"').fetchone()[0]
 

@@ -16,10 +16,12 @@ LONG = "x" * 256
 
 
 def wrong_type(label: str, text: str, field: str) -> Fault:
+    """Return what a value of the wrong type is told."""
     return Fault("INVALID_TYPE_ON_FIELD_IN_RECORD", f"{label}: value not of required type: {text}", (field,))
 
 
 def too_long(label: str, text: str, field: str, length: int) -> Fault:
+    """Return what a text that is too long is told."""
     shown = text if len(text) <= 255 else text[:255] + "..."
     return Fault("STRING_TOO_LONG", f"{label}: data value too large: {shown} (max length={length})", (field,))
 

@@ -123,6 +123,7 @@ MORE_KEYS = [
 
 
 def field(path):
+    """Return the field of `Object.Field`."""
     sobject, _, name = path.partition(".")
     return CATALOGUE.sobject(sobject).field(name)
 
@@ -266,7 +267,7 @@ def test_values_have_rests_form():
 
 
 def test_own_objects_may_be_told_as_describe_json():
-    """An object told with describe's keys joins the catalogue; references to objects that are not there are left out."""
+    """An object told with describe's keys joins the catalogue, without references to objects that are not there."""
     told = {
         "name": "Site__c",
         "label": "Site",

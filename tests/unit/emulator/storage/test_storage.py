@@ -20,6 +20,7 @@ from orgbridge.emulator.storage.sessions import Session, drop_session, find_sess
 
 @pytest.fixture(params=["memory", "file"])
 def storage(request, tmp_path):
+    """Return a storage in memory and one in a file."""
     made = Storage(":memory:" if request.param == "memory" else tmp_path / "org.sqlite")
     yield made
     made.close()
@@ -39,9 +40,14 @@ def test_a_reader_sees_one_snapshot_beside_the_writer(storage):
 
 def test_a_failed_write_leaves_nothing(storage):
     """An exception in the block undoes all of it, and the next write works."""
-    with pytest.raises(ZeroDivisionError), storage.write() as writer:
-        set_meta(writer, "k", "v")
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with storage.write() as writer:
+            set_meta(writer, "k", "v")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     with storage.write() as writer:
         assert get_meta(writer, "k") is None
 
