@@ -386,3 +386,32 @@ def test_json_rows_may_name_different_fields(org):
         {"Name": "a", "Site": "s", "Fax": None, "Id": outcomes[0].id},
         {"Name": "b", "Site": None, "Fax": "f", "Id": outcomes[1].id},
     ]
+
+
+@pytest.mark.documented
+def test_an_inactive_user_owns_nothing_new(org, save):
+    """A record cannot be given to a user who is not active."""
+    profile = org.get("User", org.admin_id, ["ProfileId"])["ProfileId"]
+    keys = {"TimeZoneSidKey": "GMT", "LocaleSidKey": "en_US", "EmailEncodingKey": "UTF-8", "LanguageLocaleKey": "en_US"}
+    person = {"Username": "u@x.org", "LastName": "l", "Email": "u@x.org", "Alias": "u", "ProfileId": profile}
+    user = save("User", **person, **keys, IsActive=False).id
+    message = f"operation performed with inactive user [{user}] as owner of account"
+    assert save("Account", Name="a", OwnerId=user).errors == (Fault("INACTIVE_OWNER_OR_USER", message),)
+
+
+@pytest.mark.documented
+@pytest.mark.parametrize("nested", [{"Phone": "1"}, {"Nope": "1"}])
+def test_a_relationship_by_what_is_no_key_is_refused(save, nested):
+    """A nested object must name an external id or lookup field of its target."""
+    message = "The external foreign key reference does not reference a valid entity: Account"
+    assert save("Contact", LastName="l", Account=nested).errors == (Fault("INVALID_FIELD", message),)
+
+
+@pytest.mark.documented
+def test_a_failed_row_of_an_upsert_carries_the_id_it_matched(save, cells):
+    """A row that fails still says which record it was about; one that matches none says nothing."""
+    account = save("Account", Name="a", External_Id__c="k").id
+    found, new = cells(
+        Op.UPSERT, "Account", "External_Id__c,Fax", ("k", "1" * 41), ("z", "1" * 41), key="External_Id__c"
+    )
+    assert [(o.id, o.errors[0].code) for o in (found, new)] == [(account, "STRING_TOO_LONG"), (None, "STRING_TOO_LONG")]
