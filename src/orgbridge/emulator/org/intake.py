@@ -100,7 +100,7 @@ def match_keys(context: Context, sobject: SObject, key: Field, batch: Batch) -> 
     # A record with other faults is matched too: its outcome carries the id of the row that it was about.
     ids: list[Value] = [MISSING] * batch.size
     for position, text in keys.items():
-        if len(matches := found.get(text, ())) == 1:
+        if len(matches := found.get(text, [])) == 1:
             ids[position] = matches[0]
     for position in sound:
         if position not in keys:
@@ -113,7 +113,7 @@ def match_keys(context: Context, sobject: SObject, key: Field, batch: Batch) -> 
             # Assumed: every record of the group is refused, since none of them can claim to be the last word.
             message = f"Duplicate external id specified: {values[position]!s}"
             add_fault(batch.faults, position, Fault("DUPLICATE_EXTERNAL_ID", message, (key.name,)))
-        elif len(matches := found.get(keys[position], ())) > 1:
+        elif len(matches := found.get(keys[position], [])) > 1:
             add_fault(batch.faults, position, _several(key, matches))
     batch.values["Id"] = ids
 
