@@ -378,6 +378,12 @@ def test_keys_with_a_nul_are_found(save, org):
     assert save("Account", Name="b", External_Id__c="k\0y").success
 
 
+def test_half_a_surrogate_pair_is_no_text(save, org):
+    """What cannot be written as UTF-8 is refused when it is saved and finds nothing when it is looked for."""
+    assert save("Account", Name="\ud800").errors[0].code == "JSON_PARSER_ERROR"
+    assert org.find_by_key("Account", "External_Id__c", "\udcff") == []
+
+
 def test_json_rows_may_name_different_fields(org):
     """Records of one call need not have the same keys, and `attributes` is no field."""
     rows = [{"attributes": {"type": "Account"}, "Name": "a", "Site": "s"}, {"name": "b", "Fax": "f"}]
