@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orgbridge.emulator.org.batches import Batch
 from orgbridge.emulator.org.contexts import Context
-from orgbridge.emulator.org.lookups import ids_by_key, key_value, live_ids
+from orgbridge.emulator.org.lookups import ids_by_key, key_value, live_ids, rows_by_id
 from orgbridge.emulator.org.outcomes import Missing
 from orgbridge.emulator.org.rules import Rules
 from orgbridge.emulator.org.values import add_fault
@@ -83,11 +83,25 @@ def check_references(catalogue: Catalogue, context: Context, rules: Rules, batch
             target = catalogue.by_prefix(prefix)
             if target is not None:
                 known |= live_ids(context.connection, target, ids)
-        if wanted <= known:
+        inactive = _inactive_users(catalogue, context, wanted) if name == "OwnerId" else set()
+        if wanted <= known and not inactive:
             continue
         for position, value in enumerate(column):
-            if isinstance(value, str) and value not in known:
+            if not isinstance(value, str):
+                continue
+            if value not in known:
                 add_fault(batch.faults, position, INVALID_REFERENCE)
+            elif value in inactive:
+                label = rules.sobject.label.lower()
+                message = f"operation performed with inactive user [{value}] as owner of {label}"
+                add_fault(batch.faults, position, Fault("INACTIVE_OWNER_OR_USER", message))
+
+
+def _inactive_users(catalogue: Catalogue, context: Context, ids: set[str]) -> set[str]:
+    user = catalogue.sobject("User")
+    if user is None:
+        return set()
+    return {i for i, row in rows_by_id(context.connection, user, ids, ["IsActive"]).items() if not row[1]}
 
 
 def find_duplicates(

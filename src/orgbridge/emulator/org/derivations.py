@@ -128,6 +128,10 @@ def _same(_now: str, value: Any) -> tuple[Any]:
     return (value,)
 
 
+def _zero_at_first(_now: str, total: float | None) -> tuple[float]:
+    return (total or 0.0,)
+
+
 def _order_status(_now: str, status: str | None) -> tuple[str]:
     return ("Activated" if status == "Activated" else "Draft",)
 
@@ -180,7 +184,10 @@ DERIVATIONS: dict[str, tuple[Derivation, ...]] = {
             _event_times,
         ),
     ),
-    "Order": (Derivation(("Status",), ("StatusCode",), _order_status),),
+    "Order": (
+        Derivation(("Status",), ("StatusCode",), _order_status),
+        Derivation(("TotalAmount",), ("TotalAmount",), _zero_at_first),
+    ),
     "OrderItem": (
         Derivation(("UnitPrice", "Quantity"), ("TotalPrice",), _line_total),
         Derivation(("Quantity",), ("AvailableQuantity",), _same),

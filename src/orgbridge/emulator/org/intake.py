@@ -36,8 +36,7 @@ def read_batch(
     for name, values in zip(names, columns, strict=True):
         column = resolve(book.catalogue, sobject, name, strict=mode is ValueMode.CSV)
         if column is None:
-            message = f"No such column '{name.partition('.')[0]}' on sobject of type {sobject.name}"
-            _fault_where_given(batch, values, mode, Fault("INVALID_FIELD", message))
+            _fault_where_given(batch, values, mode, _unknown(sobject, name))
         elif column.key is not None:
             foreign.append((column, values))
         elif column.field.name == "Id":
@@ -90,14 +89,20 @@ def match_keys(context: Context, sobject: SObject, key: Field, batch: Batch) -> 
     if key.name == "Id":
         return
     values = batch.column(key.name)
-    keys = {p: key_value(key, v) for p in batch.sound() if isinstance(v := values[p], str | int | float)}
+    keys = {p: key_value(key, v) for p, v in enumerate(values) if isinstance(v, str | int | float)}
     found = ids_by_key(context.connection, sobject, key, set(keys.values()))
     count: dict[str | int | float, int] = {}
-    for text in keys.values():
-        count[text] = count.get(text, 0) + 1
+    sound = batch.sound()
+    for position in sound:
+        if position in keys:
+            count[keys[position]] = count.get(keys[position], 0) + 1
     given = batch.values.pop("Id", None)
+    # A record with other faults is matched too: its outcome carries the id of the row that it was about.
     ids: list[Value] = [MISSING] * batch.size
-    for position in batch.sound():
+    for position, text in keys.items():
+        if len(matches := found.get(text, [])) == 1:
+            ids[position] = matches[0]
+    for position in sound:
         if position not in keys:
             fault = Fault("MISSING_ARGUMENT", f"{key.name} not specified", (key.name,))
             add_fault(batch.faults, position, fault)
@@ -110,8 +115,6 @@ def match_keys(context: Context, sobject: SObject, key: Field, batch: Batch) -> 
             add_fault(batch.faults, position, Fault("DUPLICATE_EXTERNAL_ID", message, (key.name,)))
         elif len(matches := found.get(keys[position], [])) > 1:
             add_fault(batch.faults, position, _several(key, matches))
-        elif matches:
-            ids[position] = matches[0]
     batch.values["Id"] = ids
 
 
@@ -128,6 +131,15 @@ def _join(batch: Batch, field: Field, values: list[Value]) -> None:
             add_fault(batch.faults, position, Fault("INVALID_FIELD", message, (field.name,)))
         joined.append(new if isinstance(old, Missing) else old)
     batch.values[field.name] = joined
+
+
+def _unknown(sobject: SObject, name: str) -> Fault:
+    relationship, dot, _ = name.rpartition(":")[2].partition(".")
+    if dot and sobject.relationship(relationship) is not None:
+        message = f"The external foreign key reference does not reference a valid entity: {relationship}"
+    else:
+        message = f"No such column '{relationship}' on sobject of type {sobject.name}"
+    return Fault("INVALID_FIELD", message)
 
 
 def _is_missing(value: Any, mode: ValueMode) -> bool:

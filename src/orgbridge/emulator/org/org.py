@@ -19,6 +19,7 @@ from orgbridge.emulator.org.outcomes import SaveOutcome, ValueMode
 from orgbridge.emulator.org.recycling import Recycling
 from orgbridge.emulator.org.rules import Rulebook
 from orgbridge.emulator.org.saving import Saving, external_key, roll_back_all
+from orgbridge.emulator.org.values import is_unicode
 from orgbridge.emulator.schema.errors import Fault, SFError
 from orgbridge.emulator.schema.model import Catalogue, Field, SObject
 from orgbridge.emulator.schema.rendering import Stored, component_names, compound_value, rest_value
@@ -366,6 +367,8 @@ class Org:
         if key.type is FieldType.ID:
             found = to_18(value)
             keys: set[str | int | float] = {found} if found else set()
+        elif not is_unicode(value):
+            return []
         else:
             stored = self._book.rules(target).checks[key.name](value)
             if isinstance(stored, Fault) or not isinstance(stored, str | int | float):

@@ -45,6 +45,17 @@ def add_fault(faults: Faults, position: int, fault: Fault) -> None:
     faults.setdefault(position, []).append(fault)
 
 
+def is_unicode(text: str) -> bool:
+    """Tell whether a text can be stored: JSON's escapes can write half a surrogate pair, which is no character."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _wrong_type(field: Field, text: str) -> Fault:
     return Fault(
         "INVALID_TYPE_ON_FIELD_IN_RECORD", f"{field.label}: value not of required type: {text[:_SHOWN]}", (field.name,)
@@ -86,7 +97,7 @@ def _check_number(field: Field) -> Check:
                 f"{field.label}: value outside of valid range on numeric field: {shown}",
                 (field.name,),
             )
-        return number
+        return number + 0.0  # SQLite has no -0.0
 
     return check
 
@@ -262,6 +273,8 @@ def _json_value(field: Field, check: Check, value: Any) -> Value | Fault:
             text = value.strip()
             if not text:
                 return 0 if field.type is FieldType.BOOLEAN else None
+            if not is_unicode(text):
+                return _not_json(field, "VALUE_STRING", text.encode("ascii", "backslashreplace").decode())
             if field.type is FieldType.BOOLEAN and text.lower() not in ("true", "false"):
                 return _not_json(field, "VALUE_STRING", text)
             stored = check(text)

@@ -21,22 +21,27 @@ class StillClock:
         self.instant = datetime(2025, 3, 4, 5, 6, 7, 890000, tzinfo=UTC)
 
     def now(self) -> datetime:
+        """Return the instant that was set."""
         return self.instant
 
     def monotonic(self) -> float:
+        """Return nothing that moves."""
         return 0.0
 
     async def sleep(self, seconds: float) -> None:
+        """Refuse: nothing in the org waits."""
         raise AssertionError("the org never waits")
 
 
 @pytest.fixture
 def clock() -> StillClock:
+    """Return the clock of the org."""
     return StillClock()
 
 
 @pytest.fixture
 def org(clock: StillClock) -> Iterator[Org]:
+    """Return a new, empty org."""
     storage = Storage(":memory:")
     yield Org(storage, standard_catalogue(), clock)
     storage.close()

@@ -13,6 +13,7 @@ NO_SUCH_ACCOUNT = "001Ob000000ZZZZIAA"
 
 
 def one(outcomes):
+    """Return the only outcome."""
     (outcome,) = outcomes
     return outcome
 
@@ -112,7 +113,10 @@ def test_a_unique_value_is_taken_once(save):
 @pytest.mark.documented
 def test_a_unique_value_is_taken_once_within_a_call(org):
     """Of two records of one call with the same unique value the first is saved and the second told its id."""
-    rows = [{"Name": "bad", "External_Id__c": "k", "Phone": "1" * 41}, *({"Name": n, "External_Id__c": "k"} for n in "ab")]
+    rows = [
+        {"Name": "bad", "External_Id__c": "k", "Phone": "1" * 41},
+        *({"Name": n, "External_Id__c": "k"} for n in "ab"),
+    ]
     bad, first, second = org.insert("Account", rows, user_id=org.admin_id)
     assert (bad.success, first.success, second.success) == (False, True, False)
     assert second.errors[0].message.endswith(f"record with id: {first.id}")
@@ -207,7 +211,11 @@ def test_a_relationship_finds_its_target_by_external_id(save, org, cells):
         Op.INSERT, "Contact", "LastName,Account.External_Id__c", ("l", "ext-1"), ("m", ""), ("n", "nope")
     )
     by_json = save("Contact", LastName="l", Account={"attributes": {"type": "Account"}, "External_Id__c": "EXT-1"})
-    assert [org.get("Contact", o.id, ["AccountId"])["AccountId"] for o in (by_csv, by_json, empty)] == [account, account, None]
+    assert [org.get("Contact", o.id, ["AccountId"])["AccountId"] for o in (by_csv, by_json, empty)] == [
+        account,
+        account,
+        None,
+    ]
     message = "Foreign key external ID: nope not found for field External_Id__c in entity Account"
     assert unknown.errors == (Fault("INVALID_FIELD", message),)
 
@@ -246,9 +254,7 @@ def test_a_key_twice_in_one_upsert_is_refused(org):
     """Records of one call that share a key are all refused; the others are saved."""
     rows = [{"External_Id__c": k, "Name": "n"} for k in ("k1", "k2", "K1")]
     first, other, last = org.upsert("Account", "External_Id__c", rows, user_id=org.admin_id)
-    assert first.errors == (
-        Fault("DUPLICATE_EXTERNAL_ID", "Duplicate external id specified: k1", ("External_Id__c",)),
-    )
+    assert first.errors == (Fault("DUPLICATE_EXTERNAL_ID", "Duplicate external id specified: k1", ("External_Id__c",)),)
     assert (other.success, last.errors[0].code) == (True, "DUPLICATE_EXTERNAL_ID")
 
 
@@ -344,7 +350,10 @@ def test_a_header_with_an_unknown_name_fails_the_job(org, operation, sobject, he
     """A column that means nothing, or one that the operation needs, is named in the job's error."""
     with pytest.raises(SFError) as caught:
         org.check_header(sobject, operation, header.split(","), "External_Id__c")
-    assert f"{caught.value.code} : {caught.value.message}" == f"InvalidBatch : InvalidBatch : Field name not found : {name}"
+    assert (
+        f"{caught.value.code} : {caught.value.message}"
+        == f"InvalidBatch : InvalidBatch : Field name not found : {name}"
+    )
 
 
 @pytest.mark.documented
@@ -369,6 +378,12 @@ def test_keys_with_a_nul_are_found(save, org):
     assert save("Account", Name="b", External_Id__c="k\0y").success
 
 
+def test_half_a_surrogate_pair_is_no_text(save, org):
+    """What cannot be written as UTF-8 is refused when it is saved and finds nothing when it is looked for."""
+    assert save("Account", Name="\ud800").errors[0].code == "JSON_PARSER_ERROR"
+    assert org.find_by_key("Account", "External_Id__c", "\udcff") == []
+
+
 def test_json_rows_may_name_different_fields(org):
     """Records of one call need not have the same keys, and `attributes` is no field."""
     rows = [{"attributes": {"type": "Account"}, "Name": "a", "Site": "s"}, {"name": "b", "Fax": "f"}]
@@ -377,3 +392,32 @@ def test_json_rows_may_name_different_fields(org):
         {"Name": "a", "Site": "s", "Fax": None, "Id": outcomes[0].id},
         {"Name": "b", "Site": None, "Fax": "f", "Id": outcomes[1].id},
     ]
+
+
+@pytest.mark.documented
+def test_an_inactive_user_owns_nothing_new(org, save):
+    """A record cannot be given to a user who is not active."""
+    profile = org.get("User", org.admin_id, ["ProfileId"])["ProfileId"]
+    keys = {"TimeZoneSidKey": "GMT", "LocaleSidKey": "en_US", "EmailEncodingKey": "UTF-8", "LanguageLocaleKey": "en_US"}
+    person = {"Username": "u@x.org", "LastName": "l", "Email": "u@x.org", "Alias": "u", "ProfileId": profile}
+    user = save("User", **person, **keys, IsActive=False).id
+    message = f"operation performed with inactive user [{user}] as owner of account"
+    assert save("Account", Name="a", OwnerId=user).errors == (Fault("INACTIVE_OWNER_OR_USER", message),)
+
+
+@pytest.mark.documented
+@pytest.mark.parametrize("nested", [{"Phone": "1"}, {"Nope": "1"}])
+def test_a_relationship_by_what_is_no_key_is_refused(save, nested):
+    """A nested object must name an external id or lookup field of its target."""
+    message = "The external foreign key reference does not reference a valid entity: Account"
+    assert save("Contact", LastName="l", Account=nested).errors == (Fault("INVALID_FIELD", message),)
+
+
+@pytest.mark.documented
+def test_a_failed_row_of_an_upsert_carries_the_id_it_matched(save, cells):
+    """A row that fails still says which record it was about; one that matches none says nothing."""
+    account = save("Account", Name="a", External_Id__c="k").id
+    found, new = cells(
+        Op.UPSERT, "Account", "External_Id__c,Fax", ("k", "1" * 41), ("z", "1" * 41), key="External_Id__c"
+    )
+    assert [(o.id, o.errors[0].code) for o in (found, new)] == [(account, "STRING_TOO_LONG"), (None, "STRING_TOO_LONG")]

@@ -16,10 +16,12 @@ LONG = "x" * 256
 
 
 def wrong_type(label: str, text: str, field: str) -> Fault:
+    """Return what a value of the wrong type is told."""
     return Fault("INVALID_TYPE_ON_FIELD_IN_RECORD", f"{label}: value not of required type: {text}", (field,))
 
 
 def too_long(label: str, text: str, field: str, length: int) -> Fault:
+    """Return what a text that is too long is told."""
     shown = text if len(text) <= 255 else text[:255] + "..."
     return Fault("STRING_TOO_LONG", f"{label}: data value too large: {shown} (max length={length})", (field,))
 
@@ -46,7 +48,9 @@ BAD_CELLS = [
         OPP,
         "Amount",
         "1e20",
-        Fault("NUMBER_OUTSIDE_VALID_RANGE", "Amount: value outside of valid range on numeric field: 1.0E20", ("Amount",)),
+        Fault(
+            "NUMBER_OUTSIDE_VALID_RANGE", "Amount: value outside of valid range on numeric field: 1.0E20", ("Amount",)
+        ),
     ),
     ("Opportunity", OPP, "CloseDate", "31.01.2025", wrong_type("Close Date", "31.01.2025", "CloseDate")),
     ("Opportunity", OPP, "CloseDate", "2025-02-30", wrong_type("Close Date", "2025-02-30", "CloseDate")),
@@ -58,7 +62,11 @@ BAD_CELLS = [
         ORDER,
         "Status",
         "Foo",
-        Fault("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "Status: bad value for restricted picklist field: Foo", ("Status",)),
+        Fault(
+            "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+            "Status: bad value for restricted picklist field: Foo",
+            ("Status",),
+        ),
     ),
     (
         "Machine__c",
@@ -89,7 +97,9 @@ BAD_CELLS = [
 
 
 @pytest.mark.documented
-@pytest.mark.parametrize(("sobject", "base", "field", "text", "fault"), BAD_CELLS, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("sobject", "base", "field", "text", "fault"), BAD_CELLS, ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_a_bad_cell_gets_the_platforms_code_and_text(org, sobject, base, field, text, fault):
     """A value that a field cannot take fails its row with the code, text and field that the platform gives."""
     (outcome,) = org.insert(sobject, [{**base, field: text}], user_id=org.admin_id, mode=ValueMode.CSV)
