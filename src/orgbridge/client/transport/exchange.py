@@ -21,6 +21,7 @@ from yarl import URL
 
 from orgbridge.client.auth.tokens import Token, TokenManager
 from orgbridge.client.errors import (
+    ClientError,
     ConnectionFailed,
     RedirectRefused,
     ReplyTooLarge,
@@ -172,9 +173,25 @@ class Transport:
             response.close()
 
     async def _persist(self, request: Request, exchange: Callable[[Request, bool], Awaitable[_T]]) -> _T:
-        policy, lost = self.config.retry, False
+        # Most calls succeed at once: what stamina sets up for a second try costs a third of such a call.
+        try:
+            return await exchange(request, False)
+        except ClientError as error:
+            first, rule = error, retry_rule(self.config.retry, request.resend)
+            if self.config.retry.attempts < 2 or rule(error) is False:
+                raise
+        return await self._retry(request, exchange, rule, first)
+
+    async def _retry(
+        self,
+        request: Request,
+        exchange: Callable[[Request, bool], Awaitable[_T]],
+        rule: Callable[[Exception], bool | float],
+        first: ClientError,
+    ) -> _T:
+        policy, lost = self.config.retry, _lost(first)
         async for attempt in stamina.retry_context(
-            on=retry_rule(policy, request.resend),
+            on=rule,
             attempts=policy.attempts,
             timeout=None,
             wait_initial=policy.wait_initial,
@@ -182,13 +199,12 @@ class Transport:
             wait_jitter=policy.wait_jitter,
         ):
             with attempt:
+                if attempt.num == 1:
+                    raise first
                 try:
                     return await exchange(request, lost)
-                except ConnectionFailed as error:
-                    lost = lost or error.sent
-                    raise
-                except SalesforceError as error:
-                    lost = lost or error.status >= 500
+                except ClientError as error:
+                    lost = lost or _lost(error)
                     raise
         raise AssertionError("stamina ends by a return or a raise")
 
@@ -304,6 +320,17 @@ class Transport:
             repeated=lost,
             retry_after=_seconds(response.headers.get("Retry-After")),
         )
+
+
+def _lost(error: ClientError) -> bool:
+    """Tell whether a try that ended so may have been carried out."""
+    match error:
+        case ConnectionFailed():
+            return error.sent
+        case SalesforceError():
+            return error.status >= 500
+        case _:
+            return False
 
 
 def _expired(faults: tuple[SalesforceFault, ...]) -> bool:
