@@ -18,6 +18,12 @@ from orgbridge.kit.errors import ErrorKind
 from orgbridge.wire.errorcodes import ERROR_CODES
 
 
+def answered(status: int, code: str) -> errors.SalesforceError:
+    """Return an error reply as an error."""
+    fault = SalesforceFault(error_code=code, message="m")
+    return errors.error_class(status, fault)(status=status, faults=[fault], method="POST", path="/x")
+
+
 @pytest.mark.parametrize(
     ("status", "code", "message", "kind", "cls"),
     [
@@ -54,6 +60,27 @@ def test_each_reply_has_its_class(
     """A reply becomes the class of its code, else of its status."""
     found = errors.error_class(status, SalesforceFault(error_code=code, message=message))
     assert (found, found.kind) == (cls, kind)
+
+
+@pytest.mark.parametrize(
+    ("error", "unknown"),
+    [
+        (errors.ConnectionFailed("x", sent=True), True),
+        (errors.ConnectionFailed("x", sent=False), False),
+        (errors.TimedOut("x", sent=True, phase="read"), True),
+        (errors.MalformedReply(), True),
+        (errors.ReplyTooLarge(), True),
+        (errors.AuthenticationFailed(cause="x", remedy="y"), False),
+        (answered(400, "REQUIRED_FIELD_MISSING"), False),
+        (answered(400, "REQUEST_RUNNING_TOO_LONG"), True),
+        (answered(500, "APEX_ERROR"), False),
+        (answered(500, "UNKNOWN_EXCEPTION"), True),
+        (answered(504, ""), True),
+    ],
+)
+def test_unknown_outcomes_are_told_apart(error: errors.ClientError, unknown: bool) -> None:
+    """A failed call may have been carried out only when the failure leaves that open."""
+    assert errors.outcome_unknown(error) is unknown
 
 
 def test_no_code_of_the_table_becomes_the_callers_401() -> None:

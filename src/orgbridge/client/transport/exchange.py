@@ -30,6 +30,7 @@ from orgbridge.client.errors import (
     SalesforceFault,
     connection_error,
     error_class,
+    outcome_unknown,
 )
 from orgbridge.client.replies import LimitInfo, parse_faults, parse_json, parse_limit_info
 from orgbridge.client.transport.bodies import OutgoingBody
@@ -189,7 +190,7 @@ class Transport:
         rule: Callable[[Exception], bool | float],
         first: ClientError,
     ) -> _T:
-        policy, lost = self.config.retry, _lost(first)
+        policy, lost = self.config.retry, outcome_unknown(first)
         async for attempt in stamina.retry_context(
             on=rule,
             attempts=policy.attempts,
@@ -204,7 +205,7 @@ class Transport:
                 try:
                     return await exchange(request, lost)
                 except ClientError as error:
-                    lost = lost or _lost(error)
+                    lost = lost or outcome_unknown(error)
                     raise
         raise AssertionError("stamina ends by a return or a raise")
 
@@ -320,17 +321,6 @@ class Transport:
             repeated=lost,
             retry_after=_seconds(response.headers.get("Retry-After")),
         )
-
-
-def _lost(error: ClientError) -> bool:
-    """Tell whether a try that ended so may have been carried out."""
-    match error:
-        case ConnectionFailed():
-            return error.sent
-        case SalesforceError():
-            return error.status >= 500
-        case _:
-            return False
 
 
 def _expired(faults: tuple[SalesforceFault, ...]) -> bool:
