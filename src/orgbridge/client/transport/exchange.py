@@ -226,7 +226,7 @@ class Transport:
         token = await self._tokens.get()
         response = await self._open(request, token, stack)
         if response.status == 401:
-            faults = parse_faults(await self._read(response, _ERROR_BYTES))
+            faults = await self._faults(response)
             if not _expired(faults):
                 raise self._error(request, response, faults, lost)
             await stack.aclose()
@@ -238,7 +238,7 @@ class Transport:
         if response.status in _REDIRECTS:
             raise RedirectRefused(_redirect_text(request, response))
         if response.status >= 400 or response.status == 300:
-            faults = parse_faults(await self._read(response, _ERROR_BYTES))
+            faults = await self._faults(response)
             raise self._error(request, response, faults, lost)
         return response
 
@@ -287,6 +287,13 @@ class Transport:
     def _count(self) -> None:
         self.calls += 1
         note_call()
+
+    async def _faults(self, response: aiohttp.ClientResponse) -> tuple[SalesforceFault, ...]:
+        try:
+            return parse_faults(await self._read(response, _ERROR_BYTES))
+        except ConnectionFailed:
+            # The status has come and says enough: a server that refuses an upload unread may reset the connection.
+            return ()
 
     async def _read(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
         body = bytearray()
