@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, unquote
 import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orgbridge.client import LimitInfo, SalesforceFault, errors
@@ -118,6 +118,7 @@ def test_error_bodies_of_any_shape_are_read(body: bytes, faults: tuple[tuple[str
     assert [(f.error_code, f.message, f.fields) for f in parse_faults(body)] == list(faults)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=300))
 def test_no_body_breaks_the_reading_of_errors(body: bytes) -> None:
     """Reading an error reply never fails, and what it keeps of a page is short."""
@@ -188,6 +189,7 @@ def test_sent_is_false_only_when_no_connection_stood(
     assert words in error.message
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(min_size=1, max_size=40), st.text(max_size=40))
 def test_any_text_survives_a_url(part: str, value: str) -> None:
     """Any text comes out of a path segment and a query string as it went in, and stays in its place."""
