@@ -93,6 +93,7 @@ class SalesforceDouble:
         token_forms: What was posted to the token endpoint.
         token_replies: Replies of the token endpoint; when empty it gives out a token.
         valid: Access tokens that are accepted.
+        rude: Refuse an expired session with headers only and close the connection.
         hasty: Refuse an expired session before the request's body was read, and without recording it.
     """
 
@@ -103,6 +104,7 @@ class SalesforceDouble:
         self.token_replies: deque[Script] = deque()
         self.valid: set[str] = set()
         self.hasty = False
+        self.rude = False
         self._scripts: dict[tuple[str, str], deque[Script]] = defaultdict(deque)
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -170,6 +172,12 @@ class SalesforceDouble:
         if not authorized and self.hasty:
             return web.json_response(SESSION_EXPIRED, status=401)
         self.requests.append(await _record(request))
+        if not authorized and self.rude:
+            cut = web.StreamResponse(status=401, headers={"Content-Length": "100"})
+            await cut.prepare(request)
+            if request.transport is not None:
+                request.transport.close()
+            return cut
         if not authorized:
             return web.json_response(SESSION_EXPIRED, status=401)
         if scripts and len(scripts) > 1:

@@ -410,6 +410,24 @@ def repeatable(error: ClientError) -> bool:
             return error.retryable
 
 
+def outcome_unknown(error: ClientError) -> bool:
+    """Tell whether the call may have been carried out although it failed: look before doing it again.
+
+    True after a lost reply, a reply that made no sense, and a gateway's or server's failure. A trigger's failure is a
+    500 too, but undid everything.
+    """
+    match error:
+        case ConnectionFailed():
+            return error.sent
+        case MalformedReply() | ReplyTooLarge():
+            return True
+        case SalesforceError():
+            failed_inside = error.status >= 500 and error.error_code != "APEX_ERROR"
+            return failed_inside or retry_of(error.error_code) is Retry.UNKNOWN
+        case _:
+            return False
+
+
 def _detail(fault: SalesforceFault) -> dict[str, Any]:
     return {"code": fault.error_code, "message": fault.message, "fields": list(fault.fields)}
 

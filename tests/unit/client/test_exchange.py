@@ -43,6 +43,16 @@ async def test_fifty_expired_calls_sign_in_once(salesforce: Salesforce, double: 
     assert len(double.token_forms) == 2
 
 
+async def test_401_without_its_body_is_still_replayed(salesforce: Salesforce, double: SalesforceDouble) -> None:
+    """A 401 whose body never comes was a refusal all the same: even a create is sent again."""
+    double.script("GET", f"{BASE}/limits", Answer(json={}))
+    double.script("POST", f"{BASE}/sobjects/Account", CREATED)
+    await salesforce.limits.get()
+    double.expire()
+    double.rude = True
+    assert await salesforce.records.create("Account", {"Name": "a"}) == "001000000000001AAA"
+
+
 async def test_second_401_is_an_upstream_error(salesforce: Salesforce, double: SalesforceDouble) -> None:
     """A token refused right after the sign-in is reported as Salesforce's trouble, not as the caller's."""
     expired = Answer(status=401, json=[{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}])

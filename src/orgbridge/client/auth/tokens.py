@@ -12,7 +12,6 @@ Source: facts/salesforce/auth.md sections 1 and 6; pains.md 2, 4, 5.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -159,8 +158,7 @@ class TokenManager:
         task, self._signing_in = self._signing_in, None
         if task is not None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, AuthenticationFailed, MalformedReply):
-                await task
+            await asyncio.wait({task})
 
     async def _join(self) -> Token:
         if self._refused is not None and self._clock.monotonic() < self._refused_until:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp.client_middlewares import ClientHandlerType
 
+#: How long an idle connection is used again. A server that closes it just as a create goes out leaves the outcome
+#: unknown, so this is less than the shortest idle time known, uvicorn's 5 s. Assumed: Salesforce waits longer.
+_IDLE_SECONDS = 4.0
+
 
 class Interrupted(aiohttp.ClientError):
     """The connection broke after the request was begun; the cause is chained.
@@ -59,7 +63,7 @@ class HTTPSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 # The transport's own semaphore limits; a limit here could make open downloads wait for each other.
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=15.0),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 middlewares=(_send_once,),
             )
