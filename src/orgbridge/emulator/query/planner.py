@@ -81,12 +81,9 @@ class _Planner:
         return self._records(query, scope)
 
     def _check_clauses(self, query: tree.Query) -> None:
-        for word in query.for_[:1]:
-            raise SFError("MALFORMED_QUERY", f"unexpected token: 'FOR {word}'")
-        if query.update:
-            raise SFError("MALFORMED_QUERY", "unexpected token: 'UPDATE'")
-        if query.all_rows:
-            raise SFError("MALFORMED_QUERY", "unexpected token: 'ALL'")
+        for clause, word in ((query.for_, "FOR"), (query.update, "UPDATE"), (query.all_rows, "ALL")):
+            if clause:
+                raise SFError("MALFORMED_QUERY", f"unexpected token: '{word}'")
         if isinstance(query.offset, int) and query.offset > SOQL_OFFSET:
             # Assumed: the text, from memory; code and bound are documented.
             text = f"Maximum SOQL offset allowed is {SOQL_OFFSET}"
