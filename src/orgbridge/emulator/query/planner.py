@@ -21,6 +21,7 @@ from orgbridge.emulator.query.semijoins import check_semi_joins, semi_join
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.schema.model import Catalogue
 from orgbridge.soql import TOO_COMPLICATED, SOQLError, parse, tree, walk
+from orgbridge.wire.fieldtypes import FieldType
 from orgbridge.wire.limits import SOQL_OFFSET
 
 #: Child subqueries inside each other, and beside each other. Source: facts/salesforce/soql.md, "Relationship limits".
@@ -150,6 +151,7 @@ class _Planner:
             head=head,
             tail=Fragment("ORDER BY " + ", ".join([*order, rowid])),
             seek=None if order else f"{'AND' if conditions else 'WHERE'} {rowid} >",
+            is_ranged=_is_ranged(query, scope),
             counting=where.wrap("SELECT COUNT(*)" + source),
             limit=_number(query.limit),
             offset=_number(query.offset) or 0,
@@ -174,6 +176,7 @@ class _Planner:
             head=counting,
             tail=Fragment(""),
             seek=None,
+            is_ranged=False,
             counting=counting,
             limit=_number(query.limit),
             offset=_number(query.offset) or 0,
@@ -201,6 +204,7 @@ class _Planner:
             head=groups.statement,
             tail=Fragment(groups.order),
             seek=None,
+            is_ranged=False,
             counting=groups.statement.wrap("SELECT COUNT(*) FROM (", ")"),
             limit=_number(query.limit),
             offset=_number(query.offset) or 0,
@@ -255,6 +259,16 @@ class _Planner:
 
 def _number(count: int | tree.Bind | None) -> int | None:
     return count if isinstance(count, int) else None
+
+
+def _is_ranged(query: tree.Query, scope: Scope) -> bool:
+    conditions = query.where.items if isinstance(query.where, tree.And) else (query.where,)
+    return any(
+        isinstance(condition, tree.Comparison)
+        and condition.operator not in (tree.Operator.EQUAL, tree.Operator.NOT_EQUAL)
+        and operand_of(scope, condition.left).type is FieldType.DATETIME
+        for condition in conditions
+    )
 
 
 def _is_count(query: tree.Query) -> bool:

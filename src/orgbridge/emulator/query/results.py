@@ -33,6 +33,8 @@ Row: TypeAlias = Sequence[Any]
 Builder: TypeAlias = Callable[[Row], JSON]
 #: Rows read from SQLite at a time.
 FETCH_ROWS = 1_000
+#: Matches of a range up to which sorting them costs less than a scan of a large table.
+SMALL_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,10 @@ def page(
     """
     if plan.shape is None:
         return Page(total=total(plan, connection), records=[], end=0, done=True, last_rowid=None)
-    statement = plan.page(start, size, after_rowid)
+    if matches is None and plan.is_ranged:
+        matches = total(plan, connection)
+    is_small = plan.is_ranged and matches is not None and matches <= SMALL_ROWS
+    statement = plan.page(start, size, after_rowid, is_small=is_small)
     rows = connection.execute(statement.text, statement.parameters).fetchall()
     if matches is None:
         is_whole = start == 0 and len(rows) < size
