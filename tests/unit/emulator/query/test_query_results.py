@@ -227,7 +227,7 @@ def test_the_longest_conditions_do_not_break_sqlite(plan: Any, org: Connection) 
 def test_deep_conditions_run_or_are_refused(plan: Any, org: Connection) -> None:
     """Whatever depth is planned, SQLite can parse it; what it could not is refused beforehand."""
     refused = 0
-    for depth in range(1, 60):
+    for depth in range(1, 60, 4):
         for width in (1, 3, 7):
             where = "Name = 'x'"
             for level in range(depth):
@@ -239,7 +239,7 @@ def test_deep_conditions_run_or_are_refused(plan: Any, org: Connection) -> None:
                 refused += error.code == "QUERY_TOO_COMPLICATED"
                 continue
             assert results.total(query, org) >= 0
-    assert 0 < refused < 100
+    assert 0 < refused < 30
 
 
 def test_ids_of_the_tiny_org_are_what_the_files_say() -> None:
