@@ -15,6 +15,7 @@ from orgbridge.emulator.query.execution import run_query
 from orgbridge.emulator.query.planner import plan_query
 from orgbridge.emulator.query.plans import QueryPlan
 from orgbridge.emulator.schema.errors import SFError
+from orgbridge.emulator.schema.loading import standard_catalogue
 from orgbridge.emulator.schema.model import Catalogue
 from orgbridge.emulator.storage.database import Connection, Storage
 from orgbridge.kit.json import dumps
@@ -245,3 +246,19 @@ def test_deep_conditions_run_or_are_refused(plan: Any, org: Connection) -> None:
 def test_ids_of_the_tiny_org_are_what_the_files_say() -> None:
     """The plan files write ids out; they must stay what `make_id` makes."""
     assert make_id("001", 1) == "001Ob0000000001IAA"
+
+
+def test_every_object_of_the_standard_org_can_be_read(now: datetime) -> None:
+    """All fields, every parent's Id and name and all children of every object in the data files are planned and run."""
+    standard = standard_catalogue()
+    storage = Storage(":memory:")
+    storage.migrate(standard)
+    with storage.read() as connection:
+        for sobject in standard.sobjects():
+            parents = [f"{f.relationship_name}.Id" for f in sobject.fields if f.relationship_name][:5]
+            children = [f"(SELECT Id FROM {c.name})" for c in sobject.child_relationships if c.name][:20]
+            for select in ("FIELDS(ALL)", ", ".join(["Id", *parents]), ", ".join(["Id", *children])):
+                soql = f"SELECT {select} FROM {sobject.name} LIMIT 200"
+                result = run_query(standard, connection, soql, now=now)
+                assert list(result.records("v62.0")) == []
+    storage.close()
