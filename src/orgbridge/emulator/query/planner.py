@@ -28,6 +28,10 @@ from orgbridge.wire.limits import SOQL_OFFSET
 MAX_CHILD_LEVELS, MAX_CHILDREN = 5, 20
 #: Parents joined in one statement; SQLite joins 64 tables. The platform's own bound is 55 relationships.
 MAX_JOINS = 60
+#: Columns of one statement; SQLite takes 2,000.
+MAX_COLUMNS = 1_990
+#: Columns of a child row that travel in one JSON array.
+CHILD_CHUNK = 100
 
 
 def plan_query(
@@ -85,6 +89,9 @@ class _Planner:
         for clause, word in ((query.for_, "FOR"), (query.update, "UPDATE"), (query.all_rows, "ALL")):
             if clause:
                 raise SFError("MALFORMED_QUERY", f"unexpected token: '{word}'")
+        grouped = query.group_by.items if query.group_by else ()
+        if len(query.select) + len(query.order_by) + len(grouped) > MAX_COLUMNS:
+            raise SFError("QUERY_TOO_COMPLICATED", TOO_COMPLICATED)
         if isinstance(query.offset, int) and query.offset > SOQL_OFFSET:
             # Assumed: the text, from memory; code and bound are documented.
             text = f"Maximum SOQL offset allowed is {SOQL_OFFSET}"
@@ -96,6 +103,10 @@ class _Planner:
             # Assumed: code and text; the bound is documented.
             text = f"Maximum {MAX_CHILDREN} child subqueries are allowed in a query"
             raise self._refusals.malformed(children[MAX_CHILDREN].position, text)
+
+    def _check_width(self, select: SelectList) -> None:
+        if len(select.columns()) > MAX_COLUMNS:
+            raise SFError("QUERY_TOO_COMPLICATED", TOO_COMPLICATED)
 
     def _where(self, query: tree.Query, scope: Scope) -> list[Fragment]:
         """Return the conditions of the root, all of which must hold."""
@@ -135,6 +146,7 @@ class _Planner:
         select = SelectList(self._context, scope, lambda item, outer: self._child(item, outer, query, 1))
         select.add_all(query)
         shape = select.shape()
+        self._check_width(select)
         conditions = self._where(query, scope)
         order = self._order(query, scope)
         rowid = f"{scope.alias}.rowid"
@@ -229,6 +241,7 @@ class _Planner:
         )
         select.add_all(query)
         shape = select.shape()
+        self._check_width(select)
         link = Fragment(f"{scope.alias}.{identifier(reference.name)} = {outer.alias}.{identifier('Id')}")
         where = balanced("AND", [link, *self._where(query, scope)])
         order = ", ".join([*self._order(query, scope), f"{scope.alias}.rowid"])
@@ -243,7 +256,10 @@ class _Planner:
                 Fragment(f"ORDER BY {order} LIMIT ? OFFSET ?", (-1 if limit is None else limit, offset)),
             ),
         )
-        values = ", ".join(f"c{index}" for index in range(len(columns)))
+        names = [f"c{index}" for index in range(len(columns))]
+        # SQLite's functions take 127 arguments, so a row travels as an array of arrays.
+        chunks = [names[start : start + CHILD_CHUNK] for start in range(0, len(names), CHILD_CHUNK)]
+        values = ", ".join(f"json_array({', '.join(chunk)})" for chunk in chunks)
         fragment = rows.wrap("".join(("(SELECT json_group_array(json_array(", values, ")) FROM (")), "))")
         return fragment, ChildItem(key=name, index=0, shape=shape)
 

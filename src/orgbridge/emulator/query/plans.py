@@ -86,7 +86,7 @@ class ParentItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildItem:
-    """Child records, or null when there are none. They come as one JSON text of rows."""
+    """Child records, or null when there are none. They come as one JSON text of rows, each an array of arrays."""
 
     key: str
     index: int

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeAlias
 
 from orgbridge.emulator.query.fragments import Fragment
@@ -260,6 +261,10 @@ def _child_builder(item: ChildItem, base: str) -> Builder:
         rows = loads(row[index])
         if not rows:
             return None
-        return {"totalSize": len(rows), "done": True, "records": [builder(child) for child in rows]}
+        return {
+            "totalSize": len(rows),
+            "done": True,
+            "records": [builder(list(chain.from_iterable(child))) for child in rows],
+        }
 
     return build

@@ -16,9 +16,10 @@ from orgbridge.emulator.query.planner import plan_query
 from orgbridge.emulator.query.plans import QueryPlan
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.schema.loading import standard_catalogue
-from orgbridge.emulator.schema.model import Catalogue
+from orgbridge.emulator.schema.model import Catalogue, ChildRelationship, Field, SObject
 from orgbridge.emulator.storage.database import Connection, Storage
 from orgbridge.kit.json import dumps
+from orgbridge.wire.fieldtypes import FieldType
 from orgbridge.wire.ids import make_id
 
 
@@ -262,3 +263,43 @@ def test_every_object_of_the_standard_org_can_be_read(now: datetime) -> None:
                 result = run_query(standard, connection, soql, now=now)
                 assert list(result.records("v62.0")) == []
     storage.close()
+
+
+def test_wide_records_are_read_and_too_wide_ones_refused(now: datetime) -> None:
+    """Hundreds of fields fit into a child record; more columns than SQLite takes are refused beforehand."""
+    fields = tuple(Field(name=f"F{n:03}", label="F", type=FieldType.DOUBLE) for n in range(500))
+    identity = Field(name="Id", label="Id", type=FieldType.ID)
+    parent = Field(name="BoxId", label="B", type=FieldType.REFERENCE, reference_to=("Box",), relationship_name="Box")
+    children = (ChildRelationship(name="Boxes", child="Box", field="BoxId"),)
+    box = SObject(
+        name="Box", label="Box", label_plural="Boxes", key_prefix="a00", fields=(identity, parent, *fields),
+        child_relationships=children,
+    )  # fmt: skip
+    wide = Catalogue([box])
+    storage = Storage(":memory:")
+    storage.migrate(wide)
+    outer, inner = make_id("a00", 1), make_id("a00", 2)
+    with storage.write() as connection:
+        connection.execute('INSERT INTO "Box" ("Id", "F499") VALUES (?, 0.1)', (outer,))
+        connection.execute('INSERT INTO "Box" ("Id", "BoxId", "F499") VALUES (?, ?, 0.3)', (inner, outer))
+    with storage.read() as connection:
+        soql = f"SELECT (SELECT FIELDS(STANDARD) FROM Boxes) FROM Box WHERE Id = '{outer}'"
+        record = next(run_query(wide, connection, soql, now=now).records("v62.0"))
+    storage.close()
+    child = record["Boxes"]["records"][0]
+    assert (child["Id"], child["F499"], child["F498"], len(child)) == (inner, 0.3, None, 503)
+    paths = [f"{'Box.' * level}F{n:03}" for level in range(5) for n in range(500)]
+    with pytest.raises(SFError) as caught:
+        plan_query(wide, f"SELECT {', '.join(paths)} FROM Box", now=now)
+    assert caught.value.code == "QUERY_TOO_COMPLICATED"
+
+
+def test_too_many_terms_are_refused(plan: Any) -> None:
+    """More aggregates than SQLite has columns for are QUERY_TOO_COMPLICATED, no server error."""
+    for soql in (
+        f"SELECT {', '.join(f'COUNT(Id) c{n}' for n in range(2100))} FROM Account",
+        f"SELECT Id FROM Account ORDER BY {', '.join(['Name'] * 2100)}",
+    ):
+        with pytest.raises(SFError) as caught:
+            plan(soql)
+        assert caught.value.code == "QUERY_TOO_COMPLICATED"
