@@ -141,8 +141,9 @@ class _GroupPlanner:
         pieces = [join(", ", columns).wrap("SELECT ", f" FROM {self._scope.from_clause()}")]
         if conditions:
             pieces.append(balanced("AND", conditions).wrap("WHERE "))
-        if grouped:
-            pieces.append(Fragment(f"GROUP BY {grouped}"))
+        if self._groups:
+            # The grand total of ROLLUP and CUBE is one group of all rows, and none where there are no rows.
+            pieces.append(Fragment(f"GROUP BY {grouped or 'NULL'}"))
         if having is not None:
             pieces.append(having.wrap("HAVING "))
         return join(" ", pieces)

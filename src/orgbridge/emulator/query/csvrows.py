@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from orgbridge.emulator.query.plans import QueryPlan
-from orgbridge.emulator.query.results import FETCH_ROWS
+from orgbridge.emulator.query.results import FETCH_ROWS, is_small
 from orgbridge.emulator.storage.database import Connection
 from orgbridge.wire.fieldtypes import DECIMAL_TYPES, FieldType
 
@@ -39,7 +39,7 @@ def rows(
         size: Most rows; None for all.
         after_rowid: See `QueryPlan.page`.
     """
-    statement = plan.page(start, size, after_rowid)
+    statement = plan.page(start, size, after_rowid, is_small=is_small(plan, connection))
     cursor = connection.execute(statement.text, statement.parameters)
     places = [(column.index, _texts_of(column.type)) for column in plan.columns]
     while found := cursor.fetchmany(FETCH_ROWS):

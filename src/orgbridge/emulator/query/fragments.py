@@ -10,9 +10,9 @@ from typing import TypeAlias
 #: Parser stack that `depth` lets a subselect take. Measured: SQLite 3.40, five child subqueries inside each other.
 SUBSELECT_DEPTH = 6
 #: The largest `depth` that SQLite's stack of 100 was seen to take in any arrangement, with some to spare.
-MAX_DEPTH = 80
-#: Parentheses of a piece up to which no order of the pieces can matter.
-SHALLOW = 12
+MAX_DEPTH = 72
+#: Parentheses of a piece up to which the order of the pieces is left as written.
+SHALLOW = 6
 _PARENTHESIS = re.compile(r"\((?:SELECT\b)?|\)")
 
 #: What a parameter may be.

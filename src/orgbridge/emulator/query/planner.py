@@ -21,12 +21,17 @@ from orgbridge.emulator.query.semijoins import check_semi_joins, semi_join
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.schema.model import Catalogue
 from orgbridge.soql import TOO_COMPLICATED, SOQLError, parse, tree, walk
+from orgbridge.wire.fieldtypes import FieldType
 from orgbridge.wire.limits import SOQL_OFFSET
 
 #: Child subqueries inside each other, and beside each other. Source: facts/salesforce/soql.md, "Relationship limits".
 MAX_CHILD_LEVELS, MAX_CHILDREN = 5, 20
 #: Parents joined in one statement; SQLite joins 64 tables. The platform's own bound is 55 relationships.
 MAX_JOINS = 60
+#: Columns of one statement; SQLite takes 2,000.
+MAX_COLUMNS = 1_990
+#: Columns of a child row that travel in one JSON array.
+CHILD_CHUNK = 100
 
 
 def plan_query(
@@ -81,12 +86,12 @@ class _Planner:
         return self._records(query, scope)
 
     def _check_clauses(self, query: tree.Query) -> None:
-        for word in query.for_[:1]:
-            raise SFError("MALFORMED_QUERY", f"unexpected token: 'FOR {word}'")
-        if query.update:
-            raise SFError("MALFORMED_QUERY", "unexpected token: 'UPDATE'")
-        if query.all_rows:
-            raise SFError("MALFORMED_QUERY", "unexpected token: 'ALL'")
+        for clause, word in ((query.for_, "FOR"), (query.update, "UPDATE"), (query.all_rows, "ALL")):
+            if clause:
+                raise SFError("MALFORMED_QUERY", f"unexpected token: '{word}'")
+        grouped = query.group_by.items if query.group_by else ()
+        if len(query.select) + len(query.order_by) + len(grouped) > MAX_COLUMNS:
+            raise SFError("QUERY_TOO_COMPLICATED", TOO_COMPLICATED)
         if isinstance(query.offset, int) and query.offset > SOQL_OFFSET:
             # Assumed: the text, from memory; code and bound are documented.
             text = f"Maximum SOQL offset allowed is {SOQL_OFFSET}"
@@ -98,6 +103,10 @@ class _Planner:
             # Assumed: code and text; the bound is documented.
             text = f"Maximum {MAX_CHILDREN} child subqueries are allowed in a query"
             raise self._refusals.malformed(children[MAX_CHILDREN].position, text)
+
+    def _check_width(self, select: SelectList) -> None:
+        if len(select.columns()) > MAX_COLUMNS:
+            raise SFError("QUERY_TOO_COMPLICATED", TOO_COMPLICATED)
 
     def _where(self, query: tree.Query, scope: Scope) -> list[Fragment]:
         """Return the conditions of the root, all of which must hold."""
@@ -137,6 +146,7 @@ class _Planner:
         select = SelectList(self._context, scope, lambda item, outer: self._child(item, outer, query, 1))
         select.add_all(query)
         shape = select.shape()
+        self._check_width(select)
         conditions = self._where(query, scope)
         order = self._order(query, scope)
         rowid = f"{scope.alias}.rowid"
@@ -153,6 +163,7 @@ class _Planner:
             head=head,
             tail=Fragment("ORDER BY " + ", ".join([*order, rowid])),
             seek=None if order else f"{'AND' if conditions else 'WHERE'} {rowid} >",
+            is_ranged=_is_ranged(query, scope),
             counting=where.wrap("SELECT COUNT(*)" + source),
             limit=_number(query.limit),
             offset=_number(query.offset) or 0,
@@ -177,6 +188,7 @@ class _Planner:
             head=counting,
             tail=Fragment(""),
             seek=None,
+            is_ranged=False,
             counting=counting,
             limit=_number(query.limit),
             offset=_number(query.offset) or 0,
@@ -204,6 +216,7 @@ class _Planner:
             head=groups.statement,
             tail=Fragment(groups.order),
             seek=None,
+            is_ranged=False,
             counting=groups.statement.wrap("SELECT COUNT(*) FROM (", ")"),
             limit=_number(query.limit),
             offset=_number(query.offset) or 0,
@@ -228,6 +241,7 @@ class _Planner:
         )
         select.add_all(query)
         shape = select.shape()
+        self._check_width(select)
         link = Fragment(f"{scope.alias}.{identifier(reference.name)} = {outer.alias}.{identifier('Id')}")
         where = balanced("AND", [link, *self._where(query, scope)])
         order = ", ".join([*self._order(query, scope), f"{scope.alias}.rowid"])
@@ -242,7 +256,10 @@ class _Planner:
                 Fragment(f"ORDER BY {order} LIMIT ? OFFSET ?", (-1 if limit is None else limit, offset)),
             ),
         )
-        values = ", ".join(f"c{index}" for index in range(len(columns)))
+        names = [f"c{index}" for index in range(len(columns))]
+        # SQLite's functions take 127 arguments, so a row travels as an array of arrays.
+        chunks = [names[start : start + CHILD_CHUNK] for start in range(0, len(names), CHILD_CHUNK)]
+        values = ", ".join(f"json_array({', '.join(chunk)})" for chunk in chunks)
         fragment = rows.wrap("".join(("(SELECT json_group_array(json_array(", values, ")) FROM (")), "))")
         return fragment, ChildItem(key=name, index=0, shape=shape)
 
@@ -258,6 +275,16 @@ class _Planner:
 
 def _number(count: int | tree.Bind | None) -> int | None:
     return count if isinstance(count, int) else None
+
+
+def _is_ranged(query: tree.Query, scope: Scope) -> bool:
+    conditions = query.where.items if isinstance(query.where, tree.And) else (query.where,)
+    return any(
+        isinstance(condition, tree.Comparison)
+        and condition.operator not in (tree.Operator.EQUAL, tree.Operator.NOT_EQUAL)
+        and operand_of(scope, condition.left).type is FieldType.DATETIME
+        for condition in conditions
+    )
 
 
 def _is_count(query: tree.Query) -> bool:

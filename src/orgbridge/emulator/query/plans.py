@@ -86,7 +86,7 @@ class ParentItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildItem:
-    """Child records, or null when there are none. They come as one JSON text of rows."""
+    """Child records, or null when there are none. They come as one JSON text of rows, each an array of arrays."""
 
     key: str
     index: int
@@ -156,6 +156,8 @@ class QueryPlan:
     tail: Fragment
     #: What stands between the parts: WHERE or AND, if a condition is put there; None where none may be.
     seek: str | None
+    #: True when a one-sided range of instants must hold: few rows or many may match, and SQLite cannot know which.
+    is_ranged: bool
     #: Counts all matches, without LIMIT and OFFSET.
     counting: Fragment
     #: LIMIT of the query.
@@ -195,7 +197,9 @@ class QueryPlan:
         """True when rows come in the order of their rowid, so that a page may begin after a known row."""
         return self.seek is not None
 
-    def page(self, start: int = 0, size: int | None = None, after_rowid: int | None = None) -> Fragment:
+    def page(
+        self, start: int = 0, size: int | None = None, after_rowid: int | None = None, *, is_small: bool = False
+    ) -> Fragment:
         """Return the statement of one page.
 
         Args:
@@ -203,6 +207,8 @@ class QueryPlan:
             size: Most rows of the page; None for all.
             after_rowid: The last column of the row before the page, if `can_seek`: then nothing is read twice.
                 Ignored where the plan cannot seek.
+            is_small: Few rows match: they are better searched by an index and sorted than met in a scan that gives
+                them in order. SQLite is told so by a sort key that no longer is the bare rowid.
         """
         count = -1 if size is None else size
         if self.limit is not None:
@@ -211,4 +217,5 @@ class QueryPlan:
         if after_rowid is not None and self.seek is not None:
             seek = Fragment(f"{self.seek} ?", (after_rowid,))
             return join(" ", (self.head, seek, self.tail, Fragment("LIMIT ? OFFSET ?", (count, 0))))
-        return join(" ", (self.head, self.tail, Fragment("LIMIT ? OFFSET ?", (count, self.offset + start))))
+        tail = Fragment(self.tail.text.replace("ORDER BY ", "ORDER BY +")) if is_small and self.can_seek else self.tail
+        return join(" ", (self.head, tail, Fragment("LIMIT ? OFFSET ?", (count, self.offset + start))))

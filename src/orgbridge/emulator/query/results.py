@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeAlias
 
+from orgbridge.emulator.query.fragments import Fragment
 from orgbridge.emulator.query.plans import (
     AggregateShape,
     BlobItem,
@@ -33,6 +35,9 @@ Row: TypeAlias = Sequence[Any]
 Builder: TypeAlias = Callable[[Row], JSON]
 #: Rows read from SQLite at a time.
 FETCH_ROWS = 1_000
+#: Matches of a range up to which sorting them costs less than a scan of a large table.
+SMALL_ROWS = 20_000
+_COUNT_OF = ("SELECT COUNT(*) FROM (", ")")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,18 @@ def total(plan: QueryPlan, connection: Connection) -> int:
     found = connection.execute(plan.counting.text, plan.counting.parameters).fetchone()
     left = max(0, int(found[0]) - plan.offset)
     return left if plan.limit is None else min(left, plan.limit)
+
+
+def is_small(plan: QueryPlan, connection: Connection) -> bool:
+    """Tell whether a range of instants matches so few rows that searching and sorting them beats a scan.
+
+    Counts no further than that; a plan without such a range is not asked about.
+    """
+    if not plan.is_ranged:
+        return False
+    counting = plan.counting.text.replace("COUNT(*)", "1", 1)
+    probe = Fragment(f"{counting} LIMIT ?", (*plan.counting.parameters, SMALL_ROWS + 1)).wrap(*_COUNT_OF)
+    return int(connection.execute(probe.text, probe.parameters).fetchone()[0]) <= SMALL_ROWS
 
 
 def page(
@@ -84,7 +101,7 @@ def page(
     """
     if plan.shape is None:
         return Page(total=total(plan, connection), records=[], end=0, done=True, last_rowid=None)
-    statement = plan.page(start, size, after_rowid)
+    statement = plan.page(start, size, after_rowid, is_small=is_small(plan, connection))
     rows = connection.execute(statement.text, statement.parameters).fetchall()
     if matches is None:
         is_whole = start == 0 and len(rows) < size
@@ -139,7 +156,7 @@ def records(plan: QueryPlan, connection: Connection, *, version: str) -> Iterato
     if plan.shape is None:
         return
     build = record_builder(plan, version)
-    statement = plan.page()
+    statement = plan.page(is_small=is_small(plan, connection))
     cursor = connection.execute(statement.text, statement.parameters)
     while rows := cursor.fetchmany(FETCH_ROWS):
         for row in rows:
@@ -244,6 +261,10 @@ def _child_builder(item: ChildItem, base: str) -> Builder:
         rows = loads(row[index])
         if not rows:
             return None
-        return {"totalSize": len(rows), "done": True, "records": [builder(child) for child in rows]}
+        return {
+            "totalSize": len(rows),
+            "done": True,
+            "records": [builder(list(chain.from_iterable(child))) for child in rows],
+        }
 
     return build
