@@ -1,0 +1,1 @@
+"""Tests of one room each, without I/O beyond a temporary folder."""
