@@ -1,0 +1,1 @@
+"""Unchanged third-party clients against a real emulator process."""

@@ -48,7 +48,8 @@ class FaultMiddleware:
             _cut(scope)
         elif fault.status is not None:
             reply: Response = json_reply([{"message": fault.message, "errorCode": fault.error_code}], fault.status)
-            await _drain(receive)
+            if not fault.effect:
+                await _drain(receive)
             await reply(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -53,7 +53,8 @@ async def create(call: Call) -> Response:
 async def update(call: Call) -> Response:
     """Answer PATCH /composite/sobjects; records name their row as `id` or `Id`."""
     user_id = call.user_id
-    all_or_none, rows = await _records(call)
+    all_or_none, given = await _records(call)
+    rows = [{"Id" if name.lower() == "id" else name: value for name, value in row.items()} for row in given]
     org = call.parts.org
     outcomes = await _save(
         call, all_or_none, rows, lambda connection, name, run: org.update_in(connection, name, run, user_id=user_id)
