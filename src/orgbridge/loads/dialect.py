@@ -182,6 +182,8 @@ def read_header(head: bytes, encoding: Encoding, *, delimiter: str | None = None
     found = _delimiter(head, record, delimiter)
     _check_quoting(text, found)
     names = tuple(next(iter(parse_chunk(text, found)), ()))
+    if not names:
+        raise BlankHeaderName("The first line is blank where the header should be.")
     check_names(names)
     dialect = Dialect(delimiter=found, line_ending=ending, encoding=encoding.name, has_bom=encoding.has_bom)
     return Header(names=names, record=record, dialect=dialect)
