@@ -20,7 +20,8 @@ from orgbridge.wire.limits import INGEST_RECORD_CHARS
 
 _QUOTE: Final = b'"'
 _FIRST, _LAST = itemgetter(slice(0, 1)), itemgetter(slice(-1, None))
-#: Skeletons are compared with a ready-made run of good rows; it grows with the chunk.
+#: Skeletons are compared with a ready-made run of good rows. A chunk may be longer than this, but only for one long
+#: record before its last block, and that has no more delimiters than a record may have cells.
 _RUN_BYTES: Final = CHUNK_BYTES * 2
 
 
@@ -141,11 +142,8 @@ class RecordChecker:
     def _rows_of(self, outside: bytes) -> int | None:
         """Return the number of rows if what stands outside quotes is that of good rows."""
         skeleton = outside.translate(None, self._not_outside)
-        run = self._run
-        if len(skeleton) > len(run):
-            run = self._skeleton * (len(skeleton) // len(self._skeleton) + 1)
         rows, rest = divmod(len(skeleton), len(self._skeleton))
-        if rest or not run.startswith(skeleton):
+        if rest or not self._run.startswith(skeleton):
             return None
         if len(self._newline) == 2 and outside.count(b"\r\n") != rows:
             return None

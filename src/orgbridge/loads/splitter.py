@@ -16,7 +16,7 @@ from enum import StrEnum
 from orgbridge.loads.checks import ChunkFacts, RecordChecker
 from orgbridge.loads.dialect import Dialect
 from orgbridge.loads.errors import FaultKind, FaultyRecords, HeaderOnly, RecordFault
-from orgbridge.loads.records import segmented_chunks, split_chunk
+from orgbridge.loads.records import OVERLONG_BYTES, segmented_chunks, split_chunk
 from orgbridge.wire.bulk import LineEnding
 
 
@@ -97,12 +97,12 @@ class _OpenPart:
         free_rows, free_bytes = max_rows - self.facts.rows, max_bytes - self.upload_bytes
         if rows <= free_rows and len(chunk) + rows * self.growth <= free_bytes:
             return len(chunk), rows
+        records = split_chunk(chunk)
         taken = count = 0
-        for record in split_chunk(chunk):
-            free_bytes -= len(record) + self.growth
-            if count == free_rows or free_bytes < 0:
-                break
-            taken += len(record)
+        # Not all of them fit, so the end of the list is never reached.
+        while count < free_rows and (size := len(records[count])) + self.growth <= free_bytes:
+            free_bytes -= size + self.growth
+            taken += size
             count += 1
         return taken, count
 
@@ -236,8 +236,8 @@ def split_records(
     cutter = _Cutter(dialect.line_ending, len(header_record), max_rows, max_bytes, checker.count)
     newline = dialect.line_ending.chars.encode()
     for chunk, segments in segmented_chunks(blocks):
-        if not chunk.endswith(b"\n"):
-            # Only the last chunk can lack its newline; its segments are not known.
+        if not chunk.endswith(b"\n") and len(chunk) <= OVERLONG_BYTES:
+            # The last record of the input lacks its newline; the chunk's segments are not known.
             chunk += newline
         row, line = checker.row, checker.line
         facts = checker.check(chunk, segments)

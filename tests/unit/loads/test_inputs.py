@@ -17,7 +17,7 @@ from orgbridge.loads.archives import UnpackLimits
 from orgbridge.loads.inputs import CSVSource, InputFormat, detect_format, open_input
 from orgbridge.loads.splitter import LineCount
 
-CSV = "Näme,Note\r\nAcme,\"a\r\nb\"\r\nBräu,漢\r\n"
+CSV = 'Näme,Note\r\nAcme,"a\r\nb"\r\nBräu,漢\r\n'
 
 
 def _blocks(data: bytes, size: int = 5) -> Callable[[], Iterator[bytes]]:
@@ -256,6 +256,12 @@ def test_a_lone_empty_cell_is_quoted() -> None:
     assert _text(open_input(_blocks(b'[{"Name":""},{"Name":"x"}]'))) == 'Name\n""\nx\n'
 
 
+def test_one_large_record_is_one_block() -> None:
+    """A block that is full when the input ends is not followed by an empty one."""
+    blocks = list(open_input(_blocks(b'[{"Name":"' + b"x" * 70_000 + b'"}]', 65_536)).records())
+    assert [len(block) for block in blocks] == [70_001]
+
+
 def test_many_records_come_in_blocks() -> None:
     """The CSV of a large JSON is given out piece by piece."""
     data = b"[" + b",".join(b'{"Name":"%06d"}' % n for n in range(30_000)) + b"]"
@@ -293,9 +299,7 @@ def test_many_records_come_in_blocks() -> None:
         ('{"a":1}\n{"a":\n', errors.BadJSON, "Record 2 is not JSON", 2),
     ],
 )
-def test_bad_json_names_its_record(
-    text: str, error: type[errors.InputError], message: str, record: int | None
-) -> None:
+def test_bad_json_names_its_record(text: str, error: type[errors.InputError], message: str, record: int | None) -> None:
     """Whatever has no form in a Bulk CSV is refused with the number of its element or line."""
     with pytest.raises(error, match=message) as caught:
         _text(open_input(_blocks(text.encode(), 9)))

@@ -146,9 +146,7 @@ def test_rows_of_a_failed_job_are_unprocessed_with_its_reason() -> None:
     )
     assert match.missing_results == 0
     assert match.errors == (
-        ErrorGroup(
-            code="UNPROCESSED", count=2, lines=(2, 4), message="InvalidBatch : Field name not found : Foo__c"
-        ),
+        ErrorGroup(code="UNPROCESSED", count=2, lines=(2, 4), message="InvalidBatch : Field name not found : Foo__c"),
     )
 
 
@@ -249,9 +247,7 @@ def test_many_distinct_failures_are_kept_apart() -> None:
     """Shared verdicts and ready-made prefixes are bounded; beyond them rows still get their own message."""
     count = 2_500
     failed = b"".join(b'"","STRING_TOO_LONG:Name %d:Name --","%d","a"\n' % (n, n) for n in range(count))
-    match = _match(
-        b"".join(b"%d,a\n" % n for n in range(count)), failed=b'"sf__Id","sf__Error","Id","Name"\n' + failed
-    )
+    match = _match(b"".join(b"%d,a\n" % n for n in range(count)), failed=b'"sf__Id","sf__Error","Id","Name"\n' + failed)
     assert [outcome.error_message for outcome in match.outcomes()] == [f"Name {n}" for n in range(count)]
     lines = b"".join(match.result_blocks()).splitlines()
     assert lines[-1] == b"2501,failed,,,STRING_TOO_LONG,Name 2499,Name,1,exact,2499,a"

@@ -9,7 +9,7 @@ import pytest
 from orgbridge.loads import errors
 from orgbridge.loads.dialect import Encoding, read_header
 from orgbridge.loads.errors import FaultKind
-from orgbridge.loads.records import CHUNK_BYTES, OVERLONG_BYTES, reblock, record_chunks
+from orgbridge.loads.records import CHUNK_BYTES, OVERLONG_BYTES, parse_chunk, reblock, record_chunks
 from orgbridge.loads.splitter import LineCount, Part, SplitEvent, end_records, split_records, upload_body
 from orgbridge.wire.bulk import LineEnding
 
@@ -122,6 +122,13 @@ def test_at_most_a_hundred_faults_are_collected() -> None:
     assert len(caught.value.faults) == errors.FAULTS_KEPT == caught.value.total
 
 
+def test_a_record_with_two_faults_does_not_pass_the_limit() -> None:
+    """The hundredth fault is the last, even if its record has another."""
+    with pytest.raises(errors.FaultyRecords) as caught:
+        _split(b"1\n" * 99 + b"1\r\n")
+    assert [fault.kind for fault in caught.value.faults[98:]] == [R, M]
+
+
 def test_the_offset_of_undecodable_bytes_counts_from_the_stream() -> None:
     """Header and earlier chunks count."""
     good = "1,é\n".encode() * CHUNK_BYTES
@@ -164,12 +171,17 @@ def test_parts_keep_their_bytes() -> None:
     assert parts[0].rows == (200 - 5) // (len(b'0000,"x\r\ny"\n') + 1)
 
 
+def test_a_part_may_be_full_where_a_chunk_ends() -> None:
+    """The next chunk then opens the next part."""
+    events = _split(b"1234567,8901234\n" * 3 * 4_096, max_rows=CHUNK_BYTES // 16)
+    assert [part.rows for part in _parts(events)] == [4_096, 4_096, 4_096]
+
+
 def test_a_record_that_fits_into_no_part_is_refused() -> None:
     """It is named by its line, after the parts before it."""
     found: list[SplitEvent] = []
     with pytest.raises(errors.RecordTooLarge, match="Line 3: The record has 33 bytes") as caught:
-        for event in _iterate(b"1,2\n1," + b"x" * 30 + b"\n"):
-            found.append(event)
+        found.extend(_iterate(b"1,2\n1," + b"x" * 30 + b"\n"))
     assert caught.value.faults[0].row == 2
     assert [part.rows for part in _parts(found)] == [1]
 
@@ -231,6 +243,17 @@ def test_blocks_of_any_size_are_cut_anew(size: int) -> None:
     out = list(reblock(blocks, size))
     assert b"".join(out) == b"abcdefghijklmnopq"
     assert {len(block) for block in out[:-1]} == {size}
+
+
+def test_a_chunk_without_an_end_is_the_last() -> None:
+    """Nothing is read after a record that has no end within the limit."""
+    assert list(record_chunks([b"1\n", b"x" * 50, b"\n2\n"], size=4, overlong=8)) == [b"1\n", b"x" * 10]
+
+
+def test_long_cells_are_parsed_to_the_last() -> None:
+    """Beyond the csv module's limit a trailing delimiter still makes an empty cell."""
+    long = "x" * 140_000
+    assert list(parse_chunk(f'{long},"a""b"\r\n1,', ",")) == [[long, 'a"b'], ["1", ""]]
 
 
 def test_chunks_end_where_records_end() -> None:
