@@ -22,7 +22,7 @@ ROW = st.tuples(st.text(st.sampled_from("01"), max_size=2), st.text(st.sampled_f
 FATES = st.sampled_from(["created", "updated", "failed", "other", "given_back", "lost"])
 ERRORS = {
     "failed": "REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]:LastName --",
-    "other": "STRING_TOO_LONG:Name: data value too large: a:b (max length=255):Name Title --",
+    "other": 'STRING_TOO_LONG:Name: "data", value; too|large: a^b`\tc\nd (max length=255):Name Title --',
 }
 
 
@@ -57,6 +57,7 @@ class SimulatedOrg:
             self.columns.reverse()
 
     def file(self, kind: str) -> bytes:
+        """Return the results file of one kind: `s`, `f` or `u`."""
         extra = {"s": ["sf__Id", "sf__Created"], "f": ["sf__Id", "sf__Error"], "u": []}[kind]
         return _csv([extra + self.columns, *self.said[kind]], self.delimiter)
 

@@ -2,14 +2,14 @@
 
 The fast way looks at whole chunks with the C speed of `bytes`: take away everything but delimiters and newlines that
 stand outside quotes, and what is left must be the skeleton of good rows, one after the other. Only a chunk that fails
-is looked at record by record, to say what is wrong and where. Measured on one core: 2.5 GB/s without quotes, 0.48 with
-a quoted cell in each row, 0.31 with every cell quoted (benchmarks/splitting.py).
+is looked at record by record, to say what is wrong and where. What it costs is measured by benchmarks/splitting.py.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from orgbridge.loads.dialect import Dialect
@@ -19,7 +19,9 @@ from orgbridge.wire.bulk import LineEnding
 from orgbridge.wire.limits import INGEST_RECORD_CHARS
 
 _QUOTE: Final = b'"'
-#: Skeletons are compared with a ready-made run of good rows; it grows with the chunk.
+_FIRST, _LAST = itemgetter(slice(0, 1)), itemgetter(slice(-1, None))
+#: Skeletons are compared with a ready-made run of good rows. A chunk may be longer than this, but only for one long
+#: record before its last block, and that has no more delimiters than a record may have cells.
 _RUN_BYTES: Final = CHUNK_BYTES * 2
 
 
@@ -78,12 +80,8 @@ class RecordChecker:
         self._blank = self._newline * 2
         everything = bytes(range(256))
         self._not_outside = bytes(b for b in everything if b not in delimiter + b"\r\n")
-        self._not_marks = bytes(b for b in everything if b not in delimiter + b'\r\n"')
         self._skeleton = delimiter * (columns - 1) + self._newline
         self._run = self._skeleton * (_RUN_BYTES // len(self._skeleton) + 1)
-        quoted = (b'""' + delimiter) * (columns - 1) + b'""' + self._newline
-        self._quoted_run = quoted * (_RUN_BYTES // len(quoted) + 1)
-        self._quoted_length = len(quoted)
         crlf = dialect.line_ending is LineEnding.CRLF
         self._segment_starts = {b"", delimiter, b"\r" if crlf else b"\n"}
         self._segment_ends = {b"", delimiter, b"\n"}
@@ -96,13 +94,16 @@ class RecordChecker:
         """Whether to stop reading: enough faults were collected, or nothing further can be trusted."""
         return self.lost or len(self.faults) >= FAULTS_KEPT
 
-    def check(self, chunk: bytes) -> ChunkFacts | None:
-        """Return the facts of the next chunk, or None once anything was wrong in it; then `faults` has grown.
+    def check(self, chunk: bytes, segments: list[bytes] | None = None) -> ChunkFacts | None:
+        """Return the facts of the next chunk, or None if anything is wrong in it; then `faults` has grown.
 
         Args:
             chunk: Records, the last with its ending unless it is faulty.
+            segments: What `cut_at_record` made of it, where known.
         """
-        facts = self.facts(chunk)
+        facts = None
+        if len(chunk) <= INGEST_RECORD_CHARS and _is_utf8(chunk):
+            facts = self.count(chunk, segments)
         if facts is None:
             facts = self._look_closely(chunk)
         if facts is not None:
@@ -111,93 +112,44 @@ class RecordChecker:
         self.offset += len(chunk)
         return facts
 
-    def facts(self, chunk: bytes) -> ChunkFacts | None:
-        """Return the facts of a chunk if all its records are good and none can be too long; else None."""
-        if len(chunk) > INGEST_RECORD_CHARS or not _is_utf8(chunk):
-            return None
-        return self._shape(chunk)
-
-    def count(self, chunk: bytes, rows: int) -> ChunkFacts:
-        """Return the facts of records that are known to be good.
+    def count(self, chunk: bytes, segments: list[bytes] | None = None) -> ChunkFacts | None:
+        """Return the facts of a chunk if its records are well formed, else None.
 
         Args:
-            chunk: The records.
-            rows: How many they are.
+            chunk: UTF-8.
+            segments: What `cut_at_record` made of it, where known.
         """
-        return self._facts_with_cells(chunk.translate(None, self._not_marks), chunk, rows)
-
-    def _shape(self, chunk: bytes) -> ChunkFacts | None:
         if _QUOTE not in chunk:
-            rows = self._rows_of(chunk.translate(None, self._not_outside), chunk)
+            rows = self._rows_of(chunk)
             return None if rows is None else ChunkFacts(rows=rows, newlines=rows)
-        marks = chunk.translate(None, self._not_marks)
-        rows = self._rows_if_all_quoted(marks, chunk)
-        if rows is None:
-            rows = self._rows_with_quotes(chunk)
-        return None if rows is None else self._facts_with_cells(marks, chunk, rows)
+        if segments is None:
+            segments = chunk.split(_QUOTE)
+            if not len(segments) & 1:
+                return None
+        # What lies between two quoted cells begins and ends with a delimiter or newline, or is the empty place
+        # between the two quotes of a doubled one. Few segments differ, so the set is small.
+        kinds = set(segments[2::2])
+        if not (
+            self._segment_starts.issuperset(map(_FIRST, kinds)) and self._segment_ends.issuperset(map(_LAST, kinds))
+        ):
+            return None
+        if segments[0][-1:] not in self._segment_ends:
+            return None
+        # In a single column the newlines of two records would meet; a stand-in for the cell keeps them apart.
+        rows = self._rows_of((b"x" if self._columns == 1 else b"").join(segments[::2]))
+        return None if rows is None else _facts_with_cells(rows, _QUOTE.join(segments[1::2]))
 
-    def _rows_of(self, skeleton: bytes, outside: bytes) -> int | None:
-        """Return the number of rows if the skeleton is one of good rows; `outside` is what it was made from."""
-        run = self._run
-        if len(skeleton) > len(run):
-            run = self._skeleton * (len(skeleton) // len(self._skeleton) + 1)
+    def _rows_of(self, outside: bytes) -> int | None:
+        """Return the number of rows if what stands outside quotes is that of good rows."""
+        skeleton = outside.translate(None, self._not_outside)
         rows, rest = divmod(len(skeleton), len(self._skeleton))
-        if rest or not run.startswith(skeleton):
+        if rest or not self._run.startswith(skeleton):
             return None
         if len(self._newline) == 2 and outside.count(b"\r\n") != rows:
             return None
         if self._columns == 1 and (outside.startswith(self._newline) or self._blank in outside):
             return None
         return rows
-
-    def _rows_if_all_quoted(self, marks: bytes, chunk: bytes) -> int | None:
-        """Return the number of rows if every cell is quoted and none holds a mark: an export's usual look."""
-        if not self._quoted_run.startswith(marks) or len(marks) % self._quoted_length:
-            return None
-        rows = len(marks) // self._quoted_length
-        between, ends = b'"%b"' % self._delimiter, b'"%b"' % self._newline
-        # Marks alone do not say that a quote touches its delimiter; as no cell holds a mark, counting does.
-        if (
-            chunk.startswith(_QUOTE)
-            and chunk.count(between) == rows * (self._columns - 1)
-            and chunk.count(ends) == rows - 1
-            and chunk.endswith(_QUOTE + self._newline)
-        ):
-            return rows
-        return None
-
-    def _rows_with_quotes(self, chunk: bytes) -> int | None:
-        segments = chunk.split(_QUOTE)
-        if not len(segments) & 1:
-            return None
-        outside = segments[::2]
-        # What lies between two quoted cells begins and ends with a delimiter or newline, or is the empty place
-        # between the two quotes of a doubled one. Few segments differ, so the set is small.
-        if outside[0] and outside[0][-1:] not in self._segment_ends:
-            return None
-        kinds = set(outside[1:])
-        if not {kind[:1] for kind in kinds} <= self._segment_starts:
-            return None
-        if not {kind[-1:] for kind in kinds} <= self._segment_ends:
-            return None
-        if self._columns == 1:
-            # Joining would make newlines of two records meet; a stand-in for the quoted cell keeps them apart.
-            joined = b"x".join(outside)
-        else:
-            joined = b"".join(outside)
-        return self._rows_of(joined.translate(None, self._not_outside), joined)
-
-    def _facts_with_cells(self, marks: bytes, chunk: bytes, rows: int) -> ChunkFacts:
-        newlines, returns = marks.count(b"\n"), marks.count(b"\r")
-        pairs = chunk.count(b"\r\n") if returns else 0
-        record_pairs = rows if len(self._newline) == 2 else 0
-        return ChunkFacts(
-            rows=rows,
-            newlines=newlines,
-            cell_lf=newlines - pairs > rows - record_pairs,
-            cell_crlf=pairs > record_pairs,
-            cell_cr=returns > pairs,
-        )
 
     def _look_closely(self, chunk: bytes) -> ChunkFacts | None:
         """Look at each record of a chunk that the fast way did not pass."""
@@ -217,7 +169,7 @@ class RecordChecker:
             place = end
         if len(self.faults) == before:
             # Good records, only so long that the fast way declined.
-            return self._shape(chunk)
+            return self.count(chunk)
         # A stray quote makes inside and outside change places, and the chunks that follow were cut by that; after a
         # record without an end nothing follows.
         self.lost = self._misquoted or len(chunk) > OVERLONG_BYTES
@@ -254,6 +206,20 @@ class RecordChecker:
     def _fault(self, kind: FaultKind, line: int, row: int, message: str, offset: int | None = None) -> None:
         if len(self.faults) < FAULTS_KEPT:
             self.faults.append(RecordFault(kind=kind, line=line, row=row, message=message, offset=offset))
+
+
+def _facts_with_cells(rows: int, inside: bytes) -> ChunkFacts:
+    """Return the facts of good rows, given what stands inside their quoted cells."""
+    newlines = inside.count(b"\n") if b"\n" in inside else 0
+    returns = inside.count(b"\r") if b"\r" in inside else 0
+    pairs = inside.count(b"\r\n") if returns else 0
+    return ChunkFacts(
+        rows=rows,
+        newlines=rows + newlines,
+        cell_lf=newlines > pairs,
+        cell_crlf=pairs > 0,
+        cell_cr=returns > pairs,
+    )
 
 
 def _quoting_text(chunk: bytes, place: int) -> str:

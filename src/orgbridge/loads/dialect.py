@@ -26,7 +26,7 @@ from orgbridge.loads.errors import (
     UnsupportedEncoding,
     UnsupportedLineEnding,
 )
-from orgbridge.loads.records import outside_quotes, parse_chunk, record_end, split_chunk
+from orgbridge.loads.records import cut_at_record, outside_quotes, parse_chunk, split_chunk
 from orgbridge.wire.bulk import DELIMITER_NAMES, ColumnDelimiter, LineEnding
 from orgbridge.wire.limits import INGEST_HEADER_CHARS, INGEST_RECORD_FIELDS
 
@@ -182,6 +182,8 @@ def read_header(head: bytes, encoding: Encoding, *, delimiter: str | None = None
     found = _delimiter(head, record, delimiter)
     _check_quoting(text, found)
     names = tuple(next(iter(parse_chunk(text, found)), ()))
+    if not names:
+        raise BlankHeaderName("The first line is blank where the header should be.")
     check_names(names)
     dialect = Dialect(delimiter=found, line_ending=ending, encoding=encoding.name, has_bom=encoding.has_bom)
     return Header(names=names, record=record, dialect=dialect)
@@ -245,7 +247,7 @@ def _is_regular(head: bytes, record: bytes, char: str) -> bool:
     """Tell whether all whole records of the head have as many of a character outside quotes as the header."""
     mark = char.encode()
     wanted = outside_quotes(record).count(mark)
-    return all(outside_quotes(line).count(mark) == wanted for line in split_chunk(head[: record_end(head)]))
+    return all(outside_quotes(line).count(mark) == wanted for line in split_chunk(head[: cut_at_record(head)[0]]))
 
 
 def _check_quoting(text: str, delimiter: str) -> None:

@@ -304,8 +304,6 @@ class _ResultFile:
         Raises:
             UnreadableResults: A row does not have as many cells as the header, or is not CSV.
         """
-        if not self.columns:
-            return
         number = 0
         for chunk in itertools.chain((self._first,), self._chunks):
             for cells in self._parsed(self._decoded(chunk)):

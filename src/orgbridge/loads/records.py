@@ -42,24 +42,32 @@ def reblock(blocks: Iterable[bytes], size: int = CHUNK_BYTES) -> Iterator[bytes]
         yield b"".join(held)
 
 
-def record_end(data: bytes) -> int:
-    """Return where the last whole record of `data` ends, 0 if there is none.
+def cut_at_record(data: bytes) -> tuple[int, list[bytes] | None]:
+    """Return where the last whole record of `data` ends (0 if there is none), and the segments before that place.
+
+    Segments are what stands between quotes: outside, inside, outside and so on; None when there are no quotes. Taking
+    them apart is the dear step of all checks, so whoever cuts hands them on.
 
     Args:
         data: Bytes that begin at the beginning of a record.
     """
-    end = data.rfind(b"\n") + 1
-    if not end:
-        return 0
-    odd = data.count(b'"', 0, end) & 1
-    while odd:
-        # This newline lies inside a quoted cell: go back before the quote that opened it.
-        quote = data.rfind(b'"', 0, end)
-        end = data.rfind(b"\n", 0, quote) + 1
-        odd ^= data.count(b'"', end, quote + 1) & 1
-        if not end:
-            return 0
-    return end
+    if b'"' not in data:
+        return data.rfind(b"\n") + 1, None
+    segments = data.split(b'"')
+    end = len(data)
+    if not len(segments) & 1:
+        # The data ends inside a quoted cell.
+        end -= len(segments.pop()) + 1
+    while True:
+        last = segments.pop()
+        kept = last.rfind(b"\n") + 1
+        end -= len(last) - kept
+        if kept:
+            segments.append(last[:kept])
+            return end, segments
+        if not segments:
+            return 0, None
+        end -= len(segments.pop()) + 2
 
 
 def record_chunks(
@@ -70,18 +78,25 @@ def record_chunks(
     The last chunk is as it is: it may lack a final newline, or end inside a quoted cell. So is a chunk whose first
     record has no end within `overlong` bytes; nothing is read after it.
     """
+    return (chunk for chunk, _ in segmented_chunks(blocks, size=size, overlong=overlong))
+
+
+def segmented_chunks(
+    blocks: Iterable[bytes], *, size: int = CHUNK_BYTES, overlong: int = OVERLONG_BYTES
+) -> Iterator[tuple[bytes, list[bytes] | None]]:
+    """Yield what `record_chunks` yields, with the segments of each chunk where they are known."""
     carry = b""
     for block in reblock(blocks, size):
         data = carry + block if carry else block
-        end = record_end(data)
+        end, segments = cut_at_record(data)
         carry = data[end:]
         if end:
-            yield data[:end] if carry else data
+            yield data[:end] if carry else data, segments
         elif len(carry) > overlong:
-            yield carry
+            yield carry, None
             return
     if carry:
-        yield carry
+        yield carry, None
 
 
 def split_chunk(chunk: bytes) -> list[bytes]:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from orgbridge.loads.checks import ChunkFacts, RecordChecker
 from orgbridge.loads.dialect import Dialect
 from orgbridge.loads.errors import FaultKind, FaultyRecords, HeaderOnly, RecordFault
-from orgbridge.loads.records import record_chunks, split_chunk
+from orgbridge.loads.records import OVERLONG_BYTES, segmented_chunks, split_chunk
 from orgbridge.wire.bulk import LineEnding
 
 
@@ -71,7 +71,7 @@ class Part:
 SplitEvent = PartStart | bytes | Part
 
 
-_Count = Callable[[bytes, int], ChunkFacts]
+_Count = Callable[[bytes], ChunkFacts | None]
 
 
 class _OpenPart:
@@ -97,12 +97,12 @@ class _OpenPart:
         free_rows, free_bytes = max_rows - self.facts.rows, max_bytes - self.upload_bytes
         if rows <= free_rows and len(chunk) + rows * self.growth <= free_bytes:
             return len(chunk), rows
+        records = split_chunk(chunk)
         taken = count = 0
-        for record in split_chunk(chunk):
-            free_bytes -= len(record) + self.growth
-            if count == free_rows or free_bytes < 0:
-                break
-            taken += len(record)
+        # Not all of them fit, so the end of the list is never reached.
+        while count < free_rows and (size := len(records[count])) + self.growth <= free_bytes:
+            free_bytes -= size + self.growth
+            taken += size
             count += 1
         return taken, count
 
@@ -168,7 +168,7 @@ class _Cutter:
             taken, taken_rows = self.part.fitting(rest, rows, max_rows=self.max_rows, max_bytes=self.max_bytes)
             if taken:
                 piece = rest[:taken]
-                piece_facts = facts if taken == len(chunk) else self.count(piece, taken_rows)
+                piece_facts = facts if taken == len(chunk) else self.count(piece) or facts
                 self.part.add(piece, piece_facts)
                 yield piece
                 row += taken_rows
@@ -234,9 +234,13 @@ def split_records(
         line_is_row=line_count is LineCount.RECORD,
     )
     cutter = _Cutter(dialect.line_ending, len(header_record), max_rows, max_bytes, checker.count)
-    for chunk in _terminated(record_chunks(blocks), dialect.line_ending.chars.encode()):
+    newline = dialect.line_ending.chars.encode()
+    for chunk, segments in segmented_chunks(blocks):
+        if not chunk.endswith(b"\n") and len(chunk) <= OVERLONG_BYTES:
+            # The last record of the input lacks its newline; the chunk's segments are not known.
+            chunk += newline
         row, line = checker.row, checker.line
-        facts = checker.check(chunk)
+        facts = checker.check(chunk, segments)
         if checker.is_full:
             break
         if facts is not None and not checker.faults:
@@ -246,12 +250,6 @@ def split_records(
     if cutter.part is None:
         raise HeaderOnly
     yield cutter.part.close()
-
-
-def _terminated(chunks: Iterable[bytes], newline: bytes) -> Iterator[bytes]:
-    """Yield the chunks, the last with a newline if it lacks one."""
-    for chunk in chunks:
-        yield chunk if chunk.endswith(b"\n") else chunk + newline
 
 
 def upload_body(records: Iterable[bytes], part: Part, *, header_record: bytes) -> Iterator[bytes]:
