@@ -1,0 +1,1 @@
+"""Tests; what each kind proves stands in its folder."""

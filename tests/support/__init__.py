@@ -1,0 +1,1 @@
+"""Real parts and doubles that tests share."""

@@ -1,0 +1,1 @@
+"""Without I/O, mirrors src."""
