@@ -96,10 +96,14 @@ async def test_a_load_comes_back_as_it_was_written(database: Database) -> None:
 
 async def test_nothing_is_kept_of_a_unit_that_raises(database: Database) -> None:
     """A block that raises leaves no trace; the error is its own."""
-    with pytest.raises(ZeroDivisionError):
+
+    async def broken() -> None:
         async with database.unit() as unit:
             await unit.loads.add(_load())
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await broken()
     async with database.unit() as unit:
         assert await unit.loads.get("load_0001") is None
 

@@ -91,7 +91,10 @@ class Bench:
     def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
         self._logs += 1
         log = self.folder / f"{self._logs:02d}-{module.rsplit('.', 1)[-1]}.log"
-        environment = {**os.environ, "PYTHONPATH": f"{_ROOT / 'src'}:{_ROOT}"}
+        environment = {
+            **os.environ,  # noqa: TID251 - handed on, not read
+            "PYTHONPATH": f"{_ROOT / 'src'}:{_ROOT}",
+        }
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],

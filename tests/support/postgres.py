@@ -24,7 +24,7 @@ import psycopg
 
 def find_binaries() -> Path:
     """Return the folder that holds `initdb` and `pg_ctl`, newest version first."""
-    if named := os.environ.get("TEST_PG_BIN"):
+    if named := os.environ.get("TEST_PG_BIN"):  # noqa: TID251 - a setting of the tests, not of the service
         return Path(named)
     installed = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     for found in sorted(installed, key=lambda path: int(path.parts[-3]), reverse=True):
@@ -77,7 +77,7 @@ def running_postgres() -> Iterator[Server]:
     base = Path(tempfile.mkdtemp(prefix="orgbridge-pg-"))
     if who:
         os.chown(base, who["user"], who["group"])
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(base)}
+    environment = {"PATH": os.defpath, "LC_ALL": "C", "HOME": str(base)}
 
     def run(program: str, *arguments: str) -> None:
         subprocess.run(

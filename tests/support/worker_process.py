@@ -25,6 +25,11 @@ from orgbridge.store.database import Database
 from orgbridge.store.files import LocalFiles
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 async def work(store: str, folder: str, salesforce: str, options: dict[str, str]) -> None:
     """Run the worker until SIGTERM."""
     clock = SystemClock()
@@ -51,18 +56,18 @@ async def work(store: str, folder: str, salesforce: str, options: dict[str, str]
         Orgs([org], clock),
         clock,
         stop,
-        ready=lambda: print("ready", flush=True),
+        ready=lambda: _say("ready"),
     )
 
 
 if __name__ == "__main__":
     configure_logs(LogConfig(json=False))
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    arguments = sys.argv[1:4]
-    named = dict(argument.split("=", 1) for argument in sys.argv[4:])
+    store, folder, salesforce, *others = sys.argv[1:]
+    named = dict(other.split("=", 1) for other in others)
     try:
-        asyncio.run(work(*arguments, named))
+        asyncio.run(work(store, folder, salesforce, named))
     except EngineError as refused:
-        print(refused.code, flush=True)
+        _say(refused.code)
         os._exit(3)
     os._exit(0)

@@ -1,0 +1,146 @@
+"""What may pass is waited for, for as long as was said and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from orgbridge.client.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    InvalidRequest,
+    MalformedReply,
+    NotFound,
+    SalesforceFault,
+    ServerFault,
+    ServerUnavailable,
+    SignInUnavailable,
+)
+from orgbridge.engine.config import WorkerConfig
+from orgbridge.engine.errors import StepRefused
+from orgbridge.engine.faults import Fault, fault_of, nothing_sent, transient
+from orgbridge.engine.patience import Patience
+from orgbridge.store.errors import StoreUnavailable
+
+
+class _Clock:
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.pauses: list[float] = []
+
+    def now(self) -> datetime:
+        """Return the same instant always."""
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+    def monotonic(self) -> float:
+        """Return the seconds slept so far."""
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the seconds pass at once."""
+        self.pauses.append(seconds)
+        self.seconds += seconds
+        await asyncio.sleep(0)
+
+
+_CONFIG = WorkerConfig(patience_seconds=10, pause_seconds=1, longest_pause_seconds=4)
+_AWAY = ConnectionFailed("refused", sent=False)
+
+
+class _Failing:
+    """An operation that fails so many times."""
+
+    def __init__(self, times: int, error: Exception = _AWAY) -> None:
+        self._times = times
+        self._error = error
+
+    async def __call__(self) -> str:
+        if self._times:
+            self._times -= 1
+            raise self._error
+        return "done"
+
+
+async def test_a_passing_error_is_waited_out_with_growing_pauses() -> None:
+    """Pauses double up to the longest."""
+    clock = _Clock()
+    assert await Patience(_CONFIG, clock).until_done(_Failing(3)) == "done"
+    assert clock.pauses == [1, 2, 4]
+
+
+async def test_patience_ends_in_the_error_itself() -> None:
+    """Once the time is up the last error comes out, and not a second later than was said."""
+    clock = _Clock()
+    with pytest.raises(ConnectionFailed):
+        await Patience(_CONFIG, clock).until_done(_Failing(100))
+    assert 5 <= clock.seconds <= _CONFIG.patience_seconds
+
+
+async def test_an_error_that_cannot_pass_is_not_waited_for() -> None:
+    """It comes out at once."""
+    clock = _Clock()
+    with pytest.raises(ZeroDivisionError):
+        await Patience(_CONFIG, clock).until_done(_Failing(1, ZeroDivisionError()))
+    assert clock.pauses == []
+
+
+async def test_success_renews_patience() -> None:
+    """Short outages that follow one another do not add up."""
+    clock = _Clock()
+    patience = Patience(_CONFIG, clock)
+    for _ in range(5):
+        await patience.until_done(_Failing(2))
+    assert clock.pauses == [1, 2] * 5
+
+
+def _answer(
+    kind: type[InvalidRequest | NotFound | ServerFault | ServerUnavailable], status: int, code: str
+) -> Exception:
+    return kind(status=status, faults=[SalesforceFault(error_code=code, message="said")], method="GET", path="/x")
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (_AWAY, True),
+        (_answer(ServerUnavailable, 503, "SERVER_UNAVAILABLE"), True),
+        (_answer(ServerFault, 500, "UNKNOWN_EXCEPTION"), True),
+        (_answer(InvalidRequest, 400, "INVALID_FIELD"), False),
+        (_answer(NotFound, 404, "NOT_FOUND"), False),
+        (MalformedReply("an edge page"), True),
+        (SignInUnavailable(cause="down", remedy="wait"), True),
+        (AuthenticationFailed(cause="bad secret", remedy="mend it"), False),
+        (StoreUnavailable(), True),
+        (OSError(28, "No space left on device"), True),
+        (ValueError("a bug"), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_passes_by_itself_is_told_from_what_does_not(error: Exception, passes: bool) -> None:
+    """Outages pass; refusals and bugs do not."""
+    assert transient(error) is passes
+
+
+def test_only_an_unsent_request_is_certain_to_have_had_no_effect() -> None:
+    """Nothing else may be taken for certain."""
+    assert nothing_sent(_AWAY)
+    assert not nothing_sent(ConnectionFailed("reset", sent=True))
+    assert not nothing_sent(_answer(ServerUnavailable, 503, "SERVER_UNAVAILABLE"))
+
+
+def test_a_fault_survives_the_step_log() -> None:
+    """What was said before a crash is said after it, in Salesforce's own code and words."""
+    fault = fault_of(_answer(InvalidRequest, 400, "INVALID_FIELD"))
+    assert (fault.code, fault.message) == ("INVALID_FIELD", "said")
+    kept = Fault(code="load.x", message="m", details=({"line": 3},))
+    assert Fault.from_json(kept.to_json()) == kept
+    assert StepRefused(kept).fault == kept
+
+
+def test_a_bugs_text_stays_in_the_log() -> None:
+    """The caller learns that something broke inside, not what it held."""
+    assert "hunter2" not in fault_of(ValueError("hunter2")).message
