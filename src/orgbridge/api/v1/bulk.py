@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from orgbridge.api.replies import accepts, body_of, json_reply, stream_reply
+from orgbridge.api.replies import CSVResponse, accepts, body_of, json_reply, stream_reply
 from orgbridge.api.security import BulkReader, BulkWriter, services_of
 from orgbridge.api.uploads import Upload, whole_body
 from orgbridge.api.v1.schemas.bulk import (
@@ -251,6 +251,7 @@ async def job_status(
 
 @router.get(
     "/job/{job_id}/results/{kind}",
+    response_class=CSVResponse,
     responses={
         **problems(400, 404, 409, 429, 502),
         200: {
