@@ -24,12 +24,13 @@ _GROUPS = (
 )
 _HEAD = """# Settings
 
-Every setting, as the process reads it from its environment. A value comes from, the first that has it: an argument of the
-command, the environment, the file that `NAME_FILE` names, the `.env` file, the folder `ORGBRIDGE_SECRETS_DIR` (one file per
-setting). An empty value counts as not set. A wrong or missing setting stops the start with one line per fault.
+Every setting, as the process reads it from its environment. A value comes from the first of these that has it: an
+argument of the command, the environment, the file that `NAME_FILE` names, the `.env` file, the folder
+`ORGBRIDGE_SECRETS_DIR` (one file per setting). An empty value counts as not set. A wrong or missing setting stops the
+start with one line per fault.
 
-The sign-in flow is `SALESFORCE_AUTH_FLOW`; when it is empty: `jwt_bearer` if `ORGBRIDGE_SALESFORCE_JWT_KEY_PATH` is set,
-`refresh_token` if `ORGBRIDGE_SALESFORCE_REFRESH_TOKEN` is, `password` if a user name or password is, else
+The sign-in flow is `SALESFORCE_AUTH_FLOW`; when it is empty: `jwt_bearer` if `ORGBRIDGE_SALESFORCE_JWT_KEY_PATH` is
+set, `refresh_token` if `ORGBRIDGE_SALESFORCE_REFRESH_TOKEN` is, `password` if a user name or password is, else
 `client_credentials`. `SFCC_*` fill in for missing `SALESFORCE_*`.
 """
 _EXAMPLE_HEAD = """# Every setting of Orgbridge. Copy to .env and fill in; docs/reference/settings.md says more.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from orgbridge.api.replies import accepts, json_reply
 from orgbridge.api.security import Administrator, caller_or_none, services_of
@@ -49,6 +49,7 @@ async def ready(request: Request) -> Response:
 
 @root.get(
     "/metrics",
+    response_class=PlainTextResponse,
     responses={
         **problems(),
         200: {

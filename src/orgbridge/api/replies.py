@@ -12,6 +12,12 @@ from orgbridge.kit.json import JSON, dumps
 from orgbridge.services.errors import UploadBroken
 
 
+class CSVResponse(Response):
+    """Says in the API documents that a route answers with CSV."""
+
+    media_type = "text/csv"
+
+
 def json_reply(value: JSON, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON reply."""
     return Response(dumps(value), status_code=status, media_type="application/json", headers=dict(headers or {}))

@@ -9,6 +9,7 @@ from orgbridge.services.health import HealthService
 from orgbridge.services.identity import IdentityService
 from orgbridge.services.jobs import JobService
 from orgbridge.services.loads import LoadService
+from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.telemetry import Telemetry
@@ -22,6 +23,8 @@ class Services:
     records: RecordService
     #: Lists of records in one call.
     batches: BatchService
+    #: Small files of the input folder, answered at once.
+    local_batches: LocalBatchService
     #: SOQL by pages.
     queries: QueryService
     #: Taking in loads and bulk queries.

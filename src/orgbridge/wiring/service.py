@@ -24,6 +24,7 @@ from orgbridge.services.identity import IdentityService, TokenConfig
 from orgbridge.services.jobs import JobService
 from orgbridge.services.keys import KeyConfig, KeyRing, load_key_ring
 from orgbridge.services.loads import IntakeConfig, LoadService
+from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.telemetry import Telemetry
@@ -114,9 +115,11 @@ def build_services(settings: Settings, house: House) -> Services:
     """
     database, files, orgs, clock = house.database, house.files, house.orgs, house.clock
     intake = IntakeConfig(input_folder=settings.data_path_input, part_rows=settings.orgbridge_part_rows)
+    records, batches = RecordService(orgs), BatchService(orgs, clock)
     return Services(
-        records=RecordService(orgs),
-        batches=BatchService(orgs, clock),
+        records=records,
+        batches=batches,
+        local_batches=LocalBatchService(batches, records, settings.data_path_input),
         queries=QueryService(orgs),
         loads=LoadService(database, files, orgs, clock, intake),
         jobs=JobService(database, files, orgs),

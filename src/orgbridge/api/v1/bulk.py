@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from orgbridge.api.replies import accepts, body_of, json_reply, stream_reply
+from orgbridge.api.replies import CSVResponse, accepts, body_of, json_reply, stream_reply
 from orgbridge.api.security import BulkReader, BulkWriter, services_of
 from orgbridge.api.uploads import Upload, whole_body
+from orgbridge.api.v1.outcomes import accepted, batch_reply
 from orgbridge.api.v1.schemas.bulk import (
     DirectPayload,
     JobAccepted,
@@ -21,12 +22,12 @@ from orgbridge.api.v1.schemas.bulk import (
     QuerySubmit,
 )
 from orgbridge.api.v1.schemas.problems import problems
-from orgbridge.api.v1.schemas.records import FieldName, ObjectName
+from orgbridge.api.v1.schemas.records import BatchReply, FieldName, ObjectName
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.json import JSON
 from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.jobs import JobFilter, JobStatus, ResultForm
-from orgbridge.services.loads import Accepted, LoadRequest
+from orgbridge.services.loads import LoadRequest
 
 router = APIRouter(prefix="/bulk", tags=["bulk"])
 #: Bytes of a refused upload that are still read, so that the caller gets to see the refusal.
@@ -164,20 +165,24 @@ async def dml_raw_upload(
     "/local-file-process",
     status_code=202,
     response_model=JobAccepted,
-    responses=problems(400, 404, 413, 429, 502),
+    responses={
+        **problems(400, 404, 413, 429, 502),
+        200: {"description": "Sent by collections: one result per record", "model": BatchReply},
+    },
     summary="Load a file of the input folder",
 )
 async def local_file_process(request: Request, body: LocalFileRequest, caller: BulkWriter) -> Response:
     """Take in a file that lies inside DATA_PATH_INPUT once every symlink is followed."""
-    if not body.use_bulk_api:
-        raise InvalidRequest("A file is always loaded in bulk here: leave use_bulk_api out, or set it to true.")
     load = LoadRequest(
         object_name=body.object_name,
         operation=body.operation_type,
         external_id_field=body.external_id_field,
         original_name=body.file_path.rsplit("/", 1)[-1],
     )
-    return accepted(request, await services_of(request).loads.submit_local(load, body.file_path, caller))
+    services = services_of(request)
+    if not body.use_bulk_api:
+        return batch_reply(await services.local_batches.run(load, body.file_path))
+    return accepted(request, await services.loads.submit_local(load, body.file_path, caller))
 
 
 @router.post(
@@ -251,6 +256,7 @@ async def job_status(
 
 @router.get(
     "/job/{job_id}/results/{kind}",
+    response_class=CSVResponse,
     responses={
         **problems(400, 404, 409, 429, 502),
         200: {
@@ -313,25 +319,6 @@ async def job_receipt(request: Request, caller: BulkReader, job_id: JobId) -> Re
 async def job_abort(request: Request, caller: BulkWriter, job_id: JobId) -> Response:
     """Ask a worker to stop the job. Rows already sent keep their outcome; an ended job stays as it is."""
     return json_reply(_status_json(request, await services_of(request).jobs.abort(job_id)), status=202)
-
-
-def accepted(request: Request, load: Accepted) -> Response:
-    """Return the reply for a load that was taken in."""
-    status_url = str(request.app.url_path_for("job_status", job_id=load.job_id))
-    return json_reply(
-        {
-            "success": True,
-            "message": "The query was accepted." if load.is_query else "The load was accepted.",
-            "job_id": load.job_id,
-            "results": None,
-            "status_url": status_url,
-            "receipt_url": str(request.app.url_path_for("job_receipt", job_id=load.job_id)),
-            "results_url": str(request.app.url_path_for("job_results", job_id=load.job_id, kind="all")),
-            "input": load.input,
-        },
-        status=202,
-        headers={"Location": status_url},
-    )
 
 
 def _status_json(request: Request, status: JobStatus) -> dict[str, JSON]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from orgbridge.api.replies import json_reply
 from orgbridge.api.security import RecordsReader, RecordsWriter, services_of
-from orgbridge.api.v1.bulk import accepted
+from orgbridge.api.v1.outcomes import accepted, batch_reply
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.api.v1.schemas.records import (
     BatchReply,
@@ -23,8 +23,7 @@ from orgbridge.api.v1.schemas.records import (
     RecordUpsert,
 )
 from orgbridge.kit.json import JSON, dumps
-from orgbridge.services.batches import BatchOutcome, takes_bulk
-from orgbridge.services.errors import fault_json
+from orgbridge.services.batches import takes_bulk
 from orgbridge.services.loads import LoadRequest
 from orgbridge.services.records import RecordOutcome
 
@@ -171,29 +170,6 @@ async def describe(
 ) -> Response:
     """Return Salesforce's describe of an object; asked for again only when it changed."""
     return _cached(await services_of(request).records.describe(object_name), if_none_match)
-
-
-def batch_reply(done: BatchOutcome) -> Response:
-    """Return the reply of a batch."""
-    total = len(done.results)
-    return json_reply(
-        {
-            "success": done.failed == 0,
-            "message": f"{done.succeeded} of {total} records succeeded.",
-            "job_id": None,
-            "results": [
-                {
-                    "success": result.success,
-                    "id": result.id,
-                    "created": result.created,
-                    "errors": [fault_json(fault) for fault in result.errors],
-                }
-                for result in done.results
-            ],
-            "records_succeeded": done.succeeded,
-            "records_failed": done.failed,
-        }
-    )
 
 
 def _reply(done: RecordOutcome, message: str, *, status: int = 200, created: bool | None = None) -> Response:

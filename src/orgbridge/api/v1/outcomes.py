@@ -1,0 +1,53 @@
+"""Replies that records and bulk share: a batch's results, and a load that was taken in."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from starlette.responses import Response
+
+from orgbridge.api.replies import json_reply
+from orgbridge.services.batches import BatchOutcome
+from orgbridge.services.errors import fault_json
+from orgbridge.services.loads import Accepted
+
+
+def batch_reply(done: BatchOutcome) -> Response:
+    """Return the reply of a batch."""
+    total = len(done.results)
+    return json_reply(
+        {
+            "success": done.failed == 0,
+            "message": f"{done.succeeded} of {total} records succeeded.",
+            "job_id": None,
+            "results": [
+                {
+                    "success": result.success,
+                    "id": result.id,
+                    "created": result.created,
+                    "errors": [fault_json(fault) for fault in result.errors],
+                }
+                for result in done.results
+            ],
+            "records_succeeded": done.succeeded,
+            "records_failed": done.failed,
+        }
+    )
+
+
+def accepted(request: Request, load: Accepted) -> Response:
+    """Return the reply for a load that was taken in."""
+    status_url = str(request.app.url_path_for("job_status", job_id=load.job_id))
+    return json_reply(
+        {
+            "success": True,
+            "message": "The query was accepted." if load.is_query else "The load was accepted.",
+            "job_id": load.job_id,
+            "results": None,
+            "status_url": status_url,
+            "receipt_url": str(request.app.url_path_for("job_receipt", job_id=load.job_id)),
+            "results_url": str(request.app.url_path_for("job_results", job_id=load.job_id, kind="all")),
+            "input": load.input,
+        },
+        status=202,
+        headers={"Location": status_url},
+    )

@@ -1,0 +1,120 @@
+"""A small file of the input folder, sent by sObject Collections instead of the Bulk API, answered at once."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orgbridge.loads.header import check_header
+from orgbridge.loads.inputs import CSVSource, open_input
+from orgbridge.services.batches import AUTO_COLLECTION_RECORDS, BatchOutcome, BatchService
+from orgbridge.services.errors import ColumnsRefused, InvalidRequest
+from orgbridge.services.loads import LoadRequest, open_inside
+from orgbridge.services.names import check_operation, check_upsert_field
+from orgbridge.services.records import RecordService
+from orgbridge.services.streams import csv_rows
+from orgbridge.wire.bulk import NULL_CELL
+from orgbridge.wire.fieldtypes import DECIMAL_TYPES, FieldType
+
+#: Bytes of a file that is answered at once; it is held in memory.
+_FILE_BYTES = 8 * 1024 * 1024
+_TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
+
+
+class LocalBatchService:
+    """Batches from files of the input folder."""
+
+    def __init__(self, batches: BatchService, records: RecordService, input_folder: Path) -> None:
+        self._batches = batches
+        self._records = records
+        self._input_folder = input_folder
+
+    async def run(self, request: LoadRequest, file_path: str) -> BatchOutcome:
+        """Send a file's records, 200 a call, and return what became of each in the order of the file.
+
+        Args:
+            request: Object, operation, key, and how the file is read.
+            file_path: Relative to the input folder, or absolute inside of it.
+
+        Raises:
+            PathRefused: The path leads outside of the input folder; nothing was read.
+            FileNotFound: There is no such file; nothing was read.
+            InvalidRequest: The file is too large to be answered at once, or ragged; nothing was sent.
+            InputError: The file is empty or has no usable header; nothing was sent.
+            ColumnsRefused: Columns do not fit the object and the operation; nothing was sent.
+            ClientError: Salesforce could not be asked, or every call failed in the same way.
+        """
+        operation = check_operation(request.operation)
+        key = check_upsert_field(operation, request.external_id_field)
+        describe = await self._records.describe(request.object_name)
+        source = await asyncio.to_thread(self._open, request, file_path)
+        faults = check_header(source.header, operation=operation, external_id_field=key, describe=describe)
+        if faults:
+            raise ColumnsRefused(str(faults[0]["message"]), details=faults)
+        records = await asyncio.to_thread(_records, source, describe)
+        return await self._batches.run(request.object_name, request.operation, records, external_id_field=key)
+
+    def _open(self, request: LoadRequest, file_path: str) -> CSVSource:
+        with open_inside(self._input_folder, file_path) as file:
+            data = file.read(_FILE_BYTES + 1)
+        if len(data) > _FILE_BYTES:
+            raise InvalidRequest(f"The file has more than {_FILE_BYTES} bytes: set use_bulk_api to true.")
+
+        def blocks() -> Iterator[bytes]:
+            return iter([data])
+
+        return open_input(
+            blocks,
+            name=request.original_name,
+            content_type=request.content_type,
+            encoding=request.encoding,
+            delimiter=request.delimiter,
+            open_file=lambda: io.BytesIO(data),
+        )
+
+
+def _records(source: CSVSource, describe: Mapping[str, Any]) -> list[dict[str, Any]]:
+    types = {str(field["name"]).lower(): str(field.get("type", "")) for field in describe.get("fields", [])}
+    rows = csv_rows(source.blocks(), source.dialect.delimiter)
+    next(rows, None)
+    records = []
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(source.header):
+            message = f"Record {number} has {len(row)} cells, the header {len(source.header)}."
+            raise InvalidRequest(message, details=[{"row": number, "message": message}])
+        if number > AUTO_COLLECTION_RECORDS:
+            raise InvalidRequest(f"The file has more than {AUTO_COLLECTION_RECORDS} records: set use_bulk_api to true.")
+        records.append(_record(source.header, row, types))
+    return records
+
+
+def _record(header: tuple[str, ...], row: list[str], types: Mapping[str, str]) -> dict[str, Any]:
+    record: dict[str, Any] = {}
+    for column, cell in zip(header, row, strict=True):
+        if cell == "":
+            continue
+        relation, _, field = column.rpartition(".")
+        value = None if cell == NULL_CELL else _typed(cell, "" if relation else types.get(column.lower(), ""))
+        if relation:
+            record.setdefault(relation, {})[field] = value
+        else:
+            record[column] = value
+    return record
+
+
+def _typed(cell: str, kind: str) -> Any:
+    """Return the cell as JSON has it; a cell that is not of its type stays text, for Salesforce to refuse."""
+    if kind == FieldType.BOOLEAN:
+        word = cell.strip().lower()
+        return True if word in _TRUE else False if word in _FALSE else cell
+    try:
+        if kind == FieldType.INT:
+            return int(cell)
+        if kind in DECIMAL_TYPES:
+            return float(cell)
+    except ValueError:
+        return cell
+    return cell

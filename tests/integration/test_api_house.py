@@ -1,0 +1,472 @@
+"""The API over a whole house: service, worker and emulated org in one process, everything real."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import stat
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+
+from tests.integration.test_api_contract import check_problem
+from tests.support.local_house import LocalHouse, house
+
+__all__ = ["house"]
+
+DIRTY = (
+    b"\xef\xbb\xbfName;External_Id__c;Description\r\n"
+    b'N\xc3\xa4me 1;dirty-1;"two\r\nlines; and a ""quote"""\r\n'
+    b";dirty-2;no name\r\n"
+    b"Name 3;dirty-3;\r\n"
+)
+
+
+def _upload(house: LocalHouse, data: bytes, name: str = "in.csv", **params: str) -> httpx2.Response:
+    query = {"object_name": "Account", "operation_type": "insert", **params}
+    with house.client() as client:
+        return client.post("/bulk/dml-file-upload", params=query, files={"file": (name, data)})
+
+
+def _kept(house: LocalHouse) -> set[str]:
+    folder = house.folder / "files" / "loads"
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+def test_a_record_lives_its_whole_life(house: LocalHouse) -> None:
+    """Create, read, update, read by external id, delete; then it is gone with a 404."""
+    with house.client() as client:
+        made = client.post(
+            "/records/create", json={"object_name": "Account", "data": {"Name": "Life", "External_Id__c": "life-1"}}
+        )
+        assert made.status_code == 201
+        record_id = made.json()["record_id"]
+        assert set(made.json()) == {"success", "message", "record_id", "data", "errors"}
+        changed = client.patch(
+            "/records/update",
+            json={"object_name": "Account", "record_id": record_id[:15], "data": {"Industry": "Technology"}},
+        )
+        assert changed.json()["record_id"] == record_id
+        read = client.get(f"/records/Account/{record_id}", params={"fields": "Name,Industry"}).json()["data"]
+        assert (read["Name"], read["Industry"]) == ("Life", "Technology")
+        by_key = client.get("/records/Account/life-1", params={"external_id_field": "External_Id__c"})
+        assert by_key.json()["record_id"] == record_id
+        assert client.delete(f"/records/Account/{record_id}").json()["success"] is True
+        body = check_problem(client.get(f"/records/Account/{record_id}"), 404, "salesforce.record_deleted")
+        assert body["upstream"][0]["errorCode"] == "ENTITY_IS_DELETED"
+
+
+def test_an_upsert_says_whether_it_created(house: LocalHouse) -> None:
+    """The first upsert of a key creates, the second updates the same record."""
+    body = {
+        "object_name": "Contact",
+        "external_id_field": "External_Id__c",
+        "record_id": "legacy-contact-123",
+        "data": {"LastName": "Smith", "Email": "smith@example.com"},
+    }
+    with house.client() as client:
+        first, second = (client.post("/records/upsert", json=body).json() for _ in range(2))
+    assert (first["created"], second["created"]) == (True, False)
+    assert first["record_id"] == second["record_id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/records/Account/..%2f..%2flimits", None),
+        ("GET", "/records/Acc%2fount/001Ob0000000001IAA", None),
+        ("DELETE", "/records/Account/001Ob0000000001IAA%3Fx", None),
+        ("POST", "/records/create", {"object_name": "Account/../Lead", "data": {"Name": "x"}}),
+        ("PATCH", "/records/update", {"object_name": "Account", "record_id": "../../limits", "data": {"Name": "x"}}),
+        ("GET", "/records/Account/001Ob0000000001IAA?fields=Name%26x=1", None),
+        ("GET", "/query/next/Li4vLi4vbGltaXRz", None),
+    ],
+)
+def test_nothing_gets_into_a_path(house: LocalHouse, method: str, path: str, body: Any) -> None:
+    """Words that would change the path at Salesforce are refused before anything is sent."""
+    with house.client() as client:
+        before = client.get("/limits").json()["service"]["salesforce_calls"]
+        reply = client.request(method, path, json=body)
+        after = client.get("/limits").json()["service"]["salesforce_calls"]
+    assert reply.status_code in (400, 404, 422), reply.text
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert after - before == 1
+
+
+def test_a_batch_keeps_the_order_of_its_input(house: LocalHouse) -> None:
+    """450 records go in three calls; each result stands where its record stood, failures included."""
+    records: list[dict[str, str]] = [{"LastName": f"L{n}", "Company": f"Batch {n}"} for n in range(450)]
+    for n in (0, 199, 200, 449):
+        del records[n]["LastName"]
+    with house.client() as client:
+        before = client.get("/limits").json()["service"]["salesforce_calls"]
+        body = {"object_name": "Lead", "operation_type": "create", "records": records, "use_bulk_api": False}
+        reply = client.post("/records/batch", json=body).json()
+        after = client.get("/limits").json()["service"]["salesforce_calls"]
+        assert (reply["success"], reply["records_succeeded"], reply["records_failed"]) == (False, 446, 4)
+        failed = [n for n, result in enumerate(reply["results"]) if not result["success"]]
+        assert failed == [0, 199, 200, 449]
+        assert reply["results"][0]["errors"][0]["errorCode"] == "REQUIRED_FIELD_MISSING"
+        assert after - before == 4
+        for n in (1, 201, 448):
+            found = client.get(f"/records/Lead/{reply['results'][n]['id']}", params={"fields": "Company"}).json()
+            assert found["data"]["Company"] == f"Batch {n}"
+        ids = [{"Id": result["id"]} for result in reply["results"] if result["id"]]
+        gone = client.post(
+            "/records/batch", json={"object_name": "Lead", "operation_type": "delete", "records": ids}
+        ).json()
+        assert (gone["success"], gone["records_succeeded"]) == (True, 446)
+
+
+def test_all_or_none_saves_nothing_when_one_fails(house: LocalHouse) -> None:
+    """One bad record undoes its neighbours; above one call's size the promise is refused, not broken."""
+    records = [{"Name": "AllOrNone"}, {"Industry": "Technology"}]
+    body = {"object_name": "Account", "operation_type": "insert", "records": records, "all_or_none": True}
+    with house.client() as client:
+        assert client.post("/records/batch", json=body).json()["records_succeeded"] == 0
+        found = client.get("/query", params={"q": "SELECT COUNT() FROM Account WHERE Name = 'AllOrNone'"}).json()
+        assert found["totalSize"] == 0
+        body["records"] = [{"Name": "AllOrNone"}] * 201
+        check_problem(client.post("/records/batch", json=body), 400, "request.invalid")
+
+
+def test_a_batch_for_the_bulk_api_becomes_a_load(house: LocalHouse) -> None:
+    """`use_bulk_api` true answers 202 with a job whose rows end as the records were."""
+    body = {
+        "object_name": "Account",
+        "operation_type": "create",
+        "records": [{"Name": "Bulk A", "Description": None}, {"Name": "Bulk B", "Industry": "Technology"}],
+        "use_bulk_api": True,
+    }
+    with house.client() as client:
+        reply = client.post("/records/batch", json=body)
+    assert reply.status_code == 202
+    status = house.wait(reply.json()["job_id"])
+    assert (status["state"], status["records_processed"], status["records_failed"]) == ("JobComplete", 2, 0)
+
+
+def test_a_query_pages_streams_and_refuses(house: LocalHouse) -> None:
+    """JSON by pages with a cursor, NDJSON and CSV whole, Salesforce's own words for a query it cannot run."""
+    records = [{"Name": f"Page {n}", "AccountNumber": "paged"} for n in range(450)]
+    with house.client() as client:
+        client.post("/records/batch", json={"object_name": "Account", "operation_type": "create", "records": records})
+        soql = "SELECT Name, Owner.Username FROM Account WHERE AccountNumber = 'paged' ORDER BY CreatedDate, Id"
+        page = client.get("/query", params={"q": soql}).json()
+        assert (page["totalSize"], page["done"], page["next"]) == (450, True, None)
+        lines = client.post("/query", json={"q": soql}, headers={"Accept": "application/x-ndjson"}).text.splitlines()
+        assert len(lines) == 450
+        assert set(json.loads(lines[0])) == {"Name", "Owner"}
+        table = client.post("/query", json={"q": soql}, headers={"Accept": "text/csv"}).text.splitlines()
+        assert (table[0], len(table)) == ("Name,Owner.Username", 451)
+        assert table[1].endswith(",admin@local.org")
+        body = check_problem(client.get("/query", params={"q": "SELECT Nope FROM Account"}), 400, "salesforce.invalid")
+        assert body["upstream"][0]["errorCode"] == "INVALID_FIELD"
+        csv = client.get("/query", params={"q": "SELECT COUNT(Id) n FROM Account"}, headers={"Accept": "text/csv"})
+        check_problem(csv, 400, "request.invalid")
+
+
+def test_a_large_query_goes_on_by_cursor(house: LocalHouse) -> None:
+    """More than one page is walked by `next` and the Link header until nothing is left, no record twice."""
+    rows = b"Name,AccountNumber\n" + b"".join(b"Cursor %d,cursor\n" % n for n in range(2300))
+    house.wait(_upload(house, rows).json()["job_id"])
+    seen: list[str] = []
+    with house.client() as client:
+        page = client.get("/query", params={"q": "SELECT Id FROM Account WHERE AccountNumber = 'cursor'"})
+        while True:
+            seen += [record["Id"] for record in page.json()["records"]]
+            if page.json()["next"] is None:
+                break
+            assert page.headers["link"] == f'<{page.json()["next"]}>; rel="next"'
+            page = client.get(page.json()["next"].removeprefix("/api/v1"))
+    assert (len(seen), len(set(seen))) == (2300, 2300)
+
+
+def test_describes_are_given_once(house: LocalHouse) -> None:
+    """The second caller who knows the tag gets 304; an unknown object is a 404."""
+    with house.client() as client:
+        first = client.get("/sobjects/Account/describe")
+        again = client.get("/sobjects/Account/describe", headers={"If-None-Match": first.headers["etag"]})
+        assert (first.json()["name"], again.status_code, again.content) == ("Account", 304, b"")
+        assert "Account" in {item["name"] for item in client.get("/sobjects").json()["sobjects"]}
+        check_problem(client.get("/sobjects/Nope/describe"), 404, "salesforce.not_found")
+
+
+def test_a_dirty_file_is_accounted_for_row_by_row(house: LocalHouse) -> None:
+    """BOM, CRLF, semicolons, quoted line breaks and a bad row: status, results and receipt agree and keep the bytes."""
+    reply = _upload(house, DIRTY, "dirty.csv")
+    assert reply.status_code == 202
+    assert reply.headers["location"] == reply.json()["status_url"]
+    assert reply.json()["input"]["delimiter"] == ";"
+    job_id = reply.json()["job_id"]
+    status = house.wait(job_id)
+    assert (status["records_processed"], status["records_failed"], status["operation"]) == (3, 1, "insert")
+    with house.client() as client:
+        receipt = client.get(f"/bulk/job/{job_id}/receipt").json()
+        assert receipt["balanced"] is True
+        counts = {name: receipt["rows"][name] for name in ("read", "sent", "succeeded", "failed", "unprocessed")}
+        assert counts == {"read": 3, "sent": 3, "succeeded": 2, "failed": 1, "unprocessed": 0}
+        everything = client.get(f"/bulk/job/{job_id}/results/all").content
+        assert [line.split(b";")[0] for line in everything.split(b"\r\n")[:2]] == [b"ob__line", b"2"]
+        assert b'N\xc3\xa4me 1;dirty-1;"two\r\nlines; and a ""quote"""\r\n' in everything
+        failed = client.get(f"/bulk/job/{job_id}/results/failed")
+        assert failed.headers["content-type"].startswith("text/csv")
+        assert [line.split(";")[0] for line in failed.text.splitlines()] == ["ob__line", "4"]
+        rows = [
+            json.loads(line)
+            for line in client.get(
+                f"/bulk/job/{job_id}/results/all", headers={"Accept": "application/x-ndjson"}
+            ).text.splitlines()
+        ]
+        assert [row["External_Id__c"] for row in rows] == ["dirty-1", "dirty-2", "dirty-3"]
+        assert rows[0]["Description"] == 'two\r\nlines; and a "quote"'
+        plain = client.get(f"/bulk/job/{job_id}/status").json()
+        assert (plain["results_data"], plain["raw_results_csv"]) == (None, None)
+        full = client.get(f"/bulk/job/{job_id}/status", params={"include_results_data": True}).json()
+        assert (full["raw_results_csv"].encode(), full["results_data"]) == (everything, rows)
+        assert full["truncated"] is False
+
+
+def test_a_job_is_found_by_the_id_that_salesforce_gave_it(house: LocalHouse) -> None:
+    """The `750…` id of a part leads to the load; one that is nobody's is Salesforce's 404."""
+    job_id = _upload(house, b"Name\nBy id\n").json()["job_id"]
+    part = house.wait(job_id)["parts"][0]
+    with house.client() as client:
+        for known in (part["job_id"], part["job_id"][:15]):
+            found = client.get(f"/bulk/job/{known}/status").json()
+            assert (found["job_id"], found["job_info_details"]["part"]["number"]) == (job_id, 0)
+        check_problem(client.get("/bulk/job/750000000000001AAA/status"), 404, "salesforce.not_found")
+        check_problem(client.get("/bulk/job/load_none/receipt"), 404, "load.not_found")
+
+
+@pytest.mark.parametrize("form", ["raw", "json", "ndjson", "gzip", "zip", "utf16", "tab"])
+def test_an_input_may_have_any_documented_form(house: LocalHouse, form: str) -> None:
+    """Each form carries the same two rows into the org."""
+    text = f"Name,AccountNumber\nÄ {form},form-{form}\nB {form},form-{form}\n"
+    records = [{"Name": f"{name} {form}", "AccountNumber": f"form-{form}"} for name in ("Ä", "B")]
+    match form:
+        case "raw":
+            with house.client() as client:
+                reply = client.put(
+                    "/bulk/dml-file-upload",
+                    params={"object_name": "Account", "operation_type": "insert"},
+                    content=text.encode(),
+                    headers={"Content-Type": "text/csv"},
+                )
+        case "json":
+            reply = _upload(house, json.dumps(records).encode(), "in.json")
+        case "ndjson":
+            reply = _upload(house, "\n".join(json.dumps(item) for item in records).encode(), "in.ndjson")
+        case "gzip":
+            reply = _upload(house, gzip.compress(text.encode()), "in.csv.gz")
+        case "zip":
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("in.csv", text)
+            reply = _upload(house, packed.getvalue(), "in.zip")
+        case "utf16":
+            reply = _upload(house, text.encode("utf-16"), "in.csv")
+        case _:
+            reply = _upload(house, text.replace(",", "\t").encode(), "in.tsv")
+    assert reply.status_code == 202, reply.text
+    status = house.wait(reply.json()["job_id"])
+    assert (status["state"], status["records_processed"], status["records_failed"]) == ("JobComplete", 2, 0)
+    with house.client() as client:
+        soql = f"SELECT Name FROM Account WHERE AccountNumber = 'form-{form}' ORDER BY Name"
+        found = client.get("/query", params={"q": soql}).json()["records"]
+    assert sorted(record["Name"] for record in found) == sorted(record["Name"] for record in records)
+
+
+@pytest.mark.parametrize(
+    ("data", "params", "status", "code"),
+    [
+        (b"", {}, 400, "input.empty"),
+        (b"Name,Industry\n", {}, 400, "input.header_only"),
+        (b"Name,name\nA,B\n", {}, 400, "input.duplicate_header"),
+        (b"Name,Nmae__c\nA,B\n", {}, 400, "load.columns_refused"),
+        (b"Name,CreatedDate\nA,B\n", {}, 400, "load.columns_refused"),
+        (b"Name\nA\n", {"operation_type": "update"}, 400, "load.columns_refused"),
+        (b"Name\nA\n", {"operation_type": "upsert"}, 400, "request.invalid"),
+        (
+            b"Name\nA\n",
+            {"operation_type": "upsert", "external_id_field": "External_Id__c"},
+            400,
+            "load.columns_refused",
+        ),
+        (b"Name\nA\n", {"operation_type": "insrt"}, 400, "request.invalid"),
+        (b"Name\nA\n", {"object_name": "Acount"}, 400, "request.invalid"),
+        (b"Name\nA\n", {"object_name": "A/../B"}, 422, "request.invalid"),
+        (b"Name\n" + b"x" * 600_000, {"object_name": "Account", "delimiter": "%"}, 400, "input.unknown_delimiter"),
+    ],
+)
+def test_bad_input_is_refused_at_once_and_leaves_nothing(
+    house: LocalHouse, data: bytes, params: dict[str, str], status: int, code: str
+) -> None:
+    """Each refusal has its own code, and neither a file nor a load stays behind."""
+    before = _kept(house)
+    with house.client() as client:
+        newest = client.get("/bulk/jobs", params={"limit": 1}).json()["jobs"]
+        check_problem(_upload(house, data, **params), status, code)
+        assert client.get("/bulk/jobs", params={"limit": 1}).json()["jobs"] == newest
+    assert _kept(house) == before
+
+
+def test_a_long_csv_is_refused_by_its_first_bytes(house: LocalHouse) -> None:
+    """An unknown column of a 20 MB upload is refused with the reason, which the sender gets to see."""
+    check_problem(_upload(house, b"Name,Bogus__c\n" + b"A,B\n" * 5_000_000), 400, "load.columns_refused")
+
+
+def test_form_fields_before_the_file_serve_as_parameters(house: LocalHouse) -> None:
+    """object_name and operation_type may be fields of the form."""
+    with house.client() as client:
+        reply = client.post(
+            "/bulk/dml-file-upload",
+            data={"object_name": "Account", "operation_type": "insert"},
+            files={"file": ("in.csv", b"Name\nBy form\n")},
+        )
+        assert reply.status_code == 202, reply.text
+        missing = client.post("/bulk/dml-file-upload", files={"file": ("in.csv", b"Name\nBy form\n")})
+        check_problem(missing, 400, "request.invalid")
+        check_problem(client.post("/bulk/dml-file-upload", data={"a": "b"}), 400, "request.invalid")
+
+
+def test_local_files_are_read_inside_the_input_folder_only(house: LocalHouse, tmp_path: Path) -> None:
+    """A file inside is loaded; .., absolute paths, symlinks out, folders, pipes and missing files are refused."""
+    folder = house.folder / "input"
+    (folder / "in.csv").write_bytes(b"Name\nLocal\n")
+    (tmp_path / "outside.csv").write_bytes(b"Name\nOutside\n")
+    (folder / "link.csv").symlink_to(tmp_path / "outside.csv")
+    (folder / "sub").mkdir()
+    (folder / "updir").symlink_to(tmp_path)
+    (folder / "inner.csv").symlink_to(folder / "in.csv")
+    os.mkfifo(folder / "pipe.csv")
+
+    def ask(path: str) -> httpx2.Response:
+        body = {"object_name": "Account", "use_bulk_api": True, "file_path": path, "operation_type": "insert"}
+        with house.client() as client:
+            return client.post("/bulk/local-file-process", json=body)
+
+    for good in ("in.csv", str(folder / "in.csv"), "sub/../in.csv", "inner.csv"):
+        reply = ask(good)
+        assert reply.status_code == 202, reply.text
+        assert house.wait(reply.json()["job_id"])["records_failed"] == 0
+    for bad in ("../cli.json", "/etc/passwd", "link.csv", "updir/outside.csv", "../nowhere.csv", "a\0b"):
+        check_problem(ask(bad), 403, "load.path_refused")
+    for missing in ("none.csv", "sub", "pipe.csv"):
+        check_problem(ask(missing), 404, "load.file_not_found")
+
+
+def test_a_small_local_file_is_answered_at_once(house: LocalHouse) -> None:
+    """`use_bulk_api` false sends by collections: typed values, cleared and left fields, results in file order."""
+    (house.folder / "input" / "small.csv").write_bytes(
+        b"Name,NumberOfEmployees,AnnualRevenue,Industry\nSmall A,12,1.5,#N/A\n,1,,\nSmall B,,,Technology\n"
+    )
+    body = {
+        "object_name": "Account",
+        "use_bulk_api": False,
+        "file_path": "small.csv",
+        "operation_type": "insert",
+    }
+    with house.client() as client:
+        reply = client.post("/bulk/local-file-process", json=body)
+        assert [result["success"] for result in reply.json()["results"]] == [True, False, True]
+        made = client.get(f"/records/Account/{reply.json()['results'][0]['id']}").json()["data"]
+    assert (made["NumberOfEmployees"], made["AnnualRevenue"], made["Industry"]) == (12, 1.5, None)
+
+
+def test_a_bulk_query_delivers_what_the_org_holds(house: LocalHouse) -> None:
+    """Its results are CSV and NDJSON; kinds that a query cannot have are refused; its receipt is there."""
+    house.wait(_upload(house, b"Name,AccountNumber\nQ1,bq\nQ2,bq\n").json()["job_id"])
+    body = {
+        "object_name": "Account",
+        "soql_query": "SELECT Name FROM Account WHERE AccountNumber = 'bq' ORDER BY Name",
+        "operation": "query",
+    }
+    with house.client() as client:
+        job_id = client.post("/bulk/query-submit", json=body).json()["job_id"]
+        status = house.wait(job_id)
+        assert (status["state"], status["records_processed"], status["is_query_job"]) == ("JobComplete", 2, True)
+        assert client.get(f"/bulk/job/{job_id}/results/all").text.splitlines() == ['"Name"', '"Q1"', '"Q2"']
+        lines = client.get(f"/bulk/job/{job_id}/results/all", headers={"Accept": "application/x-ndjson"}).text
+        assert [json.loads(line) for line in lines.splitlines()] == [{"Name": "Q1"}, {"Name": "Q2"}]
+        check_problem(client.get(f"/bulk/job/{job_id}/results/failed"), 404, "load.results_missing")
+
+
+def test_jobs_are_listed_newest_first_by_cursor(house: LocalHouse) -> None:
+    """The cursor walks all jobs once, and the filters narrow."""
+    ids = [_upload(house, b"LastName,Company\nA,B\n", object_name="Lead").json()["job_id"] for _ in range(3)]
+    with house.client() as client:
+        seen: list[str] = []
+        params: dict[str, Any] = {"limit": 2, "object_name": "Lead"}
+        while True:
+            page = client.get("/bulk/jobs", params=params)
+            seen += [job["job_id"] for job in page.json()["jobs"]]
+            if page.json()["next_cursor"] is None:
+                break
+            assert 'rel="next"' in page.headers["link"]
+            params["cursor"] = page.json()["next_cursor"]
+        assert seen[:3] == ids[::-1]
+        assert len(set(seen)) == len(seen)
+        check_problem(client.get("/bulk/jobs", params={"cursor": "x"}), 400, "page.cursor_invalid")
+        check_problem(client.get("/bulk/jobs", params={"state": "Odd"}), 400, "request.invalid")
+
+
+def test_an_aborted_job_stays_accounted_for(house: LocalHouse) -> None:
+    """Abort is taken, the load ends, and its receipt still adds up."""
+    rows = b"Name\n" + b"".join(b"Abort %d\n" % n for n in range(30_000))
+    job_id = _upload(house, rows, part_rows="10000").json()["job_id"]
+    with house.client() as client:
+        assert client.post(f"/bulk/job/{job_id}/abort").status_code == 202
+        status = house.wait(job_id)
+        assert status["state"] in ("Aborted", "JobComplete")
+        if status["receipt_url"] is not None:
+            receipt = client.get(f"/bulk/job/{job_id}/receipt").json()["rows"]
+            assert receipt["read"] == receipt["succeeded"] + receipt["failed"] + receipt["unprocessed"]
+
+
+def _watch(process: psutil.Process, stop: threading.Event, peaks: list[int]) -> None:
+    while not stop.wait(0.05):
+        peaks[0] = max(peaks[0], process.memory_info().rss)
+
+
+def test_a_large_upload_is_not_held_in_memory(house: LocalHouse) -> None:
+    """100 MB are taken in, hashed and looked through with less than 60 MiB more than before."""
+    process = psutil.Process(house.process.pid)
+    # NDJSON has no header: that a column is unknown shows only once all of it was kept and read.
+    line = b'{"Name": "Name %08d with some text to make it long", "Bogus__c": "%08d"}\n'
+    block = b"".join(line % (n, n) for n in range(20_000))
+    stop = threading.Event()
+    watcher = threading.Thread(target=lambda: _watch(process, stop, peaks))
+    _upload(house, b"Name,Bogus__c\nA,B\n")
+    before, peaks = process.memory_info().rss, [0]
+    kept = _kept(house)
+    watcher.start()
+    try:
+        with house.client() as client:
+            reply = client.put(
+                "/bulk/dml-file-upload",
+                params={"object_name": "Account", "operation_type": "insert", "filename": "large.ndjson"},
+                content=(block for _ in range(100_000_000 // len(block))),
+                timeout=100,
+            )
+    finally:
+        stop.set()
+        watcher.join()
+    check_problem(reply, 400, "load.columns_refused")
+    assert _kept(house) == kept
+    assert peaks[0] - before < 60 * 1024 * 1024
+
+
+def test_the_file_for_the_command_line_is_for_its_owner_alone(house: LocalHouse) -> None:
+    """cli.json has mode 0600, and its token is an administrator's."""
+    path = house.folder / "cli.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with house.client() as client:
+        assert client.get("/users/me").json()["is_admin"] is True
+        assert httpx2.get(f"{house.url}/health/ready").json()["status"] == "ok"

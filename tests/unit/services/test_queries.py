@@ -1,0 +1,70 @@
+"""The SELECT list as CSV columns, cursors, and cells."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from orgbridge.client.replies import QueryPage
+
+from orgbridge.services.errors import InvalidRequest
+from orgbridge.services.queries import _cell, _url, check_soql, cursor_of, selected_columns
+
+
+@pytest.mark.parametrize(
+    ("soql", "columns"),
+    [
+        ("SELECT Id FROM Account", ["Id"]),
+        ("select Id,\n Owner.Name\tfrom Account", ["Id", "Owner.Name"]),
+        ("SELECT Id, FromX__c FROM Account", ["Id", "FromX__c"]),
+    ],
+)
+def test_plain_fields_are_columns_as_written(soql: str, columns: list[str]) -> None:
+    """Names keep their writing and order."""
+    assert selected_columns(soql) == columns
+
+
+@pytest.mark.parametrize(
+    "soql",
+    [
+        "SELECT COUNT() FROM Account",
+        "SELECT Name, COUNT(Id) n FROM Account GROUP BY Name",
+        "SELECT Id, (SELECT Id FROM Contacts) FROM Account",
+        "SELECT FIELDS(ALL) FROM Account",
+        "not soql",
+    ],
+)
+def test_lists_that_would_be_a_guess_are_refused(soql: str) -> None:
+    """Aggregates, aliases, subqueries and FIELDS() have no columns of their own."""
+    with pytest.raises(InvalidRequest):
+        selected_columns(soql)
+
+
+def test_a_cursor_leads_back_to_its_page_and_nowhere_else() -> None:
+    """Our own cursor gives the URL again; any other text is refused."""
+    url = "/services/data/v67.0/query/01gOb0000000001IAA-2000"
+    page = QueryPage(total_size=3000, done=False, next_records_url=url, records=[])
+    cursor = cursor_of(page)
+    assert cursor is not None
+    assert _url(cursor) == url
+    elsewhere = base64.urlsafe_b64encode(b"/services/data/v67.0/limits").decode()
+    for forged in ("", "%%%", "Li4vLi4v", cursor + "xx", elsewhere):
+        with pytest.raises(InvalidRequest):
+            _url(forged)
+
+
+@pytest.mark.parametrize(
+    ("path", "cell"),
+    [("name", "A"), ("owner.name", "B"), ("active", "true"), ("none", ""), ("owner.none.deep", ""), ("n", 1.5)],
+)
+def test_cells_are_found_in_any_case(path: str, cell: object) -> None:
+    """A path walks parents whatever the case; what is missing is empty."""
+    record = {"Name": "A", "Owner": {"Name": "B"}, "Active": True, "N": 1.5, "None": None}
+    assert _cell(record, path.split(".")) == cell
+
+
+@pytest.mark.parametrize("soql", ["", "DELETE FROM Account", "FIND {x}", "SELECT " + "x" * 100_001])
+def test_what_is_no_select_is_refused_here(soql: str) -> None:
+    """Nothing of it reaches Salesforce."""
+    with pytest.raises(InvalidRequest):
+        check_soql(soql)
