@@ -69,14 +69,19 @@ class House:
         """
         sampler = asyncio.create_task(self._sample())
         try:
+            # What does not wait for the other starts with it: each is a Python that has the house to import.
             await self.org.start()
-            await self.org.wait_until(lambda: _answers(f"{self.org_url}/services/data"), self._clock)
-            await self._make_user()
+            await asyncio.gather(
+                self.org.wait_until(lambda: _answers(f"{self.org_url}/services/data"), self._clock),
+                self._make_user(),
+            )
             await self.service.start()
-            await self.service.wait_until(lambda: _answers(f"{self.service_url}/health/live"), self._clock)
-            self.service_memory.watch(self.service.pid)
             await self.start_worker()
-            await self.worker.wait_until(lambda: self.worker.says(_WORKER_READY), self._clock)
+            await asyncio.gather(
+                self.service.wait_until(lambda: _answers(f"{self.service_url}/health/live"), self._clock),
+                self.worker.wait_until(lambda: self.worker.says(_WORKER_READY), self._clock),
+            )
+            self.service_memory.watch(self.service.pid)
             self._token = await sign_in(self.service_url, "demo", self._password)
             await self.service.wait_until(self._ready, self._clock)
             self.service_memory.mark_idle()
@@ -111,7 +116,6 @@ class House:
 
     async def _make_user(self) -> None:
         environment = clean_environment(self._settings)
-        await run_to_end(("db", "upgrade"), environment, self.folder)
         output = await run_to_end(("users", "create", "demo", "--admin", "--json"), environment, self.folder)
         try:
             self._password = str(json.loads(output)["password"])
