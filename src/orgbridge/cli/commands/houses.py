@@ -80,9 +80,12 @@ def serve_emulator(
     ] = None,
 ) -> None:
     """Run an emulated Salesforce org that real clients can use."""
-    from orgbridge.wiring.emulator import serve_emulator as run_emulator
+    from orgbridge.wiring.emulator import main as run_emulator
 
-    run_emulator(host=host, port=port, data=data, jwt_cert=jwt_cert)
+    options = ["--host", host, "--port", str(port)]
+    options += ["--data", str(data)] if data is not None else []
+    options += ["--jwt-certificate", str(jwt_cert)] if jwt_cert is not None else []
+    raise typer.Exit(run_emulator(options))
 
 
 def doctor(data: _Data = None, as_json: JSONFlag = False) -> None:

@@ -30,10 +30,9 @@ class House:
     Args:
         folder: Data, logs and databases go here.
         clock: For waiting.
-        part_rows: Rows of one part.
     """
 
-    def __init__(self, folder: Path, clock: Clock, *, part_rows: int) -> None:
+    def __init__(self, folder: Path, clock: Clock) -> None:
         self.folder = folder
         self._clock = clock
         org_port, service_port = free_port(), free_port()
@@ -46,7 +45,6 @@ class House:
             "SALESFORCE_PASSWORD": "localpass",
             "SALESFORCE_TOKEN_URL": f"{self.org_url}/services/oauth2/token",
             "ORGBRIDGE_DATA": str(folder / "data"),
-            "ORGBRIDGE_PART_ROWS": str(part_rows),
             "ORGBRIDGE_POLL_SECONDS": "0.25",
             "DATA_PATH_INPUT": str(folder),
             "DATA_PATH_OUTPUT": str(folder / "output"),
