@@ -109,3 +109,14 @@ def describe_detail(detail: dict[str, Any]) -> str:
     where += [str(name) for name in (detail.get("field"), detail.get("setting"), location) if name]
     what = str(detail.get("message") or detail.get("msg") or detail.get("code") or "")
     return f"{', '.join(where)}: {what}" if where else what
+
+
+def untold_places(message: str, details: list[dict[str, Any]]) -> list[str]:
+    """Return one line per item of an error's details, without those that the message has told already."""
+    told = message.lower()
+    if len(details) == 1:
+        # A single fault is often the message itself; only its place may be news.
+        what = str(details[0].get("message") or details[0].get("msg") or "").lower()
+        if what and what in told:
+            return []
+    return [text for text in map(describe_detail, details) if text and text.lower() not in told]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orgbridge.cli.errors import ExitCode, describe_detail
+from orgbridge.cli.errors import ExitCode, untold_places
 from orgbridge.cli.terminal import Terminal
 from orgbridge.cli.watching import Status
 
@@ -114,7 +114,7 @@ def receipt_lines(
 
 
 def _places(status: Status) -> list[str]:
-    places = [text for text in map(describe_detail, status.error_details) if text and text not in status.error_message]
+    places = untold_places(status.error_message, status.error_details)
     more = len(places) - _PLACES_SHOWN
     return places[:_PLACES_SHOWN] + ([f"... and {more} more"] if more > 0 else [])
 

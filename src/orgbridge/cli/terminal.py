@@ -23,7 +23,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from orgbridge.cli.errors import describe_detail
+from orgbridge.cli.errors import untold_places
 from orgbridge.kit import json
 from orgbridge.kit.errors import OrgbridgeError
 
@@ -62,8 +62,8 @@ class Terminal:
     def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
         self.as_json = as_json
         self.quiet = quiet
-        self._out = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-        self._err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._out = Console(file=sys.stdout, highlight=False, soft_wrap=True, emoji=False, markup=False)
+        self._err = Console(file=sys.stderr, highlight=False, soft_wrap=True, emoji=False, markup=False)
 
     def result(self, text: str) -> None:
         """Write a line of the result to standard output, unstyled."""
@@ -87,7 +87,7 @@ class Terminal:
     def note(self, text: str, *, style: str | None = None) -> None:
         """Tell a person something on standard error."""
         if not self.quiet:
-            self._err.print(text, style=style, markup=False)
+            self._err.print(text, style=style)
 
     def error(self, error: OrgbridgeError) -> None:
         """Write one clear sentence and up to ten places to standard error; one JSON document with `--json`."""
@@ -95,11 +95,10 @@ class Terminal:
             document = {"error": {"code": error.code, "message": error.message, "errors": error.details}}
             sys.stderr.write(json.dumps(document).decode() + "\n")
             return
-        self._err.print(f"error: {error.message}", style="bold red", markup=False)
-        # A message may name its places itself; they are not told twice.
-        places = [text for text in map(describe_detail, error.details) if text and text not in error.message]
+        self._err.print(f"error: {error.message}", style="bold red")
+        places = untold_places(error.message, error.details)
         for text in places[:_MAX_DETAILS]:
-            self._err.print(f"  {text}", markup=False)
+            self._err.print(f"  {text}")
         if len(places) > _MAX_DETAILS:
             self._err.print(f"  ... and {len(places) - _MAX_DETAILS} more")
 

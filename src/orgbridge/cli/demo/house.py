@@ -30,10 +30,9 @@ class House:
     Args:
         folder: Data, logs and databases go here.
         clock: For waiting.
-        part_rows: Rows of one part.
     """
 
-    def __init__(self, folder: Path, clock: Clock, *, part_rows: int) -> None:
+    def __init__(self, folder: Path, clock: Clock) -> None:
         self.folder = folder
         self._clock = clock
         org_port, service_port = free_port(), free_port()
@@ -46,7 +45,6 @@ class House:
             "SALESFORCE_PASSWORD": "localpass",
             "SALESFORCE_TOKEN_URL": f"{self.org_url}/services/oauth2/token",
             "ORGBRIDGE_DATA": str(folder / "data"),
-            "ORGBRIDGE_PART_ROWS": str(part_rows),
             "ORGBRIDGE_POLL_SECONDS": "0.25",
             "DATA_PATH_INPUT": str(folder),
             "DATA_PATH_OUTPUT": str(folder / "output"),
@@ -69,14 +67,19 @@ class House:
         """
         sampler = asyncio.create_task(self._sample())
         try:
+            # What does not wait for the other starts with it: each is a Python that has the house to import.
             await self.org.start()
-            await self.org.wait_until(lambda: _answers(f"{self.org_url}/services/data"), self._clock)
-            await self._make_user()
+            await asyncio.gather(
+                self.org.wait_until(lambda: _answers(f"{self.org_url}/services/data"), self._clock),
+                self._make_user(),
+            )
             await self.service.start()
-            await self.service.wait_until(lambda: _answers(f"{self.service_url}/health/live"), self._clock)
-            self.service_memory.watch(self.service.pid)
             await self.start_worker()
-            await self.worker.wait_until(lambda: self.worker.says(_WORKER_READY), self._clock)
+            await asyncio.gather(
+                self.service.wait_until(lambda: _answers(f"{self.service_url}/health/live"), self._clock),
+                self.worker.wait_until(lambda: self.worker.says(_WORKER_READY), self._clock),
+            )
+            self.service_memory.watch(self.service.pid)
             self._token = await sign_in(self.service_url, "demo", self._password)
             await self.service.wait_until(self._ready, self._clock)
             self.service_memory.mark_idle()
@@ -111,7 +114,6 @@ class House:
 
     async def _make_user(self) -> None:
         environment = clean_environment(self._settings)
-        await run_to_end(("db", "upgrade"), environment, self.folder)
         output = await run_to_end(("users", "create", "demo", "--admin", "--json"), environment, self.folder)
         try:
             self._password = str(json.loads(output)["password"])

@@ -21,8 +21,8 @@ from orgbridge.kit import json
 from orgbridge.kit.clock import Clock
 from orgbridge.wire.bulk import IngestOperation
 
-_PARTS = 10
-_PART_GRAIN = 10_000
+#: A file of so few rows is one part.
+_PART_ROWS = 10_000
 #: A load on which nothing moves for so long is stuck.
 _STALL_SECONDS = 180.0
 _SAMPLED_ROWS = 100
@@ -89,8 +89,7 @@ class Demo:
         story = Story()
         await asyncio.to_thread(self._write_input)
         self._say("starting the emulated org, the service and the worker")
-        part_rows = max(_PART_GRAIN, self._options.rows // _PARTS // _PART_GRAIN * _PART_GRAIN)
-        house = House(self._options.folder, self._clock, part_rows=part_rows)
+        house = House(self._options.folder, self._clock)
         async with house.open():
             self._say(
                 f"  org {house.org_url} (pid {house.org.pid}), service {house.service_url} (pid {house.service.pid}), "
@@ -148,7 +147,7 @@ class Demo:
         while not follow.done():
             watcher.check_alive()
             done = watcher.processed
-            if done >= self._options.rows // 2 or (self._options.rows <= _PART_GRAIN and watcher.working):
+            if done >= self._options.rows // 2 or (self._options.rows <= _PART_ROWS and watcher.working):
                 pid = await house.kill_worker()
                 self._say(f"killed the worker (pid {pid}) with SIGKILL at {done:,} of {self._options.rows:,} rows")
                 await house.start_worker()
