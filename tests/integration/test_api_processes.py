@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from orgbridge.client import ClientCredentials, JWTCredentials, PasswordCredentials, RefreshCredentials
 
+from orgbridge.client import ClientCredentials, JWTCredentials, PasswordCredentials, RefreshCredentials
 from orgbridge.wiring.errors import PortInUse, SettingsError
 from orgbridge.wiring.settings import load_settings
 from orgbridge.wiring.startup import listen, make_data_folder, org_config

@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from orgbridge.store.schema import upgrade
 
+from orgbridge.store.schema import upgrade
 from orgbridge.wiring.service import build_app
 from orgbridge.wiring.settings import Settings, load_settings
 

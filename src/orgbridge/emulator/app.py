@@ -17,7 +17,6 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from orgbridge.emulator.faults import Faults
-from orgbridge.emulator.http.auth.users import Client, Directory, Login, read_public_key
 from orgbridge.emulator.http.calls import Parts
 from orgbridge.emulator.http.cursors import Cursors
 from orgbridge.emulator.http.dispatch import Dispatcher
@@ -25,6 +24,7 @@ from orgbridge.emulator.http.middleware import FaultMiddleware, InflateMiddlewar
 from orgbridge.emulator.http.routes import route_table
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
+from orgbridge.emulator.http.users import Client, Directory, Login, read_public_key
 from orgbridge.emulator.jobs.ingest import IngestTools
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.jobs.spool import Spool

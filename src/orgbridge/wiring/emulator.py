@@ -17,8 +17,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orgbridge.emulator.app import MEMORY, EmulatorConfig, EmulatorUser, build_app
-from orgbridge.emulator.http.auth.users import CertificateError
 from orgbridge.emulator.http.middleware import CUT_EXTENSION
+from orgbridge.emulator.http.users import CertificateError
 from orgbridge.wire.limits import URI_BYTES
 
 #: Exit status when the emulator cannot start.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from orgbridge.wiring.local import write_cli_file
 
 from orgbridge.cli.addresses import Address, read_address
 from orgbridge.cli.errors import NotSignedIn, UsageError
+from orgbridge.wiring.local import write_cli_file
 
 
 def test_written_address_is_read_back(tmp_path: Path) -> None:

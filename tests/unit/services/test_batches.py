@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from orgbridge.client.errors import ConnectionFailed, InvalidRequest, SalesforceFault
 from orgbridge.client.replies import SaveResult
 from orgbridge.orgs.connections import Orgs
-
 from orgbridge.services import errors as service_errors
 from orgbridge.services.batches import OUTCOME_UNKNOWN, BatchService, takes_bulk
 from tests.support.collections_double import CollectionsDouble, Script

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from orgbridge.client import errors as client
 from orgbridge.client.errors import AuthenticationFailed, SalesforceFault
-
 from orgbridge.kit.errors import ErrorKind, OrgbridgeError
 from orgbridge.services.errors import trouble_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 
 import pytest
-from orgbridge.client.replies import QueryPage
 
+from orgbridge.client.replies import QueryPage
 from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.queries import _cell, _url, check_soql, cursor_of, selected_columns
 

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orgbridge.emulator.faults import Faults
-from orgbridge.emulator.http.auth.users import Directory
 from orgbridge.emulator.http.cursors import Cursors
 from orgbridge.emulator.http.errors import session_invalid
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
+from orgbridge.emulator.http.users import Directory
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.schema.errors import SFError

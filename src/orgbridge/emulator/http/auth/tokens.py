@@ -17,10 +17,10 @@ from xml.sax.saxutils import escape
 import jwt
 from starlette.responses import Response
 
-from orgbridge.emulator.http.auth.users import Client, Login
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.errors import OAuthFault
 from orgbridge.emulator.http.replies import json_reply
+from orgbridge.emulator.http.users import Client, Login
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _FORM = "application/x-www-form-urlencoded"
