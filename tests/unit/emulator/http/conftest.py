@@ -17,7 +17,7 @@ from orgbridge.emulator.app import EmulatorConfig, build_app
 from orgbridge.kit.clock import SystemClock
 
 V = "/services/data/v62.0"
-CLIENT = {"client_id": "orgbridge-client", "client_secret": "orgbridge-secret"}
+CLIENT = {"client_id": "local-client", "client_secret": "local-secret"}
 
 
 class MovingClock(SystemClock):

@@ -20,7 +20,7 @@ from orgbridge.emulator.app import EmulatorConfig, build_app
 from orgbridge.emulator.http.users import CertificateError
 from tests.unit.emulator.http.conftest import CLIENT, Caller
 
-USER = {"username": "admin@local.org", "password": "passwordtoken"}
+USER = {"username": "admin@local.org", "password": "localpassLOCALTOKEN"}
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
