@@ -54,7 +54,7 @@ def test_the_password_grant_gives_a_signed_token(make_caller: Callable[..., Call
 
 def test_the_security_token_may_be_left_out(make_caller: Callable[..., Caller]) -> None:
     """A trusted address signs in with the bare password."""
-    form = {"grant_type": "password", **CLIENT, **USER, "password": "password"}
+    form = {"grant_type": "password", **CLIENT, **USER, "password": "localpass"}
     assert make_caller().http.post("/services/oauth2/token", data=form).status_code == 200
 
 
