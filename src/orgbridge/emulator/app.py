@@ -17,9 +17,9 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from orgbridge.emulator.faults import Faults
-from orgbridge.emulator.http.auth.users import Client, Directory, Login, read_public_key
 from orgbridge.emulator.http.calls import Parts
 from orgbridge.emulator.http.cursors import Cursors
+from orgbridge.emulator.http.directory import Client, Directory, Login, read_public_key
 from orgbridge.emulator.http.dispatch import Dispatcher
 from orgbridge.emulator.http.middleware import FaultMiddleware, InflateMiddleware
 from orgbridge.emulator.http.routes import route_table

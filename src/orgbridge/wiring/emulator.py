@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orgbridge.emulator.app import MEMORY, EmulatorConfig, EmulatorUser, build_app
-from orgbridge.emulator.http.auth.users import CertificateError
+from orgbridge.emulator.http.directory import CertificateError
 from orgbridge.emulator.http.middleware import CUT_EXTENSION
 from orgbridge.wire.limits import URI_BYTES
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orgbridge.emulator.app import EmulatorConfig, build_app
-from orgbridge.emulator.http.auth.users import CertificateError
+from orgbridge.emulator.http.directory import CertificateError
 from tests.unit.emulator.http.conftest import CLIENT, Caller
 
 USER = {"username": "admin@local.org", "password": "passwordtoken"}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from orgbridge.emulator.http.auth.users import Login
 from orgbridge.emulator.http.calls import Call
+from orgbridge.emulator.http.directory import Login
 from orgbridge.emulator.http.errors import TextFault
 from orgbridge.kit.json import JSON
 from orgbridge.wire.ids import to_18

@@ -13,8 +13,8 @@ from xml.sax.saxutils import escape
 
 from starlette.responses import Response
 
-from orgbridge.emulator.http.auth.users import Login
 from orgbridge.emulator.http.calls import Call
+from orgbridge.emulator.http.directory import Login
 from orgbridge.wire.versions import OLDEST
 
 _XML = "text/xml;charset=UTF-8"

@@ -17,8 +17,8 @@ from xml.sax.saxutils import escape
 import jwt
 from starlette.responses import Response
 
-from orgbridge.emulator.http.auth.users import Client, Login
 from orgbridge.emulator.http.calls import Call
+from orgbridge.emulator.http.directory import Client, Login
 from orgbridge.emulator.http.errors import OAuthFault
 from orgbridge.emulator.http.replies import json_reply
 
