@@ -138,3 +138,15 @@ def test_a_wrong_certificate_is_one_clear_line(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "orgbridge.wiring.emulator", "--port", "0", "--jwt-certificate", str(name)]
         found = subprocess.run(command, capture_output=True, timeout=30, check=False)
         assert (found.returncode, len(found.stderr.decode().splitlines())) == (2, 1)
+
+
+@pytest.mark.system
+def test_a_file_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
+    """A file of another kind, a folder, and a file that another emulator runs on stop the start with exit 2."""
+    text = tmp_path / "notes.txt"
+    text.write_text("This is no database at all.")
+    with EmulatorServer(tmp_path / "org.db") as server:
+        for path in (text, tmp_path, server.path):
+            found = subprocess.run(EmulatorServer(path).command(), capture_output=True, timeout=30, check=False)
+            assert (found.returncode, len(found.stderr.decode().splitlines())) == (2, 1), found.stderr
+    assert text.read_text() == "This is no database at all."
