@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.http.calls import Parts
 from orgbridge.emulator.http.cursors import Cursors
+from orgbridge.emulator.http.directory import Client, Directory, Login, read_public_key
 from orgbridge.emulator.http.dispatch import Dispatcher
 from orgbridge.emulator.http.middleware import FaultMiddleware, InflateMiddleware
 from orgbridge.emulator.http.routes import route_table
@@ -29,6 +30,7 @@ from orgbridge.emulator.jobs.ingest import IngestTools
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.jobs.spool import Spool
 from orgbridge.emulator.org.org import Org
+from orgbridge.emulator.org.seed import Seed, seed_org
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.schema.loading import standard_catalogue
 from orgbridge.emulator.schema.model import Catalogue
@@ -61,8 +63,10 @@ DEFAULT_USER = EmulatorUser(username="admin@local.org", password="localpass", se
 class EmulatorConfig:
     """What an emulated org is like."""
 
-    #: SQLite file of the org, or `:memory:`. Uploads lie beside it in `{path}.uploads`.
+    #: SQLite file of the org, or `:memory:`. Uploads lie beside it in `{path}.uploads`. One process at a time.
     path: str = MEMORY
+    #: What a new org holds: nothing of its own, or some sample rows.
+    seed: Seed = Seed.EMPTY
     #: Who may sign in; client credentials run as the first.
     users: tuple[EmulatorUser, ...] = (DEFAULT_USER,)
     #: Consumer key of the connected client.
@@ -104,10 +108,12 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
     faults = Faults()
     if config.batch_delay_seconds:
         faults.program({"kind": "slow_jobs", "delay_ms": config.batch_delay_seconds * 1000})
-    logins = tuple(_login(org, user) for user in config.users)
+    seed_org(org, config.seed)
+    user_ids = [_user_id(org, user) for user in config.users]
+    logins = [Login(username=u.username, password=u.password, security_token=u.security_token) for u in config.users]
     sessions = Sessions(storage, time, org.org_id, timedelta(seconds=config.session_seconds))
     if config.refresh_token:
-        sessions.keep_refresh_token(config.refresh_token, logins[0].user_id, config.client_id)
+        sessions.keep_refresh_token(config.refresh_token, user_ids[0], config.client_id)
     client = Client(client_id=config.client_id, client_secret=config.client_secret, public_key=key)
     tools = IngestTools(
         org=org, spool=spool, faults=faults, clock=time, shuffle=config.shuffle_results, batch_rows=config.batch_rows
@@ -117,7 +123,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         storage=storage,
         jobs=Jobs(tools),
         directory=Directory(
-            org_id=org.org_id,
+            org,
             org_name="Orgbridge Local Org",
             logins=logins,
             clients=(client,),
@@ -173,12 +179,11 @@ async def _keep_saving(parts: Parts) -> None:
         await run_in_threadpool(_save, parts)
 
 
-def _login(org: Org, user: EmulatorUser) -> Login:
-    """Return who signs in under that name, as the row in User that is there or is made now."""
-    login = Login(username=user.username, password=user.password, security_token=user.security_token)
+def _user_id(org: Org, user: EmulatorUser) -> str:
+    """Return the id of the user's row in User, which is made when it is not there."""
     found = org.find_user(user.username)
     if found is not None:
-        return replace(login, user_id=found.id)
+        return found.id
     name = user.username.partition("@")[0]
     row = {
         "Username": user.username,
@@ -194,4 +199,4 @@ def _login(org: Org, user: EmulatorUser) -> Login:
     outcome = org.insert("User", [row], user_id=org.admin_id)[0]
     if outcome.id is None:
         raise SFError.from_fault(outcome.errors[0])
-    return replace(login, user_id=outcome.id)
+    return outcome.id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import signal
 import socket
 import sys
@@ -14,15 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orgbridge.emulator.app import MEMORY, EmulatorConfig, EmulatorUser, build_app
+from orgbridge.emulator.http.directory import CertificateError
 from orgbridge.emulator.http.middleware import CUT_EXTENSION
-from orgbridge.emulator.http.users import CertificateError
+from orgbridge.emulator.org.seed import Seed
 from orgbridge.wire.limits import URI_BYTES
 
 #: Exit status when the emulator cannot start.
 EXIT_UNUSABLE = 2
+#: How every SQLite file begins.
+_SQLITE = b"SQLite format 3\0"
 #: Connections that may wait to be taken.
 _BACKLOG = 512
 #: Seconds that replies under way get when the process is told to stop.
@@ -83,14 +88,46 @@ def serve_emulator(config: EmulatorServeConfig) -> None:
     """Serve an emulated org until SIGTERM or SIGINT. Prints one line with the address once it listens.
 
     Raises:
-        CannotServe: The port is taken, or the org's file or certificate cannot be used. Nothing is listening.
+        CannotServe: The port is taken, or the org's file or certificate cannot be used. Nothing is listening, and no
+            row was touched.
     """
-    listener = _listen(config)
+    with contextlib.ExitStack() as open_things:
+        listener = open_things.enter_context(_listen(config))
+        open_things.enter_context(_only_process(config.org.path))
+        try:
+            app = build_app(config.org)
+        except (CertificateError, OSError) as error:
+            raise CannotServe(f"The emulated org cannot start: {error}") from error
+        _serve(config, app, listener)
+
+
+@contextlib.contextmanager
+def _only_process(path: str) -> Iterator[None]:
+    """Hold the org's file for this process: two of them would each carry the same jobs on.
+
+    The lock goes away with the process, however it ends.
+    """
+    if path == MEMORY:
+        yield
+        return
     try:
-        app = build_app(config.org)
-    except (CertificateError, OSError) as error:
-        listener.close()
-        raise CannotServe(f"The emulated org cannot start: {error}") from error
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with Path(path).open("ab+") as file:
+            file.seek(0)
+            if file.read(len(_SQLITE)) not in (b"", _SQLITE):
+                raise CannotServe(f"The emulated org cannot use {path}: the file is no SQLite database.")
+        lock = Path(path + ".lock").open("ab")  # noqa: SIM115 closed below
+    except OSError as error:
+        raise CannotServe(f"The emulated org cannot use {path}: {error.strerror or error}.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CannotServe(f"The emulated org cannot use {path}: another emulator runs on it.") from error
+        yield
+
+
+def _serve(config: EmulatorServeConfig, app: ASGIApp, listener: socket.socket) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -111,11 +148,8 @@ def serve_emulator(config: EmulatorServeConfig) -> None:
     host, port = listener.getsockname()[:2]
     sys.stderr.write(f"The emulated org listens on {scheme}://{f'[{host}]' if ':' in host else host}:{port}\n")
     sys.stderr.flush()
-    try:
-        with _quiet_end():
-            server.run(sockets=[listener])
-    finally:
-        listener.close()
+    with _quiet_end():
+        server.run(sockets=[listener])
 
 
 @contextlib.contextmanager
@@ -139,6 +173,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--data", default=MEMORY, help="SQLite file of the org; :memory: when left out")
+    parser.add_argument("--seed", choices=[seed.value for seed in Seed], default=Seed.EMPTY.value)
     parser.add_argument("--username", default=defaults.users[0].username)
     parser.add_argument("--password", default=defaults.users[0].password)
     parser.add_argument("--security-token", default=defaults.users[0].security_token)
@@ -162,6 +197,7 @@ def _config(options: argparse.Namespace) -> EmulatorServeConfig:
     user = EmulatorUser(username=options.username, password=options.password, security_token=options.security_token)
     org = EmulatorConfig(
         path=options.data,
+        seed=Seed(options.seed),
         users=(user,),
         client_id=options.client_id,
         client_secret=options.client_secret,

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.http.cursors import Cursors
+from orgbridge.emulator.http.directory import Directory
 from orgbridge.emulator.http.errors import session_invalid
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.sessions import Sessions

@@ -16,8 +16,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from orgbridge.emulator.app import EmulatorConfig, build_app
-from orgbridge.emulator.http.users import CertificateError
+from orgbridge.emulator.app import EmulatorConfig, EmulatorUser, build_app
+from orgbridge.emulator.http.directory import CertificateError
+from orgbridge.emulator.org.seed import Seed
 from tests.unit.emulator.http.conftest import CLIENT, Caller
 
 USER = {"username": "admin@local.org", "password": "localpassLOCALTOKEN"}
@@ -276,3 +277,49 @@ def test_soap_refuses_everything_else(call: Caller, version: str, body: str, cod
     reply = call.http.post(f"/services/Soap/u/{version}", content=body, headers={"Content-Type": "text/xml"})
     assert reply.status_code == 500
     assert f"<faultcode>{code}</faultcode>" in reply.text
+
+
+def test_any_user_signs_in_by_jwt_while_active(make_caller: Callable[..., Caller], key: rsa.RSAPrivateKey) -> None:
+    """A row inserted into User is enough; once inactive, every way in is shut."""
+    call = make_caller(jwt_certificate=public_pem(key))
+    call.sign_in()
+    profile = call("GET", "/query?q=SELECT+ProfileId+FROM+User").json()["records"][0]["ProfileId"]
+    user = {
+        "Username": "buyer@local.org",
+        "LastName": "Buyer",
+        "Email": "buyer@local.org",
+        "Alias": "buyer",
+        "TimeZoneSidKey": "GMT",
+        "LocaleSidKey": "en_US",
+        "EmailEncodingKey": "UTF-8",
+        "LanguageLocaleKey": "en_US",
+        "ProfileId": profile,
+    }
+    user_id = call("POST", "/sobjects/User", json=user).json()["id"]
+    claims = {
+        "iss": CLIENT["client_id"],
+        "sub": "Buyer@local.org",
+        "aud": "https://login.salesforce.com",
+        "exp": int(time.time()) + 180,
+    }
+    form = {"grant_type": JWT_BEARER, "assertion": jwt.encode(claims, key, algorithm="RS256")}
+    body = call.http.post("/services/oauth2/token", data=form).json()
+    assert body["id"].endswith(user_id)
+    assert call("PATCH", f"/sobjects/User/{user_id}", json={"IsActive": False}).status_code == 204
+    refused = call.http.post("/services/oauth2/token", data=form)
+    assert refused.json() == {"error": "invalid_grant", "error_description": "inactive user"}
+    call.headers = {"Authorization": f"Bearer {body['access_token']}"}
+    assert call("GET", "/services/oauth2/userinfo").text == "Inactive_User"
+
+
+def test_another_user_with_a_password_is_made_at_the_start(make_caller: Callable[..., Caller]) -> None:
+    """A configured user gets a row in User, once, and the sample rows come once as well."""
+    users = (EmulatorUser(username="second@local.org", password="pw", security_token="tk"),)
+    for _ in range(2):
+        call = make_caller(users=users, seed=Seed.SAMPLE)
+        form = {"grant_type": "password", **CLIENT, "username": "second@local.org", "password": "pwtk"}
+        token = call.http.post("/services/oauth2/token", data=form).json()["access_token"]
+        call.headers = {"Authorization": f"Bearer {token}"}
+        found = call("GET", "/query?q=SELECT+Id+FROM+User+WHERE+Username='second@local.org'").json()
+        assert found["totalSize"] == 1
+        assert call("GET", "/query?q=SELECT+COUNT()+FROM+Account").json()["totalSize"] == 20

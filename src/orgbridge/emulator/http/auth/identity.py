@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.errors import TextFault
-from orgbridge.emulator.http.users import Login
+from orgbridge.emulator.org.org import UserInfo
 from orgbridge.kit.json import JSON
 from orgbridge.wire.ids import to_18
 
@@ -23,48 +23,54 @@ _RESOURCES = {
 }
 
 
-async def _caller(call: Call) -> Login:
+async def _caller(call: Call) -> UserInfo:
     scheme, _, token = (call.header("authorization") or "").partition(" ")
     given = token.strip() if scheme.lower() in ("bearer", "oauth") else call.query("oauth_token") or ""
     if not given:
         raise TextFault("Missing_OAuth_Token", 403)
-    session = await call.thread(lambda: call.parts.sessions.find(given))
-    login = call.parts.directory.by_id(session.user_id) if session else None
-    if login is None:
+
+    def find() -> UserInfo | None:
+        session = call.parts.sessions.find(given)
+        return call.parts.directory.by_id(session.user_id) if session else None
+
+    user = await call.thread(find)
+    if user is None:
         raise TextFault("Bad_OAuth_Token", 403)
-    return login
+    if not user.is_active:
+        raise TextFault("Inactive_User", 403)
+    return user
 
 
-def _urls(call: Call, login: Login) -> dict[str, str]:
+def _urls(call: Call, user: UserInfo) -> dict[str, str]:
     base, org = call.base_url, call.parts.directory.org_id
     urls = {key: f"{base}/services/Soap/{face}/{{version}}/{org[:15]}" for key, face in _FACES.items()}
     urls |= {key: f"{base}/services/data/v{{version}}/{rest}" for key, rest in _RESOURCES.items()}
-    return urls | {"profile": f"{base}/{login.user_id}"}
+    return urls | {"profile": f"{base}/{user.id}"}
 
 
 async def userinfo(call: Call) -> Response:
     """Answer GET or POST /services/oauth2/userinfo."""
-    login = await _caller(call)
+    user = await _caller(call)
     org = call.parts.directory.org_id
-    first, _, last = login.username.partition("@")[0].partition(".")
+    first, _, last = user.name.rpartition(" ")
     body: dict[str, JSON] = {
-        "sub": f"{call.base_url}/id/{org}/{login.user_id}",
-        "user_id": login.user_id,
+        "sub": f"{call.base_url}/id/{org}/{user.id}",
+        "user_id": user.id,
         "organization_id": org,
-        "preferred_username": login.username,
-        "nickname": first,
-        "name": login.username.partition("@")[0],
-        "email": login.username,
+        "preferred_username": user.username,
+        "nickname": user.name,
+        "name": user.name,
+        "email": user.email,
         "email_verified": True,
-        "given_name": first if last else None,
-        "family_name": last or first,
+        "given_name": first or None,
+        "family_name": last,
         "zoneinfo": "GMT",
         "photos": {"picture": None, "thumbnail": None},
-        "profile": f"{call.base_url}/{login.user_id}",
+        "profile": f"{call.base_url}/{user.id}",
         "picture": None,
         "address": {},
         "is_salesforce_integration_user": False,
-        "urls": _urls(call, login),
+        "urls": _urls(call, user),
         "active": True,
         "user_type": "STANDARD",
         "language": "en_US",
@@ -77,26 +83,26 @@ async def userinfo(call: Call) -> Response:
 
 async def identity(call: Call) -> Response:
     """Answer GET /id/{org}/{user}."""
-    login = await _caller(call)
+    user = await _caller(call)
     org = call.parts.directory.org_id
     if to_18(call.args["org"]) != org:
         raise TextFault("Wrong_Org", 403)
-    if to_18(call.args["user"]) != login.user_id:
+    if to_18(call.args["user"]) != user.id:
         raise TextFault("Bad_Id", 403)
-    name = login.username.partition("@")[0]
-    address = f"{call.base_url}/id/{org}/{login.user_id}"
+    first, _, last = user.name.rpartition(" ")
+    address = f"{call.base_url}/id/{org}/{user.id}"
     body: dict[str, JSON] = {
         "id": address,
         "asserted_user": True,
-        "user_id": login.user_id,
+        "user_id": user.id,
         "organization_id": org,
-        "username": login.username,
-        "nick_name": name,
-        "display_name": name,
-        "email": login.username,
+        "username": user.username,
+        "nick_name": user.name,
+        "display_name": user.name,
+        "email": user.email,
         "email_verified": True,
-        "first_name": None,
-        "last_name": name,
+        "first_name": first or None,
+        "last_name": last,
         "timezone": "GMT",
         "photos": {"picture": None, "thumbnail": None},
         "addr_street": None,
@@ -107,7 +113,7 @@ async def identity(call: Call) -> Response:
         "mobile_phone": None,
         "mobile_phone_verified": False,
         "status": {"created_date": None, "body": None},
-        "urls": _urls(call, login),
+        "urls": _urls(call, user),
         "active": True,
         "user_type": "STANDARD",
         "language": "en_US",

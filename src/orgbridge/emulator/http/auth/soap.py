@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call
-from orgbridge.emulator.http.users import Login
+from orgbridge.emulator.org.org import UserInfo
 from orgbridge.wire.versions import OLDEST
 
 _XML = "text/xml;charset=UTF-8"
@@ -45,12 +45,13 @@ async def enterprise_login(call: Call) -> Response:
 async def _login(call: Call, face: str) -> Response:
     try:
         username, password = _credentials(call.args["version"], await call.body())
-        user = call.parts.directory.check_password(username, password)
-        if user is None:
+        user = await call.thread(lambda: call.parts.directory.check_password(username, password))
+        if user is None or not user.is_active:
             raise _SOAPFault("INVALID_LOGIN", _INVALID_LOGIN)
     except _SOAPFault as fault:
         return _fault(fault)
-    session_id = await call.thread(lambda: call.parts.sessions.issue(user.user_id, None))
+    user_id = user.id
+    session_id = await call.thread(lambda: call.parts.sessions.issue(user_id, None))
     return Response(_result(call, face, user, session_id), 200, media_type=_XML)
 
 
@@ -94,7 +95,7 @@ def _fault(fault: _SOAPFault) -> Response:
     return Response(text, 500, media_type=_XML)
 
 
-def _result(call: Call, face: str, user: Login, session_id: str) -> str:
+def _result(call: Call, face: str, user: UserInfo, session_id: str) -> str:
     directory = call.parts.directory
     version = call.args["version"]
     org15 = directory.org_id[:15]
@@ -114,9 +115,9 @@ def _result(call: Call, face: str, user: Login, session_id: str) -> str:
         "roleId": None,
         "sessionSecondsValid": str(directory.session_seconds),
         "userDefaultCurrencyIsoCode": None,
-        "userEmail": user.username,
-        "userFullName": user.username.partition("@")[0],
-        "userId": user.user_id,
+        "userEmail": user.email,
+        "userFullName": user.name,
+        "userId": user.id,
         "userLanguage": "en_US",
         "userLocale": "en_US",
         "userName": user.username,
@@ -136,6 +137,6 @@ def _result(call: Call, face: str, user: Login, session_id: str) -> str:
         f"<metadataServerUrl>{base}/services/Soap/m/{version}/{org15}</metadataServerUrl>"
         "<passwordExpired>false</passwordExpired><sandbox>false</sandbox>"
         f"<serverUrl>{base}/services/Soap/{face}/{version}/{org15}</serverUrl>"
-        f"<sessionId>{session_id}</sessionId><userId>{user.user_id}</userId><userInfo>{fields}</userInfo>"
+        f"<sessionId>{session_id}</sessionId><userId>{user.id}</userId><userInfo>{fields}</userInfo>"
         "</result></loginResponse></soapenv:Body></soapenv:Envelope>"
     )

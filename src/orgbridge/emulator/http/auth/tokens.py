@@ -18,9 +18,10 @@ import jwt
 from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call
+from orgbridge.emulator.http.directory import Client
 from orgbridge.emulator.http.errors import OAuthFault
 from orgbridge.emulator.http.replies import json_reply
-from orgbridge.emulator.http.users import Client, Login
+from orgbridge.emulator.org.org import UserInfo
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _FORM = "application/x-www-form-urlencoded"
@@ -36,7 +37,7 @@ class Grant:
     """Whom a token is given to."""
 
     #: The user.
-    login: Login
+    user: UserInfo
     #: The client that asked.
     client: Client
     #: Whether issued_at and signature are in the reply.
@@ -49,8 +50,10 @@ async def token(call: Call) -> Response:
     """Answer POST /services/oauth2/token."""
     form = await _form(call)
     grant = await _grant(call, form)
-    access_token = await call.thread(lambda: call.parts.sessions.issue(grant.login.user_id, grant.client.client_id))
-    identity = f"{call.base_url}/id/{call.parts.directory.org_id}/{grant.login.user_id}"
+    if not grant.user.is_active:
+        raise OAuthFault("invalid_grant", "inactive user")
+    access_token = await call.thread(lambda: call.parts.sessions.issue(grant.user.id, grant.client.client_id))
+    identity = f"{call.base_url}/id/{call.parts.directory.org_id}/{grant.user.id}"
     reply = {"access_token": access_token}
     if grant.scoped:
         reply["scope"] = _SCOPE
@@ -91,25 +94,27 @@ async def _grant(call: Call, form: Mapping[str, str]) -> Grant:
         case "password":
             client = _client(call, form)
             username, password = form.get("username", ""), form.get("password", "")
-            login = call.parts.directory.check_password(username, password)
-            if login is None:
+            user = await call.thread(lambda: call.parts.directory.check_password(username, password))
+            if user is None:
                 raise OAuthFault("invalid_grant", "authentication failure")
-            return Grant(login=login, client=client, signed=True, scoped=False)
+            return Grant(user=user, client=client, signed=True, scoped=False)
         case "client_credentials":
             if (call.header("host") or "").partition(":")[0].lower() in _LOGIN_HOSTS:
                 raise OAuthFault("invalid_grant", "request not supported on this domain")
             client = _client(call, form)
-            return Grant(login=call.parts.directory.run_as, client=client, signed=True, scoped=True)
+            user = await call.thread(call.parts.directory.run_as)
+            if user is None:
+                raise OAuthFault("invalid_grant", "no client credentials user enabled")
+            return Grant(user=user, client=client, signed=True, scoped=True)
         case "refresh_token":
             client = _client(call, form)
             given = form.get("refresh_token", "")
-            owner = await call.thread(lambda: call.parts.sessions.refresh_owner(given, client.client_id))
-            login = call.parts.directory.by_id(owner) if owner else None
-            if login is None:
+            user = await call.thread(lambda: _refreshed(call, given, client))
+            if user is None:
                 raise OAuthFault("invalid_grant", "expired access/refresh token")
-            return Grant(login=login, client=client, signed=True, scoped=True)
+            return Grant(user=user, client=client, signed=True, scoped=True)
         case grant if grant == _JWT_BEARER:
-            return _by_assertion(call, form.get("assertion", ""))
+            return await _by_assertion(call, form.get("assertion", ""))
         case _:
             raise OAuthFault("unsupported_grant_type", "grant type not supported")
 
@@ -146,7 +151,7 @@ def _basic(call: Call) -> tuple[str, str] | None:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
-def _by_assertion(call: Call, assertion: str) -> Grant:
+async def _by_assertion(call: Call, assertion: str) -> Grant:
     try:
         claims = jwt.decode(assertion, options={"verify_signature": False})
     except jwt.PyJWTError as error:
@@ -158,10 +163,16 @@ def _by_assertion(call: Call, assertion: str) -> Grant:
     _check_times(call, claims)
     if not _good_audience(call, claims.get("aud")):
         raise OAuthFault("invalid_grant", "audience is invalid")
-    login = call.parts.directory.by_username(str(claims.get("sub", claims.get("prn", ""))))
-    if login is None:
+    name = str(claims.get("sub", claims.get("prn", "")))
+    user = await call.thread(lambda: call.parts.directory.by_username(name))
+    if user is None:
         raise OAuthFault("invalid_grant", "user hasn't approved this consumer")
-    return Grant(login=login, client=client, signed=False, scoped=True)
+    return Grant(user=user, client=client, signed=False, scoped=True)
+
+
+def _refreshed(call: Call, refresh_token: str, client: Client) -> UserInfo | None:
+    owner = call.parts.sessions.refresh_owner(refresh_token, client.client_id)
+    return call.parts.directory.by_id(owner) if owner else None
 
 
 def _check_signature(client: Client, assertion: str) -> None:

@@ -144,7 +144,7 @@ async def upload(call: Call) -> Response:
     target = await call.thread(lambda: jobs.begin_upload(job_id))
     try:
         await _receive(call, target)
-    except (SFError, ClientDisconnect):
+    except (SFError, ClientDisconnect, OSError):
         await run_in_threadpool(target.discard)
         raise
     await call.thread(lambda: jobs.finish_upload(job_id, target))

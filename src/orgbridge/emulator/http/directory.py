@@ -10,10 +10,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from orgbridge.emulator.org.org import Org, UserInfo
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """One user who may sign in."""
+    """One user who may sign in by password; the row in User has the same name."""
 
     #: Looked up without regard to case.
     username: str
@@ -21,8 +23,6 @@ class Login:
     password: str = field(repr=False)
     #: What callers append to the password.
     security_token: str = field(default="", repr=False)
-    #: 18-character id of the row in User.
-    user_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,51 +60,53 @@ def read_public_key(pem: str) -> RSAPublicKey:
 
 
 class Directory:
-    """Finds users and clients by what they present.
+    """Finds users and clients by what they present. Methods about users read the storage: call them in threads.
+
+    Every row of User can sign in by JWT; those with a `Login` by password too.
 
     Args:
-        org_id: 18-character id of the org.
+        org: Where the users are.
         org_name: Name of the org.
-        logins: Users; the first is who client credentials run as.
+        logins: Users with passwords; the first is who client credentials run as.
         clients: Connected clients.
         session_seconds: Length of an idle session, as SOAP login tells it.
     """
 
     def __init__(
-        self, *, org_id: str, org_name: str, logins: Iterable[Login], clients: Iterable[Client], session_seconds: int
+        self, org: Org, *, org_name: str, logins: Iterable[Login], clients: Iterable[Client], session_seconds: int
     ) -> None:
-        self.org_id = org_id
+        self.org_id = org.org_id
         self.org_name = org_name
         self.session_seconds = session_seconds
+        self._org = org
         self._logins = tuple(logins)
         self._clients = tuple(clients)
 
-    @property
-    def run_as(self) -> Login:
-        """The user who client credentials run as."""
-        return self._logins[0]
-
     def client(self, client_id: str) -> Client | None:
-        """Return the client of a consumer key, or None."""
+        """Return the client of a consumer key, or None. Does no I/O."""
         return next((client for client in self._clients if client.client_id == client_id), None)
 
-    def by_username(self, username: str) -> Login | None:
+    def run_as(self) -> UserInfo | None:
+        """Return the user who client credentials run as."""
+        return self._org.find_user(self._logins[0].username)
+
+    def by_username(self, username: str) -> UserInfo | None:
         """Return the user of that name, or None."""
-        lowered = username.lower()
-        return next((login for login in self._logins if login.username.lower() == lowered), None)
+        return self._org.find_user(username)
 
-    def by_id(self, user_id: str) -> Login | None:
+    def by_id(self, user_id: str) -> UserInfo | None:
         """Return the user of that id, or None."""
-        return next((login for login in self._logins if login.user_id == user_id), None)
+        return self._org.user(user_id)
 
-    def check_password(self, username: str, password: str) -> Login | None:
+    def check_password(self, username: str, password: str) -> UserInfo | None:
         """Return the user when the password is right, with the security token appended or without.
 
         Assumed: every address is trusted, so that the token may be left out.
         """
-        login = self.by_username(username)
+        lowered = username.lower()
+        login = next((login for login in self._logins if login.username.lower() == lowered), None)
         if login is None:
             return None
         good = (login.password + login.security_token, login.password)
         matches = [hmac.compare_digest(password.encode(), text.encode()) for text in good]
-        return login if any(matches) else None
+        return self._org.find_user(username) if any(matches) else None
