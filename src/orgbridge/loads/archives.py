@@ -97,7 +97,7 @@ def zip_member(open_file: Callable[[], BinaryIO], limits: UnpackLimits) -> ZipMe
     """Return the one file that a zip holds; folders and the resource forks of macOS do not count.
 
     Raises:
-        BadArchive: It is no zip, or holds no file or several, or the file is encrypted.
+        BadArchive: It is no zip, or holds no file or several, or the file is encrypted or packed by a rare method.
     """
     try:
         with open_file() as file, zipfile.ZipFile(file) as archive:
@@ -110,6 +110,8 @@ def zip_member(open_file: Callable[[], BinaryIO], limits: UnpackLimits) -> ZipMe
         raise BadArchive(f"The zip holds {len(members)} files; it must hold one.")
     if members[0].flag_bits & 1:
         raise BadArchive("The file in the zip is encrypted.")
+    if members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise BadArchive("The file in the zip is neither stored nor deflated; other methods are not read.")
     name = members[0].filename
     return ZipMember(name=name, blocks=lambda: _unzip(open_file, name, limits))
 
@@ -123,5 +125,5 @@ def _unzip(open_file: Callable[[], BinaryIO], name: str, limits: UnpackLimits) -
                 unpacked += len(piece)
                 limits.check(packed, unpacked)
                 yield piece
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError) as error:
         raise BadArchive(f"The zip is damaged after {unpacked} unpacked bytes: {error}.") from error

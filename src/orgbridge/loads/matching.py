@@ -15,8 +15,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
 from orgbridge.loads.dialect import Dialect
@@ -245,7 +246,7 @@ def _append_lines(lines: array[int], chunk: bytes, line: int, line_count: LineCo
     return line
 
 
-def _digest(cells: Iterable[str], count: int) -> bytes:
+def _digest(cells: Sequence[str], count: int) -> bytes:
     """Return 128 bits that stand for the cells; newlines of all kinds are one."""
     text = _SEPARATOR.join(cells)
     if "\r" in text:
@@ -255,6 +256,14 @@ def _digest(cells: Iterable[str], count: int) -> bytes:
         sizes = _SEPARATOR.join(str(len(cell.replace("\r\n", "\n"))) for cell in cells)
         return hashlib.blake2b(f"{sizes}\n{text}".encode(), digest_size=16, person=b"separator").digest()
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def _picker(places: list[int]) -> Callable[[list[str]], Sequence[str]]:
+    """Return what takes the cells at some places out of a row; slices where it can, for they are faster."""
+    start = places[0]
+    if places == list(range(start, start + len(places))):
+        return itemgetter(slice(start, start + len(places)))
+    return itemgetter(*places)
 
 
 class _ResultFile:
@@ -421,20 +430,22 @@ class _Verdicts:
             return
         places = self._rows.places
         compared = [file.columns[column] for column in self._rows.columns]
+        pick = _picker(compared)
+        count = len(compared)
         key = None if self._rows.key is None else file.columns[self._rows.key]
-        fold = self._rows.fold
+        fold, repeated, of_row = self._rows.fold, self._rows.repeated, self.of_row
         for cells in file.rows():
             verdict = self._verdict(file, cells)
             name: str | bytes
             if key is not None:
                 name = cells[key] if fold is None else fold(cells[key])
-                if name in self._rows.repeated:
-                    name = _digest([cells[place] for place in compared], len(compared))
+                if name in repeated:
+                    name = _digest(pick(cells), count)
             else:
-                name = _digest([cells[place] for place in compared], len(compared))
+                name = _digest(pick(cells), count)
             place = places.get(name)
-            if isinstance(place, int) and self.of_row[place] is None:
-                self.of_row[place] = verdict
+            if isinstance(place, int) and of_row[place] is None:
+                of_row[place] = verdict
             elif isinstance(place, list) and isinstance(name, bytes):
                 self._groups.setdefault(name, []).append(verdict)
             else:

@@ -132,6 +132,13 @@ def _encrypted() -> bytes:
     return bytes(data)
 
 
+def _bzipped() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("a.csv", "a\n1\n")
+    return out.getvalue()
+
+
 def _damaged() -> bytes:
     data = bytearray(_zip({"a.csv": random.Random(1).randbytes(4_000).hex().encode()}))
     data[400:420] = b"\xff" * 20
@@ -145,9 +152,10 @@ def _damaged() -> bytes:
         (_zip({}), "holds 0 files"),
         (b"PK\x03\x04 no zip at all", "cannot be read"),
         (_encrypted(), "encrypted"),
+        (_bzipped(), "neither stored nor deflated"),
         (_damaged(), "damaged after"),
     ],
-    ids=["two", "none", "junk", "encrypted", "damaged"],
+    ids=["two", "none", "junk", "encrypted", "bzip2", "damaged"],
 )
 def test_a_bad_zip_is_refused(data: bytes, text: str) -> None:
     """What cannot be unpacked to one file says why."""
