@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from dbos._utils import INTERNAL_QUEUE_NAME
 from orgbridge.engine.durable import RECOVERY_QUEUE
 from orgbridge.loads.states import LOAD_ENDS, LoadState
 from tests.support.engine_bench import Bench, account_rows
-from tests.support.postgres import Server
+from tests.support.postgres import Server, running_postgres
 
 _SEED = 20261122
 
@@ -28,15 +30,21 @@ async def bench(store_url: str, tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def test_kills_at_random_moments_lose_and_double_nothing(bench: Bench) -> None:
-    """Workers die by SIGKILL while three loads run; after each death another one starts."""
+    """Workers and Salesforce's stand-in die by SIGKILL while three loads run; after each death another one starts."""
     dice = random.Random(_SEED)
-    bench.start_double(seconds=0.5)
+    double = bench.start_double(seconds=0.5)
     workers = [bench.start_worker() for _ in range(1 if bench.url.startswith("sqlite") else 3)]
     contents = [account_rows(150, tag=f"load{number}-") for number in range(3)]
     load_ids = [await bench.submit(content) for content in contents]
     kills = 0
-    while kills < 5:
+    while kills < 6:
         await bench.clock.sleep(dice.uniform(0.2, 1.5))
+        if kills % 3 == 2:
+            double.kill()
+            double.wait(timeout=10)
+            kills += 1
+            double = bench.start_double(seconds=0.5)
+            continue
         victim = dice.choice(workers)
         victim.kill()
         victim.wait(timeout=10)
@@ -76,6 +84,48 @@ async def test_a_frozen_worker_that_wakes_up_does_no_harm(postgres: Server, tmp_
         assert bench.check_rows(load, content) == {"succeeded": 180, "failed": 20}
         bench.check_org(content)
         assert await bench.load(load_id) == load
+    finally:
+        await bench.close()
+
+
+async def test_a_crash_of_the_database_is_lived_through(tmp_path: Path) -> None:
+    """PostgreSQL dies under load and comes back within the lease: the same worker goes on, nothing is lost."""
+    with running_postgres(durable=True) as server:
+        bench = Bench(server.create_database(), tmp_path)
+        try:
+            bench.start_double(seconds=0.5)
+            worker = bench.start_worker(lease_seconds=30.0)
+            content = account_rows(200)
+            load_id = await bench.submit(content)
+            while (await bench.load(load_id)).parts == 0:
+                await bench.clock.sleep(0.02)
+            await asyncio.to_thread(server.crash)
+            await bench.clock.sleep(1.5)
+            await asyncio.to_thread(server.start)
+            load = await bench.ended(load_id)
+            assert bench.check_rows(load, content) == {"succeeded": 180, "failed": 20}
+            bench.check_org(content)
+            assert worker.poll() is None
+        finally:
+            await bench.close()
+
+
+async def test_a_load_whose_workflow_broke_is_ended(tmp_path: Path) -> None:
+    """Should the engine itself lose a workflow, the load does not hang: it fails with a reason."""
+    bench = Bench(f"sqlite:///{tmp_path / 'orgbridge.sqlite'}", tmp_path)
+    try:
+        bench.start_double(seconds=60)
+        worker = bench.start_worker()
+        load_id = await bench.submit(account_rows(5))
+        while (await bench.load(load_id)).parts == 0:
+            await bench.clock.sleep(0.02)
+        worker.kill()
+        worker.wait(timeout=10)
+        with sqlite3.connect(tmp_path / "engine.sqlite") as engine:
+            engine.execute("UPDATE workflow_status SET status = 'ERROR' WHERE workflow_uuid = ?", (load_id,))
+        bench.start_worker()
+        load = await bench.ended(load_id, seconds=20)
+        assert (load.state, load.error_code) == (LoadState.FAILED, "engine.workflow_failed")
     finally:
         await bench.close()
 

@@ -14,7 +14,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -40,11 +40,22 @@ def find_binaries() -> Path:
 class Server:
     """One running server."""
 
-    def __init__(self, port: int, data: Path) -> None:
+    def __init__(self, port: int, data: Path, run: Callable[..., None], options: str) -> None:
+        self._run = run
+        self._options = options
         #: Where it listens on loopback.
         self.port = port
         #: Its data folder.
         self.data = data
+
+    def start(self) -> None:
+        """Start the server and wait until it takes connections."""
+        log = str(self.data.parent / "log")
+        self._run("pg_ctl", "-D", str(self.data), "-w", "-l", log, "-o", self._options, "start")
+
+    def crash(self) -> None:
+        """End the server as a power cut would; `start` lets it recover."""
+        self._run("pg_ctl", "-D", str(self.data), "-m", "immediate", "-w", "stop")
 
     def url(self, database: str = "postgres") -> str:
         """Return the connection string of a database."""
@@ -70,8 +81,12 @@ def _unprivileged() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[Server]:
-    """Start a server, give it out, and remove it with all that is in it."""
+def running_postgres(*, durable: bool = False) -> Iterator[Server]:
+    """Start a server, give it out, and remove it with all that is in it.
+
+    Args:
+        durable: Keep what was committed through `crash`; slower.
+    """
     binaries = find_binaries()
     who = _unprivileged()
     base = Path(tempfile.mkdtemp(prefix="orgbridge-pg-"))
@@ -98,21 +113,23 @@ def running_postgres() -> Iterator[Server]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        # Nothing here outlives the tests, so nothing is synced.
+        # Nothing here outlives the tests, so nothing is synced; only a server that is to crash must write ahead.
+        commit = "on" if durable else "off"
         settings = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "''",
             "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
+            "synchronous_commit": commit,
+            "full_page_writes": commit,
             "max_connections": "200",
             "shared_buffers": "32MB",
         }
         options = f"-p {port} " + " ".join(f"-c {key}={value}" for key, value in settings.items())
-        run("pg_ctl", "-D", str(data), "-w", "-l", str(base / "log"), "-o", options, "start")
+        server = Server(port, data, run, options)
+        server.start()
         try:
-            yield Server(port, data)
+            yield server
         finally:
-            run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+            server.crash()
     finally:
         shutil.rmtree(base, ignore_errors=True)

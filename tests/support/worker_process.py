@@ -41,6 +41,7 @@ async def work(store: str, folder: str, salesforce: str, options: dict[str, str]
         "lease_seconds": 4.0,
         "beat_seconds": 0.5,
         "dispatch_seconds": 0.1,
+        "watch_seconds": 0.5,
         "pause_seconds": 0.1,
         "longest_pause_seconds": 1.0,
         "patience_seconds": 30.0,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -42,18 +42,18 @@ class Completion:
         if load.finished_at is not None:
             return load.state.value
         if load.input_facts is None:
-            return await self.end_without_rows(load)
+            if load.cancel_requested:
+                return await self.end_without_rows(load)
+            # A database that forgot what it had committed brings this about, and nothing else should.
+            message = "The database no longer holds what was recorded of this load; its parts may have been sent."
+            raise StepRefused(Fault(code="load.record_lost", message=message))
         facts = InputFacts.from_json(load.input_facts)
         lacking = [part.number for part in parts if part.results_key is None]
         if lacking:
             message = f"Parts {', '.join(map(str, lacking))} ended without outcomes for their rows."
             raise StepRefused(Fault(code="load.unbalanced", message=message))
 
-        async def merge() -> tuple[StoredFile, StoredFile]:
-            async with self.resources.splitting:
-                return await asyncio.to_thread(self._merge, facts, parts)
-
-        results, failed = await patience.until_done(merge)
+        results, failed = await patience.until_done(lambda: self.resources.split(partial(self._merge, facts, parts)))
         receipt = self._receipt(load, facts, parts, results)
         mismatches = receipt.check()
         state, fault = _verdict(load, parts, mismatches)
@@ -79,6 +79,12 @@ class Completion:
 
         await patience.until_done(record)
         return state.value
+
+    async def tidy(self) -> None:
+        """Remove the files of the parts: all that they hold is in the input, the results and the receipt."""
+        load, _ = await self.resources.patience().until_done(self._records)
+        if load.receipt is not None and load.receipt["balanced"]:
+            await self.resources.files.delete(f"loads/{self.load_id}/parts")
 
     async def end_without_rows(self, load: LoadRecord) -> str:
         """End a load that was cancelled before its input was read."""

@@ -18,6 +18,8 @@ class WorkerConfig:
     beat_seconds: float = 5.0
     #: How often the store is asked for new loads.
     dispatch_seconds: float = 0.4
+    #: How often a worker looks for loads whose workflow broke, to end them.
+    watch_seconds: float = 15.0
     #: Parts of one org that run at the same time, over all workers.
     parts_per_org: int = 5
     #: Loads that one worker carries at the same time.

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from orgbridge.engine.config import WorkerConfig
+from orgbridge.engine.completion import Completion
 from orgbridge.engine.durable import Durable
-from orgbridge.kit.clock import Clock
+from orgbridge.engine.faults import Fault
+from orgbridge.engine.resources import Resources
 from orgbridge.kit.logs import get_logger
-from orgbridge.store.database import Database
 
 _BATCH = 50
+_BROKEN = Fault(
+    code="engine.workflow_failed",
+    message="The worker failed inside; its log tells where. The parts tell what was sent before.",
+)
 _log = get_logger(__name__)
 
 
 class Dispatcher:
     """Looks for new loads. Many workers may look at once: a load handed over twice is one workflow all the same."""
 
-    def __init__(self, config: WorkerConfig, durable: Durable, database: Database, clock: Clock) -> None:
-        self._config = config
+    def __init__(self, durable: Durable, resources: Resources) -> None:
         self._durable = durable
-        self._database = database
-        self._clock = clock
+        self._resources = resources
+        self._config = resources.config
+        self._database = resources.database
+        self._clock = resources.clock
+        self._looked_at = self._clock.monotonic()
 
     async def dispatch(self) -> int:
         """Hand over what is new; return how many loads."""
@@ -33,11 +39,20 @@ class Dispatcher:
             _log.info("engine.dispatched", load_id=load.id, kind=load.kind.value)
         return len(loads)
 
+    async def end_broken(self) -> None:
+        """End loads whose workflow broke, so that none hangs in progress for ever."""
+        for work in await self._durable.broken():
+            # Does nothing to a load that has ended.
+            await Completion(self._resources, work.workflow_id).fail(_BROKEN)
+
     async def run(self) -> None:
         """Look for new loads until cancelled."""
         while True:
             try:
                 found = await self.dispatch()
+                if self._clock.monotonic() - self._looked_at > self._config.watch_seconds:
+                    self._looked_at = self._clock.monotonic()
+                    await self.end_broken()
             except Exception as error:  # noqa: BLE001 - the worker loop: an outage of the store passes
                 _log.warning("engine.dispatch_failed", cause=f"{type(error).__name__}: {error}")
                 found = 0

@@ -114,6 +114,19 @@ class Durable:
             if status.executor_id is not None
         ]
 
+    async def broken(self) -> list[PendingWork]:
+        """Return loads whose workflow ended in an error, newest first. Only a fault of ours brings that about."""
+        found = await DBOS.list_workflows_async(
+            status=["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+            name=["load", "query"],
+            application_name=APPLICATION,
+            sort_desc=True,
+            limit=100,
+            load_input=False,
+            load_output=False,
+        )
+        return [PendingWork(workflow_id=status.workflow_id, executor_id=status.executor_id or "") for status in found]
+
     def recover(self, work: PendingWork) -> bool:
         """Put the work of a dead executor back on its queue; blocking, for threads.
 

@@ -46,7 +46,9 @@ class IngestWorkflow:
                     _log.error("engine.part_failed", load_id=load_id, part=number, cause=str(error))
             if handles:
                 await self._step(load_id, "sweep", lambda: sweep(self.resources, load_id, org))
-            return str(await self._step(load_id, "complete", completion.run))
+            state = str(await self._step(load_id, "complete", completion.run))
+            await self._step(load_id, "tidy", completion.tidy)
+            return state
         except StepRefused as refusal:
             fault = refusal.fault
             return str(await self._step(load_id, "fail", lambda: completion.fail(fault)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 
 from orgbridge.engine.errors import StepRefused
@@ -97,13 +96,7 @@ async def _store(
     reason: str | None,
 ) -> None:
     patience = resources.patience()
-
-    async def in_thread() -> tuple[PartMatch, StoredFile]:
-        # One at a time: a match holds some hundred bytes per row.
-        async with resources.matching:
-            return await asyncio.to_thread(work)
-
-    found, stored = await patience.until_done(in_thread)
+    found, stored = await patience.until_done(lambda: resources.match(work))
     if found.rows != part.rows:
         message = f"Part {part.number} has {part.rows} rows but {found.rows} outcomes were found."
         raise StepRefused(Fault(code="load.unbalanced", message=message))

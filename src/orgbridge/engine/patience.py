@@ -10,6 +10,7 @@ from orgbridge.engine.faults import transient
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.logs import get_logger
+from orgbridge.store.errors import StoreUnavailable
 
 T = TypeVar("T")
 _log = get_logger(__name__)
@@ -43,7 +44,10 @@ class Patience:
         if self._since is None:
             self._since = now
         passing = transient(error) if may_pass is None else may_pass
-        if not passing or now - self._since + self._pause > self._config.patience_seconds:
+        # Without the store nothing can be accounted for, so there is no giving up on it: a worker on PostgreSQL loses
+        # its lease first, one on SQLite waits until its disk is back.
+        endless = isinstance(error, StoreUnavailable)
+        if not passing or (not endless and now - self._since + self._pause > self._config.patience_seconds):
             raise error
         _log.warning("engine.waiting", cause=str(error), pause_seconds=round(self._pause, 1))
         await self._clock.sleep(self._pause)

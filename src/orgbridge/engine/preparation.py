@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from orgbridge.client.errors import NotFound
 from orgbridge.engine.errors import StepRefused
@@ -22,6 +22,8 @@ from orgbridge.wire.bulk import IngestOperation
 
 #: Bytes of records that the mean record size is told from.
 _SAMPLE_BYTES = 256 * 1024
+#: How gzip and zip begin.
+_PACKED = (b"\x1f\x8b", b"PK\x03\x04")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,9 @@ class Preparation:
         load = await patience.until_done(self._begin)
         if load.cancel_requested:
             return {"parts": 0, "org": load.org}
-        async with self.resources.splitting:
-            source = await asyncio.to_thread(self._open, load)
-            await self._check_header(load, source)
-            parts = await asyncio.to_thread(self._split, load, source)
+        source = await self.resources.split(partial(self._open, load))
+        await self._check_header(load, source)
+        parts = await self.resources.split(partial(self._split, load, source))
 
         async def record() -> None:
             async with self.resources.database.unit() as unit:
@@ -118,10 +119,17 @@ class Preparation:
             if sample >= _SAMPLE_BYTES:
                 break
         return plan_parts(
-            input_bytes=load.input_bytes,
+            input_bytes=self._unpacked_bytes(load, source),
             record_bytes=sample / max(1, records),
             part_rows=load.options.get("part_rows"),
         )
+
+    def _unpacked_bytes(self, load: LoadRecord, source: CSVSource) -> int:
+        head = next(self.resources.files.open_blocks(load.input_key or ""), b"")
+        if head.startswith(_PACKED):
+            # The packed size tells nothing of the rows: one more pass over the input tells their size exactly.
+            return sum(len(block) for block in source.records())
+        return load.input_bytes
 
     def _split(self, load: LoadRecord, source: CSVSource) -> list[PartRecord]:
         plan = self._plan(load, source)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
 
 from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.patience import Patience
@@ -11,6 +14,8 @@ from orgbridge.kit.clock import Clock
 from orgbridge.orgs.connections import Orgs
 from orgbridge.store.database import Database
 from orgbridge.store.files import FileStore
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +32,23 @@ class Resources:
     orgs: Orgs
     #: Time.
     clock: Clock
-    #: Taken while the results of a part are matched.
-    matching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
-    #: Taken while an input is split or the results are merged.
-    splitting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    #: Threads in which results are matched to rows. Always the same few: each thread that ever allocated much keeps
+    #: its share of memory, so in the loop's own pool of many threads the process would grow with every part.
+    matchers: ThreadPoolExecutor
+    #: Threads in which inputs are split and results merged.
+    splitters: ThreadPoolExecutor
 
     def patience(self) -> Patience:
         """Return a fresh patience for one step."""
         return Patience(self.config, self.clock)
+
+    async def match(self, work: Callable[[], T]) -> T:
+        """Run work that matches results, when its turn comes."""
+        return await asyncio.get_running_loop().run_in_executor(self.matchers, work)
+
+    async def split(self, work: Callable[[], T]) -> T:
+        """Run work that reads or writes whole files, when its turn comes."""
+        return await asyncio.get_running_loop().run_in_executor(self.splitters, work)
 
     async def cancel_requested(self, load_id: str) -> bool:
         """Tell whether somebody asked to stop the load. Only within steps: the answer changes with time."""

@@ -46,7 +46,10 @@ async def run_step(
                 _log.error("engine.step_failed", step=name, cause=str(error), exc_info=None if expected else error)
                 outcome = {"fault": fault_of(error).to_json()}
         if count.calls:
-            await note_calls(count.calls)
+            try:
+                await note_calls(count.calls)
+            except OrgbridgeError as error:
+                _log.warning("engine.calls_not_noted", step=name, calls=count.calls, cause=str(error))
         return outcome
 
     outcome = await DBOS.run_step_async({"name": name, "preemptible": preemptible}, guarded)

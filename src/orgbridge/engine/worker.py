@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.dispatching import Dispatcher
@@ -62,21 +63,20 @@ async def run_worker(
     keeper = LeaseKeeper(config, durable, database, clock) if durable.leased else None
     if keeper is not None:
         await keeper.renew()
-    await durable.start(
-        Resources(
-            config=config,
-            database=database,
-            files=files,
-            orgs=orgs,
-            clock=clock,
-            matching=asyncio.Semaphore(config.matches_per_worker),
-            splitting=asyncio.Semaphore(config.splits_per_worker),
-        )
+    resources = Resources(
+        config=config,
+        database=database,
+        files=files,
+        orgs=orgs,
+        clock=clock,
+        matchers=ThreadPoolExecutor(config.matches_per_worker, thread_name_prefix="match"),
+        splitters=ThreadPoolExecutor(config.splits_per_worker, thread_name_prefix="split"),
     )
+    await durable.start(resources)
     _log.info("engine.started", executor_id=durable.executor_id)
     if ready is not None:
         ready()
-    tasks: list[asyncio.Task[None]] = [asyncio.create_task(Dispatcher(config, durable, database, clock).run())]
+    tasks: list[asyncio.Task[None]] = [asyncio.create_task(Dispatcher(durable, resources).run())]
     if keeper is not None:
         tasks.append(asyncio.create_task(keeper.keep()))
     stopping = asyncio.create_task(stop_event.wait())
