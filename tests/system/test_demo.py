@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
+from orgbridge.cli.demo.processes import clean_environment
 from tests.support.processes import orgbridge
 
 pytestmark = pytest.mark.system
@@ -40,3 +46,32 @@ def test_demo_leaves_strange_folders_alone(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "not empty" in done.stderr
     assert treasure.read_text() == "dear"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["terminate", "interrupt"])
+def test_ended_demo_leaves_no_process_behind(number: signal.Signals, tmp_path: Path) -> None:
+    """Whoever ends the demo ends the org, the service and the worker with it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orgbridge.cli", "demo", "--rows", "100000", "--no-crash"],
+        cwd=tmp_path,
+        env=clean_environment({}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        pids: list[int] = []
+        for line in process.stderr:
+            pids += [int(found) for found in re.findall(r"\(pid (\d+)\)", line)]
+            if "taken by the service" in line:
+                break
+        assert len(pids) == 3
+        process.send_signal(number)
+        assert process.wait(60) != 0
+        assert [pid for pid in pids if psutil.pid_exists(pid)] == []
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()

@@ -124,8 +124,9 @@ def _error_lines(receipt: Mapping[str, Any]) -> list[str]:
     for group in receipt.get("errors") or []:
         places = [f"{number:,}" for number in (group.get("lines") or [])[:_LINES_SHOWN]]
         more = ", ..." if int(group.get("count") or 0) > len(places) else ""
+        word = "line" if len(places) == 1 else "lines"
         code = group.get("code") or "(no code)"
-        lines.append(f"    {int(group.get('count') or 0):>10,}  {code}, lines {', '.join(places)}{more}")
+        lines.append(f"    {int(group.get('count') or 0):>10,}  {code}, {word} {', '.join(places)}{more}")
         message = str(group.get("message") or "")
         if message:
             shown = message if len(message) <= _MESSAGE_CHARS else message[: _MESSAGE_CHARS - 3] + "..."

@@ -28,6 +28,7 @@ from orgbridge.kit import json
 from orgbridge.kit.errors import OrgbridgeError
 
 _MAX_DETAILS = 10
+_PIPE_COLUMNS = 10_000
 
 
 @dataclass(slots=True)
@@ -62,7 +63,9 @@ class Terminal:
     def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
         self.as_json = as_json
         self.quiet = quiet
-        self._out = Console(file=sys.stdout, highlight=False, soft_wrap=True, emoji=False, markup=False)
+        # In a pipe there is no width to fit into: a script wants one line per row.
+        width = None if sys.stdout.isatty() else _PIPE_COLUMNS
+        self._out = Console(file=sys.stdout, highlight=False, soft_wrap=True, emoji=False, markup=False, width=width)
         self._err = Console(file=sys.stderr, highlight=False, soft_wrap=True, emoji=False, markup=False)
 
     def result(self, text: str) -> None:

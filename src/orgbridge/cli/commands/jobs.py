@@ -19,6 +19,9 @@ from orgbridge.kit.clock import SystemClock
 
 app = typer.Typer(name="jobs", help="Look at loads and queries, follow them, stop them.", no_args_is_help=True)
 
+#: Characters of an ISO instant up to its seconds.
+_TO_SECONDS = 19
+
 JobId = Annotated[str, typer.Argument(help="The service's job id, or a Salesforce 750... id.")]
 
 
@@ -54,7 +57,7 @@ async def _list(params: dict[str, str | int], terminal: Terminal, folder: Path |
                 status.object_name,
                 status.processed,
                 status.failed,
-                str((job.get("job_info_details") or {}).get("created_at") or ""),
+                str((job.get("job_info_details") or {}).get("created_at") or "")[:_TO_SECONDS],
             )
         )
     terminal.table(("job", "state", "operation", "object", "processed", "failed", "created"), rows)
