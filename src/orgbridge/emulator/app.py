@@ -25,7 +25,6 @@ from orgbridge.emulator.http.middleware import FaultMiddleware, InflateMiddlewar
 from orgbridge.emulator.http.routes import route_table
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
-from orgbridge.emulator.http.users import Client, Directory, Login, read_public_key
 from orgbridge.emulator.jobs.ingest import IngestTools
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.jobs.spool import Spool

@@ -17,7 +17,6 @@ from orgbridge.emulator.http.errors import session_invalid
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
-from orgbridge.emulator.http.users import Directory
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.schema.errors import SFError
