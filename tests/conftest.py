@@ -30,7 +30,7 @@ sys.addaudithook(_refuse_strangers)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make chaos` ask for more kills than `make test` has time for."""
-    parser.addoption("--kills", type=int, default=4, help="SIGKILLs per chaos test")
+    parser.addoption("--kills", type=int, default=5, help="SIGKILLs per chaos test")
     parser.addoption("--chaos-seed", type=int, default=20261122, help="seed of the killer's dice")
 
 
