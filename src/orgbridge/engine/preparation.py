@@ -10,9 +10,9 @@ from orgbridge.client.errors import NotFound
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.facts import InputFacts, upload_facts
 from orgbridge.engine.faults import Fault
-from orgbridge.engine.header import check_header
 from orgbridge.engine.resources import Resources
 from orgbridge.loads.errors import EmptyInput
+from orgbridge.loads.header import check_header
 from orgbridge.loads.inputs import CSVSource, open_input
 from orgbridge.loads.plan import PartPlan, plan_parts
 from orgbridge.loads.splitter import Part, PartStart, SplitEvent, split_records

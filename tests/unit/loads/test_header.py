@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orgbridge.engine.header import check_header
+from orgbridge.loads.header import check_header
 from orgbridge.wire.bulk import IngestOperation
 
 
