@@ -6,15 +6,19 @@ import asyncio
 import random
 import signal
 import sqlite3
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 from dbos._sys_db import SystemDatabase
 from dbos._utils import INTERNAL_QUEUE_NAME
 
 from orgbridge.engine.durable import RECOVERY_QUEUE
+from orgbridge.kit.clock import SystemClock
 from orgbridge.loads.states import LOAD_ENDS, LoadState
+from orgbridge.store.records import LoadRecord
 from tests.support.engine_bench import Bench, account_rows
 from tests.support.postgres import Server, running_postgres
 
@@ -86,6 +90,71 @@ async def test_a_frozen_worker_that_wakes_up_does_no_harm(postgres: Server, tmp_
         assert await bench.load(load_id) == load
     finally:
         await bench.close()
+
+
+async def test_a_lock_left_by_the_dead_costs_no_living_worker_its_lease(postgres: Server, tmp_path: Path) -> None:
+    """While a row of dead work is locked, the worker that wants to take it over keeps its own lease, and waits."""
+    url = postgres.create_database()
+    bench = Bench(url, tmp_path)
+    try:
+        bench.start_double(seconds=0.5)
+        dead = bench.start_worker(lease_seconds=2.0)
+        content = account_rows(60)
+        load_id = await bench.submit(content)
+        while (await bench.load(load_id)).parts == 0:
+            await bench.clock.sleep(0.02)
+        dead.kill()
+        dead.wait(timeout=10)
+        with psycopg.connect(url) as holder:
+            holder.execute("SELECT 1 FROM dbos.workflow_status WHERE status = 'PENDING' FOR UPDATE")
+            heir = bench.start_worker(lease_seconds=2.0)
+            await bench.clock.sleep(5)
+            assert heir.poll() is None, bench.logs()
+            assert (await bench.load(load_id)).state not in LOAD_ENDS
+            holder.rollback()
+        load = await bench.ended(load_id)
+        assert bench.check_rows(load, content) == {"succeeded": 54, "failed": 6}
+        bench.check_org(content)
+    finally:
+        await bench.close()
+
+
+async def test_a_worker_frozen_inside_a_transaction_holds_nobody_up(postgres: Server, tmp_path: Path) -> None:
+    """The locks of a worker that froze in the middle of a transaction are taken from it within seconds."""
+    url = postgres.create_database()
+    bench = Bench(url, tmp_path)
+    try:
+        bench.start_double(seconds=0.5)
+        zombie = bench.start_worker(lease_seconds=2.0)
+        content = account_rows(2000)
+        load_id = await bench.submit(content)
+        await _freeze_inside_a_transaction(zombie, url, lambda: bench.load(load_id))
+        bench.start_worker(lease_seconds=2.0)
+        load = await bench.ended(load_id, seconds=45)
+        zombie.send_signal(signal.SIGCONT)
+        assert zombie.wait(timeout=30) == 70
+        assert bench.check_rows(load, content) == {"succeeded": 1800, "failed": 200}
+        bench.check_org(content)
+    finally:
+        await bench.close()
+
+
+async def _freeze_inside_a_transaction(
+    process: subprocess.Popen[bytes], url: str, load: Callable[[], Awaitable[LoadRecord]]
+) -> None:
+    # A transaction is a matter of milliseconds: freeze, look, let go, until one is caught in the act.
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
+    clock = SystemClock()
+    with psycopg.connect(url, autocommit=True) as watcher:
+        while (await load()).state not in LOAD_ENDS:
+            process.send_signal(signal.SIGSTOP)
+            await clock.sleep(0.02)  # what was on its way to the server has arrived
+            row = watcher.execute(idle).fetchone()
+            if row is not None and row[0]:
+                return
+            process.send_signal(signal.SIGCONT)
+            await clock.sleep(0.01)
+    raise AssertionError("the load ended before its worker could be caught inside a transaction")
 
 
 async def test_a_crash_of_the_database_is_lived_through(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from orgbridge.engine.parts import PartWorkflow
 from orgbridge.engine.queries import QueryWorkflow
 from orgbridge.engine.resources import Resources
 from orgbridge.store.addresses import StoreAddress
+from orgbridge.store.database import IDLE_SECONDS
 from orgbridge.store.records import LoadKind, LoadRecord
 from orgbridge.store.wal import set_wal
 
@@ -145,6 +146,7 @@ class Durable:
             "executor_id": self.executor_id,
             "serializer": DBOSPortableJSONSerializer(),
             "sys_db_pool_size": self._config.engine_pool_size,
+            "sys_db_idle_transaction_timeout_sec": float(IDLE_SECONDS),
             "log_level": "WARNING",
             "enable_otlp": False,
             "notification_listener_polling_interval_sec": 0.3,

@@ -5,6 +5,8 @@ Laws:
 2. Who looks for the dead lists begun work first and living leases second: a lease that is taken in between is seen.
 3. A worker that could not renew its lease while it lasted stops at once: its work may be another's by now. Until it
    has stopped, the durable engine refuses what it writes.
+4. A transaction that a frozen or vanished worker left open is ended by the database itself after `IDLE_SECONDS`: its
+   locks hold nobody up for longer than that.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ class LeaseKeeper:
             await unit.leases.drop(self._durable.executor_id)
 
     async def keep(self) -> None:
-        """Renew and reap until cancelled.
+        """Renew until cancelled.
 
         Raises:
             LeaseLost: The lease ran out before it could be renewed.
@@ -59,10 +61,22 @@ class LeaseKeeper:
                 left = self._config.lease_seconds - (self._clock.monotonic() - self._renewed)
                 async with asyncio.timeout(max(0.1, left)):
                     await self.renew()
-                await self._reap()
             except Exception as error:  # noqa: BLE001 - the worker loop: it outlives any outage shorter than the lease
                 _log.warning("engine.beat_failed", cause=f"{type(error).__name__}: {error}")
             self._check()
+
+    async def take_over(self) -> None:
+        """Take the work of the dead over, until cancelled.
+
+        A task of its own: a row of dead work may still be locked by a transaction that its worker left open, and who
+        waits for that lock must not lose its own lease over it.
+        """
+        while True:
+            await self._clock.sleep(self._config.beat_seconds)
+            try:
+                await self._reap()
+            except Exception as error:  # noqa: BLE001 - the worker loop: the next beat tries again
+                _log.warning("engine.takeover_failed", cause=f"{type(error).__name__}: {error}")
 
     def _check(self) -> None:
         # A frozen process wakes up here, or a little later after a renewal in vain.

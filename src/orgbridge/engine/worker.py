@@ -78,7 +78,7 @@ async def run_worker(
         ready()
     tasks: list[asyncio.Task[None]] = [asyncio.create_task(Dispatcher(durable, resources).run())]
     if keeper is not None:
-        tasks.append(asyncio.create_task(keeper.keep()))
+        tasks += [asyncio.create_task(keeper.keep()), asyncio.create_task(keeper.take_over())]
     stopping = asyncio.create_task(stop_event.wait())
     try:
         done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)

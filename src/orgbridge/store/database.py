@@ -22,6 +22,9 @@ from orgbridge.store.repositories.users import UserRepository
 
 #: Seconds for a new connection, for a free place in the pool, and for one statement.
 CONNECT_SECONDS, POOL_SECONDS, STATEMENT_SECONDS = 10, 20, 30
+#: Seconds after which PostgreSQL ends a session that stands still inside a transaction, and frees its locks. Ours
+#: never wait for anybody inside one, so whoever does is frozen or gone.
+IDLE_SECONDS = 10
 
 
 class Unit:
@@ -115,7 +118,7 @@ def _postgres_engine(address: StoreAddress, pool_size: int) -> AsyncEngine:
             "keepalives_count": 3,
             "tcp_user_timeout": milliseconds,
             "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} "
-            f"-c idle_in_transaction_session_timeout={2 * milliseconds}",
+            f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}",
             "application_name": "orgbridge",
             # Safe behind a transaction pooler too.
             "prepare_threshold": None,
