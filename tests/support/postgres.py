@@ -80,6 +80,10 @@ def _unprivileged() -> dict[str, Any]:
     raise AssertionError("no user to run PostgreSQL as")
 
 
+def _open_to_all(folder: Path) -> bool:
+    return all(path.stat().st_mode & 0o001 for path in (folder, *folder.parents))
+
+
 @contextlib.contextmanager
 def running_postgres(*, durable: bool = False) -> Iterator[Server]:
     """Start a server, give it out, and remove it with all that is in it.
@@ -92,6 +96,11 @@ def running_postgres(*, durable: bool = False) -> Iterator[Server]:
     base = Path(tempfile.mkdtemp(prefix="orgbridge-pg-"))
     if who:
         os.chown(base, who["user"], who["group"])
+    if who and not _open_to_all(binaries):
+        # Root's home is closed to the user that the server runs as: take the installation out of it.
+        shutil.copytree(binaries.parent, base / "postgresql", symlinks=True)
+        (base / "postgresql").chmod(0o755)
+        binaries = base / "postgresql" / binaries.name
     environment = {"PATH": os.defpath, "LC_ALL": "C", "HOME": str(base)}
 
     def run(program: str, *arguments: str) -> None:

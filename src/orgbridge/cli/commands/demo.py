@@ -44,7 +44,7 @@ async def _demo(options: DemoOptions, terminal: Terminal, *, keep: bool) -> Exit
     # Ended from outside, the demo still ends the processes that it started: a cancelled task runs its `finally`.
     task = asyncio.current_task()
     if task is not None:
-        with contextlib.suppress(NotImplementedError, RuntimeError):
+        with contextlib.suppress(RuntimeError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     story = await demo.run()
     if not keep:
