@@ -84,6 +84,20 @@ def _open_to_all(folder: Path) -> bool:
     return all(path.stat().st_mode & 0o001 for path in (folder, *folder.parents))
 
 
+def _copy_installation(binaries: Path, target: Path) -> Path:
+    """Copy an installation, and the libraries that a wheel keeps beside its package; return the copy's binaries."""
+    installation = binaries.parent
+    package = installation.parent
+    copy = target / package.name / installation.name
+    shutil.copytree(installation, copy, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, target / libraries.name)
+    for folder in (target, target / package.name, copy):
+        folder.chmod(0o755)
+    return copy / binaries.name
+
+
 @contextlib.contextmanager
 def running_postgres(*, durable: bool = False) -> Iterator[Server]:
     """Start a server, give it out, and remove it with all that is in it.
@@ -98,9 +112,7 @@ def running_postgres(*, durable: bool = False) -> Iterator[Server]:
         os.chown(base, who["user"], who["group"])
     if who and not _open_to_all(binaries):
         # Root's home is closed to the user that the server runs as: take the installation out of it.
-        shutil.copytree(binaries.parent, base / "postgresql", symlinks=True)
-        (base / "postgresql").chmod(0o755)
-        binaries = base / "postgresql" / binaries.name
+        binaries = _copy_installation(binaries, base / "postgresql")
     environment = {"PATH": os.defpath, "LC_ALL": "C", "HOME": str(base)}
 
     def run(program: str, *arguments: str) -> None:
