@@ -17,7 +17,7 @@ class WorkerConfig:
     #: How often a worker renews its lease and looks for dead ones. PostgreSQL only.
     beat_seconds: float = 5.0
     #: How often the store is asked for new loads.
-    dispatch_seconds: float = 0.4
+    dispatch_seconds: float = 0.2
     #: How often a worker looks for loads whose workflow broke, to end them.
     watch_seconds: float = 15.0
     #: Parts of one org that run at the same time, over all workers.
@@ -36,7 +36,7 @@ class WorkerConfig:
     pause_seconds: float = 0.5
     #: Longest pause between tries.
     longest_pause_seconds: float = 30.0
-    #: Pause before the second look at a running job; grows up to the longest.
+    #: Pause before the second look at a running job, and the shortest; the others follow the job's rows and rate.
     poll_seconds: float = 0.2
     #: Longest pause between looks at a running job. Every look costs one API request.
     longest_poll_seconds: float = 5.0

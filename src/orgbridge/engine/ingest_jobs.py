@@ -19,6 +19,7 @@ from orgbridge.client.errors import Conflicting, NotFound
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.facts import InputFacts, part_of
 from orgbridge.engine.faults import Fault, nothing_sent, transient
+from orgbridge.engine.paces import Pace
 from orgbridge.engine.patience import Patience
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.streams import in_threads
@@ -188,8 +189,13 @@ class IngestJobs:
             `state` and `error` of the ended job, or `state` `Open` when the job is, against all rules, open again.
         """
         patience = self.resources.patience()
-        load, _ = await patience.until_done(self.records)
-        pause = self.resources.config.poll_seconds
+        load, part = await patience.until_done(self.records)
+        pace = Pace(
+            rows=part.rows,
+            rate=self.resources.rates.get(load.org),
+            first_seconds=self.resources.config.poll_seconds,
+            longest_seconds=self.resources.config.longest_poll_seconds,
+        )
         seen: tuple[Any, ...] = ()
         while True:
             job = await self._look(load, job_id, patience)
@@ -197,12 +203,14 @@ class IngestJobs:
             if now != seen:
                 seen = now
                 await patience.until_done(lambda job=job: self._show(job))  # type: ignore[misc] # bound per turn
+            processed = job.number_records_processed or 0
+            pace.see(processed, self.resources.clock.monotonic())
             if job.state in TERMINAL_JOB_STATES or job.state is JobState.OPEN:
+                self.resources.rates.note(load.org, pace.rate)
                 return {"state": job.state.value, "error": job.error_message}
             if heed_cancel and await patience.until_done(self._cancel_requested):
                 return None
-            await self.resources.clock.sleep(pause)
-            pause = min(pause * 1.4, self.resources.config.longest_poll_seconds)
+            await self.resources.clock.sleep(pace.pause(processed))
 
     async def abort(self, job_id: str) -> None:
         """Ask Salesforce to stop a committed job. What it processed before stays processed."""

@@ -17,6 +17,8 @@ from orgbridge.kit.logs import get_logger
 
 #: Queue on which parts wait for their org's turn.
 PARTS_QUEUE = "parts"
+#: How often a load asks whether the part that it waits for has ended: one small read of the engine's own tables.
+_RESULT_SECONDS = 0.25
 _log = get_logger(__name__)
 
 
@@ -41,7 +43,7 @@ class IngestWorkflow:
                     handles.append(await DBOS.enqueue_workflow_async(PARTS_QUEUE, self.part, load_id, number))
             for number, handle in enumerate(handles):
                 try:
-                    await handle.get_result()
+                    await handle.get_result(polling_interval_sec=_RESULT_SECONDS)
                 except Exception as error:  # noqa: BLE001 - the worker's edge: the other parts must still be waited for
                     _log.error("engine.part_failed", load_id=load_id, part=number, cause=str(error))
             if handles:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from orgbridge.engine.config import WorkerConfig
+from orgbridge.engine.paces import Rates
 from orgbridge.engine.patience import Patience
 from orgbridge.kit.clock import Clock
 from orgbridge.orgs.connections import Orgs
@@ -37,6 +38,8 @@ class Resources:
     matchers: ThreadPoolExecutor
     #: Threads in which inputs are split and results merged.
     splitters: ThreadPoolExecutor
+    #: How fast the orgs were seen to work.
+    rates: Rates = field(default_factory=Rates)
 
     def patience(self) -> Patience:
         """Return a fresh patience for one step."""

@@ -12,15 +12,16 @@ Memory for a part of 100,000 rows is about 30 MB while joining (see benchmarks/s
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from operator import add, itemgetter, methodcaller
 from typing import Final
 
 from orgbridge.loads.dialect import Dialect
+from orgbridge.loads.digests import digests_of
 from orgbridge.loads.errors import UnreadableResults
 from orgbridge.loads.outcomes import (
     CREATED,
@@ -36,15 +37,16 @@ from orgbridge.loads.outcomes import (
     status_of,
 )
 from orgbridge.loads.receipt import ErrorGroup
-from orgbridge.loads.records import outside_quotes, parse_chunk, record_chunks, split_chunk
+from orgbridge.loads.records import MASKED_LF, masked_records, parse_chunk, record_chunks
+from orgbridge.loads.resultfiles import ResultFile
 from orgbridge.loads.results import result_records
 from orgbridge.loads.splitter import LineCount
 from orgbridge.wire.bulk import RESULT_CREATED, RESULT_ERROR, RESULT_ID, IngestOperation
 
 Blocks = Callable[[], Iterator[bytes]]
-_SEPARATOR: Final = "\x1f"
 #: Verdicts shared between rows that failed alike.
 _SHARED: Final = 1_000
+_COUNT_MASKED: Final = methodcaller("count", MASKED_LF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,18 +130,21 @@ def match_part(
     Source: facts/salesforce/bulk2.md section 7.
     """
     files = [
-        _ResultFile(successful(), "successfulResults", (RESULT_ID, RESULT_CREATED), dialect, header),
-        _ResultFile(failed(), "failedResults", (RESULT_ID, RESULT_ERROR), dialect, header),
-        _ResultFile(unprocessed(), "unprocessedrecords", (), dialect, header),
+        ResultFile(successful(), "successfulResults", (RESULT_ID, RESULT_CREATED), dialect, header),
+        ResultFile(failed(), "failedResults", (RESULT_ID, RESULT_ERROR), dialect, header),
+        ResultFile(unprocessed(), "unprocessedrecords", (), dialect, header),
     ]
     echoed = [file.columns for file in files if file.columns]
     common = sorted(set(range(len(header))).intersection(*echoed))
     if not common:
         raise UnreadableResults("The results files have no column of the input in common.")
     key = _key_column(header, operation, external_id_field)
-    rows = _Rows(records, dialect, common, key if key in common else None, first_line, line_count)
+    covers_all = len(common) == len(header)
+    rows = _Rows(
+        records, dialect, common, key if key in common else None, first_line, line_count, compares_all=covers_all
+    )
     rows.read(fold=_id_prefix if operation in _BY_ID else None)
-    verdicts = _Verdicts(rows, covers_all=len(common) == len(header))
+    verdicts = _Verdicts(rows, covers_all=covers_all)
     for file in files:
         verdicts.read(file)
     verdicts.settle_groups()
@@ -199,12 +204,10 @@ def unprocessed_part(
 
 
 def _part_match(ledger: Ledger, records: Blocks, dialect: Dialect, *, stray: int, job_complete: bool) -> PartMatch:
-    statuses = dict.fromkeys(RowStatus, 0)
-    for verdict in ledger.verdicts:
-        statuses[status_of(verdict)] += 1
+    statuses = Counter(status_of(ledger.verdicts[place]) for place in ledger.places_not_written())
     return PartMatch(
         rows=len(ledger.verdicts),
-        succeeded=statuses[RowStatus.SUCCEEDED],
+        succeeded=len(ledger.verdicts) - statuses.total(),
         failed=statuses[RowStatus.FAILED],
         unprocessed=statuses[RowStatus.UNPROCESSED],
         ambiguous=sum(ledger.ambiguous),
@@ -235,27 +238,14 @@ def _id_prefix(cell: str) -> str:
 
 def _append_lines(lines: array[int], chunk: bytes, line: int, line_count: LineCount) -> int:
     """Append the line of each record of a chunk; return the line after the last."""
-    records = split_chunk(chunk)
+    records = masked_records(chunk)
     newlines = chunk.count(b"\n")
+    plain = range(line, line + len(records))
     if line_count is LineCount.RECORD or newlines == len(records):
-        lines.extend(range(line, line + len(records)))
+        lines.extend(plain)
         return line + len(records)
-    for record in records:
-        lines.append(line)
-        line += record.count(b"\n")
-    return line
-
-
-def _digest(cells: Sequence[str], count: int) -> bytes:
-    """Return 128 bits that stand for the cells; newlines of all kinds are one."""
-    text = _SEPARATOR.join(cells)
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if text.count(_SEPARATOR) != count - 1:
-        # A cell holds the separator itself, so the lengths of the cells are told as well.
-        sizes = _SEPARATOR.join(str(len(cell.replace("\r\n", "\n"))) for cell in cells)
-        return hashlib.blake2b(f"{sizes}\n{text}".encode(), digest_size=16, person=b"separator").digest()
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+    lines.extend(map(add, itertools.accumulate(map(_COUNT_MASKED, records), initial=0), plain))
+    return line + newlines
 
 
 def _picker(places: list[int]) -> Callable[[list[str]], Sequence[str]]:
@@ -264,78 +254,6 @@ def _picker(places: list[int]) -> Callable[[list[str]], Sequence[str]]:
     if places == list(range(start, start + len(places))):
         return itemgetter(slice(start, start + len(places)))
     return itemgetter(*places)
-
-
-class _ResultFile:
-    """One results file of a job: its header, then its rows."""
-
-    def __init__(
-        self, blocks: Iterator[bytes], name: str, extra: tuple[str, ...], dialect: Dialect, header: tuple[str, ...]
-    ) -> None:
-        self.name = name
-        #: Whether its rows are those that Salesforce refused.
-        self.is_failed = RESULT_ERROR in extra
-        self.delimiter = ","
-        #: Cells of every row.
-        self.width = 0
-        self._chunks = record_chunks(blocks)
-        first = next(self._chunks, b"")
-        records = split_chunk(first)[:1]
-        head = self._decoded(records[0] if records else b"").strip("\r\n")
-        self._first = first[len(records[0]) :] if records else b""
-        #: Places of the input's columns that the file echoes, against their places in the file.
-        self.columns: dict[int, int] = {}
-        #: Places of the columns that Salesforce adds, in the order asked for.
-        self.extra: list[int] = []
-        if head:
-            self._read_header(head, extra, dialect, header)
-
-    def _read_header(self, head: str, extra: tuple[str, ...], dialect: Dialect, header: tuple[str, ...]) -> None:
-        # Assumed: results have the job's delimiter; a comma is understood as well.
-        outside = outside_quotes(head.encode()).decode()
-        self.delimiter = dialect.delimiter if dialect.delimiter in outside else ","
-        names = [name.removeprefix("\ufeff").casefold() for name in self._parsed(head)[0]]
-        places = {name: place for place, name in enumerate(names)}
-        self.width = len(names)
-        missing = [name for name in extra if name.casefold() not in places]
-        if missing:
-            raise UnreadableResults(f"{self.name} has no column {' and '.join(missing)}.")
-        self.extra = [places[name.casefold()] for name in extra]
-        self.columns = {
-            column: places[name.casefold()] for column, name in enumerate(header) if name.casefold() in places
-        }
-        if not self.columns:
-            raise UnreadableResults(f"{self.name} echoes no column of the input.")
-
-    def rows(self) -> Iterator[list[str]]:
-        """Yield the cells of each row.
-
-        Raises:
-            UnreadableResults: A row does not have as many cells as the header, or is not CSV.
-        """
-        number = 0
-        for chunk in itertools.chain((self._first,), self._chunks):
-            for cells in self._parsed(self._decoded(chunk)):
-                number += 1
-                if not cells:
-                    continue
-                if len(cells) != self.width:
-                    raise UnreadableResults(
-                        f"Row {number} of {self.name} has {len(cells)} cells, the header {self.width}."
-                    )
-                yield cells
-
-    def _parsed(self, text: str) -> list[list[str]]:
-        try:
-            return list(parse_chunk(text, self.delimiter))
-        except ValueError as error:
-            raise UnreadableResults(f"{self.name} is not well quoted.") from error
-
-    def _decoded(self, chunk: bytes) -> str:
-        try:
-            return chunk.decode()
-        except UnicodeDecodeError as error:
-            raise UnreadableResults(f"{self.name} is not UTF-8.") from error
 
 
 class _Rows:
@@ -349,7 +267,10 @@ class _Rows:
         key: int | None,
         first_line: int,
         line_count: LineCount,
+        *,
+        compares_all: bool,
     ) -> None:
+        self._compares_all = compares_all
         self._records = records
         self._dialect = dialect
         self.columns = columns
@@ -371,10 +292,13 @@ class _Rows:
         places = self.places
         for chunk in record_chunks(self._records()):
             self._line = _append_lines(self.lines, chunk, self._line, self._line_count)
-            rows = parse_chunk(chunk.decode(), self._dialect.delimiter)
+            text = chunk.decode()
+            rows = parse_chunk(text, self._dialect.delimiter)
             if key is None:
-                for cells in rows:
-                    self._put(self.digest(cells), place)
+                for digest in self.digests(rows, text):
+                    # A list of places, of rows met before, is no place either.
+                    if places.setdefault(digest, place) != place:
+                        self._put(digest, place)
                     place += 1
                 continue
             for cells in rows:
@@ -390,10 +314,11 @@ class _Rows:
             del self.places[name]
         place = 0
         for chunk in record_chunks(self._records()):
-            for cells in parse_chunk(chunk.decode(), self._dialect.delimiter):
+            text = chunk.decode()
+            for cells in parse_chunk(text, self._dialect.delimiter):
                 name = cells[key] if self.fold is None else self.fold(cells[key])
                 if name in self.repeated:
-                    self._put(self.digest(cells), place)
+                    self._put(self.digests([cells], text)[0], place)
                 place += 1
 
     def _put(self, name: bytes, place: int) -> None:
@@ -403,12 +328,12 @@ class _Rows:
         elif there != place:
             self.places[name] = [there, place]
 
-    def digest(self, cells: list[str]) -> bytes:
-        """Return what stands for the compared cells of a row."""
+    def digests(self, rows: Iterable[list[str]], text: str) -> list[bytes]:
+        """Return what stands for the compared cells of each row, read from a text."""
         columns = self.columns
-        if len(columns) != len(cells):
-            cells = [cells[column] for column in columns]
-        return _digest(cells, len(cells))
+        if not self._compares_all:
+            return digests_of(map(_picker(columns), rows), len(columns), text)
+        return digests_of(rows, len(columns), text)
 
 
 class _Verdicts:
@@ -424,7 +349,7 @@ class _Verdicts:
         self._groups: dict[bytes, list[bytes]] = {}
         self._shared: dict[bytes, bytes] = {}
 
-    def read(self, file: _ResultFile) -> None:
+    def read(self, file: ResultFile) -> None:
         """Take in one results file."""
         if not file.columns:
             return
@@ -433,34 +358,44 @@ class _Verdicts:
         pick = _picker(compared)
         count = len(compared)
         key = None if self._rows.key is None else file.columns[self._rows.key]
-        fold, repeated, of_row = self._rows.fold, self._rows.repeated, self.of_row
-        for cells in file.rows():
-            verdict = self._verdict(file, cells)
-            name: str | bytes
-            if key is not None:
-                name = cells[key] if fold is None else fold(cells[key])
-                if name in repeated:
-                    name = _digest(pick(cells), count)
+        of_row = self.of_row
+        for text, rows in file.rows():
+            names: Iterable[str | bytes]
+            if key is None:
+                names = digests_of(map(pick, rows), count, text)
             else:
-                name = _digest(pick(cells), count)
-            place = places.get(name)
-            if isinstance(place, int) and of_row[place] is None:
-                of_row[place] = verdict
-            elif isinstance(place, list) and isinstance(name, bytes):
-                self._groups.setdefault(name, []).append(verdict)
-            else:
-                self.stray += 1
+                names = self._keys(rows, key, lambda cells, text=text: digests_of([pick(cells)], count, text)[0])  # type: ignore[misc] # bound per turn
+            for name, verdict in zip(names, self._verdicts(file, rows), strict=True):
+                place = places.get(name)
+                if isinstance(place, int) and of_row[place] is None:
+                    of_row[place] = verdict
+                elif isinstance(place, list) and isinstance(name, bytes):
+                    self._groups.setdefault(name, []).append(verdict)
+                else:
+                    self.stray += 1
 
-    def _verdict(self, file: _ResultFile, cells: list[str]) -> bytes:
+    def _keys(self, rows: list[list[str]], key: int, digest: Callable[[list[str]], bytes]) -> Iterator[str | bytes]:
+        """Yield the key of each row, for rows with a key that others have too what stands for all their cells."""
+        fold, repeated = self._rows.fold, self._rows.repeated
+        for cells in rows:
+            name = cells[key] if fold is None else fold(cells[key])
+            yield digest(cells) if name in repeated else name
+
+    def _verdicts(self, file: ResultFile, rows: list[list[str]]) -> Iterator[bytes]:
         if not file.extra:
-            return GIVEN_BACK
-        record_id, told = cells[file.extra[0]], cells[file.extra[1]]
+            return itertools.repeat(GIVEN_BACK, len(rows))
+        record_id, told = file.extra
         if file.is_failed:
-            verdict = FAILED + f"{record_id}\0{told}".encode()
-            if len(self._shared) < _SHARED:
-                return self._shared.setdefault(verdict, verdict)
-            return self._shared.get(verdict, verdict)
-        return (CREATED if told.casefold() == "true" else UPDATED) + record_id.encode()
+            return (self._failed(cells[record_id], cells[told]) for cells in rows)
+        return (
+            (CREATED if cells[told].casefold() == "true" else UPDATED) + cells[record_id].encode() for cells in rows
+        )
+
+    def _failed(self, record_id: str, error: str) -> bytes:
+        verdict = FAILED + f"{record_id}\0{error}".encode()
+        if len(self._shared) < _SHARED:
+            return self._shared.setdefault(verdict, verdict)
+        return self._shared.get(verdict, verdict)
 
     def settle_groups(self) -> None:
         """Give identical rows their results, in order, and mark them where it matters whose is whose."""

@@ -24,6 +24,7 @@ UNPROCESSED: Final = "UNPROCESSED"
 UNPARSED_ERROR: Final = "UNPARSED_ERROR"
 
 CREATED, UPDATED, FAILED, GIVEN_BACK = b"C", b"U", b"F", b"N"
+_WRITTEN: Final = CREATED + UPDATED
 _ERROR: Final = re.compile(r"([A-Z][A-Z0-9_]*):(.*)", re.DOTALL)
 _FIELDS: Final = re.compile(r"[\w.: ,]*")
 
@@ -156,15 +157,18 @@ class Ledger:
             return _parsed(verdict.partition(b"\0")[2])
         return None
 
+    def places_not_written(self) -> list[int]:
+        """Return the places of the rows that failed or were not processed."""
+        return [place for place, verdict in enumerate(self.verdicts) if verdict is None or verdict[0] not in _WRITTEN]
+
     def errors(self) -> tuple[ErrorGroup, ...]:
         """Return failed and unprocessed rows by code, most frequent first."""
         counts: dict[str, int] = {}
         lines: dict[str, list[int]] = {}
         messages: dict[str, str] = {}
-        for place, verdict in enumerate(self.verdicts):
-            error = self.error_of(verdict)
-            if error is None:
-                continue
+        for place in self.places_not_written():
+            error = self.error_of(self.verdicts[place])
+            assert error is not None, "the row was not written"
             code = error.code
             counts[code] = counts.get(code, 0) + 1
             if counts[code] <= LINES_NAMED:

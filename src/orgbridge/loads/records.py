@@ -18,6 +18,15 @@ from typing import Final
 CHUNK_BYTES: Final = 1 << 16
 #: Bytes after which a record without an end is given up: 400,000 characters take at most four bytes each.
 OVERLONG_BYTES: Final = 1_600_000 + CHUNK_BYTES
+#: A quote in so many bytes, or more often, is many; measured by benchmarks/splitting.py.
+_DENSE_BYTES: Final = 25
+#: Bytes that this is told from.
+_SAMPLE_BYTES: Final = 2048
+#: Stand for a line feed and a carriage return inside a cell; UTF-8 never has these bytes.
+MASKED_LF: Final = b"\xff"
+_MASKED_CR: Final = b"\xfe"
+_MASKING: Final = bytes.maketrans(b"\n\r", MASKED_LF + _MASKED_CR)
+_UNMASKING: Final = bytes.maketrans(MASKED_LF + _MASKED_CR, b"\n\r")
 
 
 def reblock(blocks: Iterable[bytes], size: int = CHUNK_BYTES) -> Iterator[bytes]:
@@ -42,17 +51,25 @@ def reblock(blocks: Iterable[bytes], size: int = CHUNK_BYTES) -> Iterator[bytes]
         yield b"".join(held)
 
 
+def is_dense(data: bytes) -> bool:
+    """Tell whether so many cells are quoted that taking `data` apart at each quote costs more than it tells."""
+    sample = min(len(data), _SAMPLE_BYTES)
+    return data.count(b'"', 0, sample) * _DENSE_BYTES > sample
+
+
 def cut_at_record(data: bytes) -> tuple[int, list[bytes] | None]:
     """Return where the last whole record of `data` ends (0 if there is none), and the segments before that place.
 
-    Segments are what stands between quotes: outside, inside, outside and so on; None when there are no quotes. Taking
-    them apart is the dear step of all checks, so whoever cuts hands them on.
+    Segments are what stands between quotes: outside, inside, outside and so on; None when there are no quotes, or very
+    many. Taking them apart is the dear step of all checks, so whoever cuts hands them on.
 
     Args:
         data: Bytes that begin at the beginning of a record.
     """
     if b'"' not in data:
         return data.rfind(b"\n") + 1, None
+    if is_dense(data):
+        return _cut_by_counting(data), None
     segments = data.split(b'"')
     end = len(data)
     if not len(segments) & 1:
@@ -68,6 +85,18 @@ def cut_at_record(data: bytes) -> tuple[int, list[bytes] | None]:
         if not segments:
             return 0, None
         end -= len(segments.pop()) + 2
+
+
+def _cut_by_counting(data: bytes) -> int:
+    """Return where the last whole record ends: at the last newline with an even number of quotes before it."""
+    quotes = data.count(b'"')
+    end = len(data)
+    while (place := data.rfind(b"\n", 0, end)) >= 0:
+        quotes -= data.count(b'"', place, end)
+        if not quotes & 1:
+            break
+        end = place
+    return place + 1
 
 
 def record_chunks(
@@ -124,6 +153,28 @@ def split_chunk(chunk: bytes) -> list[bytes]:
     if pending:
         records.append(b"".join(pending))
     return records
+
+
+def masked_records(chunk: bytes) -> list[bytes]:
+    """Return the records of a chunk, each with its ending; newlines inside cells are masked until `unmasked`.
+
+    For work on all records of a large file: it takes a third of the time of `split_chunk`.
+
+    Args:
+        chunk: UTF-8 of whole records that are known to be well quoted; the last may lack its ending.
+    """
+    if b'"' in chunk:
+        segments = chunk.split(b'"')
+        inside = b'"'.join(segments[1::2])
+        if b"\n" in inside or b"\r" in inside:
+            segments[1::2] = inside.translate(_MASKING).split(b'"')
+            chunk = b'"'.join(segments)
+    return chunk.splitlines(keepends=True)
+
+
+def unmasked(data: bytes) -> bytes:
+    """Return records, or what was made of them, with the newlines inside cells as they were."""
+    return data.translate(_UNMASKING) if b'"' in data else data
 
 
 def outside_quotes(data: bytes) -> bytes:

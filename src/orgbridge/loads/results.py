@@ -13,7 +13,7 @@ from typing import Final
 
 from orgbridge.loads.dialect import Dialect
 from orgbridge.loads.outcomes import CREATED, UPDATED, Ledger, Match, RowStatus, id_of, status_of
-from orgbridge.loads.records import OVERLONG_BYTES, record_chunks, split_chunk
+from orgbridge.loads.records import OVERLONG_BYTES, masked_records, record_chunks, unmasked
 
 #: Columns that stand before the input's own.
 RESULT_COLUMNS: Final = (
@@ -75,15 +75,17 @@ def result_records(records: Iterable[bytes], ledger: Ledger, dialect: Dialect) -
     place = 0
     for chunk in record_chunks(records):
         out: list[bytes] = []
-        for record in split_chunk(chunk):
-            verdict = ledger.verdicts[place]
-            line = ledger.lines[place]
-            if ledger.ambiguous[place]:
+        found = masked_records(chunk)
+        end = place + len(found)
+        rows = zip(found, ledger.verdicts[place:end], ledger.lines[place:end], ledger.ambiguous[place:end], strict=True)
+        for record, verdict, line, ambiguous in rows:
+            kind = verdict[:1] if verdict is not None and not ambiguous else b""
+            if kind == CREATED:
+                out.append(created % (line, verdict[1:], record))  # type: ignore[index] # a kind is a verdict's
+            elif kind == UPDATED:
+                out.append(updated % (line, verdict[1:], record))  # type: ignore[index] # a kind is a verdict's
+            elif ambiguous:
                 out.append(b"%d%b%b" % (line, _after_line(ledger, verdict, Match.AMBIGUOUS, d), record))
-            elif verdict is not None and verdict[:1] == CREATED:
-                out.append(created % (line, verdict[1:], record))
-            elif verdict is not None and verdict[:1] == UPDATED:
-                out.append(updated % (line, verdict[1:], record))
             else:
                 prefix = known.get(verdict)
                 if prefix is None:
@@ -91,8 +93,8 @@ def result_records(records: Iterable[bytes], ledger: Ledger, dialect: Dialect) -
                     if len(known) < _CACHED_PREFIXES:
                         known[verdict] = prefix
                 out.append(b"%d%b%b" % (line, prefix, record))
-            place += 1
-        yield b"".join(out)
+        place = end
+        yield unmasked(b"".join(out))
 
 
 def _after_line(ledger: Ledger, verdict: bytes | None, match: Match, delimiter: bytes) -> bytes:
@@ -148,7 +150,7 @@ def _filtered(
     ours = re.compile(rb'(?:(?:"(?:[^"]++|"")*+"|[^"%b\r\n]*+)%b){%d}' % (d, d, len(RESULT_COLUMNS)))
     is_header = True
     for chunk in record_chunks(blocks, overlong=OVERLONG_BYTES * 2):
-        records = split_chunk(chunk)
+        records = masked_records(chunk)
         # The first two cells are a number and a status, neither ever quoted.
         kept = [record for record in records[is_header:] if record.split(delimiter, 2)[1] in wanted]
         if is_header:
@@ -157,4 +159,4 @@ def _filtered(
         if original_only:
             kept = [ours.sub(b"", record, count=1) for record in kept]
         if kept:
-            yield b"".join(kept)
+            yield unmasked(b"".join(kept))

@@ -11,7 +11,7 @@ from orgbridge.kit.clock import SystemClock
 from orgbridge.store.database import Database
 from orgbridge.store.records import UserRecord
 from orgbridge.store.schema import migrations, upgrade
-from orgbridge.wiring.service import build_identity
+from orgbridge.wiring.identity import build_identity
 from orgbridge.wiring.settings import Settings, load_settings
 from orgbridge.wiring.startup import make_data_folder, prepare_tables
 

@@ -23,7 +23,8 @@ from orgbridge.emulator.app import EmulatorConfig, EmulatorUser, build_app
 from orgbridge.engine.worker import run_worker
 from orgbridge.kit.json import JSON, dumps
 from orgbridge.kit.logs import get_logger
-from orgbridge.wiring.service import api_config, build_house, build_services, server_config
+from orgbridge.wiring.house import build_house
+from orgbridge.wiring.service import api_config, build_services, server_config
 from orgbridge.wiring.settings import AuthFlow, Settings, load_settings
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, start_logs
 from orgbridge.wiring.worker import end_process, worker_config

@@ -5,8 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
 
 import uvicorn
 from fastapi import FastAPI
@@ -14,97 +12,24 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from orgbridge.api.app import APIConfig, build_api
-from orgbridge.kit.clock import Clock, SystemClock
 from orgbridge.kit.logs import get_logger
-from orgbridge.orgs.connections import Orgs
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
 from orgbridge.services.health import HealthService
-from orgbridge.services.identity import IdentityService, TokenConfig
 from orgbridge.services.jobs import JobService
-from orgbridge.services.keys import KeyConfig, KeyRing, load_key_ring
 from orgbridge.services.loads import IntakeConfig, LoadService
 from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.telemetry import Telemetry
-from orgbridge.store.database import Database
-from orgbridge.store.files import FileStore
-from orgbridge.store.files.local import LocalFiles
+from orgbridge.wiring.house import House, build_house
+from orgbridge.wiring.identity import build_identity, build_keys
 from orgbridge.wiring.settings import Settings, hand_down, load_settings
-from orgbridge.wiring.startup import (
-    listen,
-    make_data_folder,
-    org_config,
-    prepare_tables,
-    say_warnings,
-    start_logs,
-)
+from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, say_warnings, start_logs
 
 #: Longest time that a stopping server waits for requests under way.
 _GRACE_SECONDS = 20
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class House:
-    """What service and worker share: the connections."""
-
-    #: The tables.
-    database: Database
-    #: Inputs and results.
-    files: FileStore
-    #: Salesforce.
-    orgs: Orgs
-    #: Time.
-    clock: Clock
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self.orgs.close()
-        await self.database.close()
-
-
-def build_house(settings: Settings) -> House:
-    """Return the connections; nothing is connected yet.
-
-    Raises:
-        SettingsError: The data folder or a key cannot be used.
-    """
-    clock = SystemClock()
-    folder = make_data_folder(settings)
-    return House(
-        database=Database(settings.database_url),
-        files=LocalFiles(folder / "files"),
-        orgs=Orgs([org_config(settings)], clock),
-        clock=clock,
-    )
-
-
-def build_keys(settings: Settings) -> KeyRing:
-    """Return the key that signs tokens, made when there is none.
-
-    Raises:
-        UnusableKey: A key of the settings cannot be used.
-    """
-    return load_key_ring(
-        KeyConfig(
-            algorithm=settings.jwt_algorithm,
-            private_path=settings.jwt_private_key_path,
-            public_path=settings.jwt_public_key_path,
-            folder=settings.orgbridge_data.absolute() / "keys",
-        )
-    )
-
-
-def build_identity(settings: Settings, database: Database, clock: Clock) -> IdentityService:
-    """Return the service of users and tokens.
-
-    Raises:
-        UnusableKey: A key of the settings cannot be used.
-    """
-    lifetime = timedelta(minutes=settings.jwt_access_token_expire_minutes)
-    return IdentityService(database, build_keys(settings), clock, TokenConfig(lifetime=lifetime))
 
 
 def build_services(settings: Settings, house: House) -> Services:

@@ -13,7 +13,7 @@ import uvloop
 
 from orgbridge.engine.worker import WorkerConfig, run_worker
 from orgbridge.kit.logs import get_logger
-from orgbridge.wiring.service import House, build_house
+from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.settings import Settings
 from orgbridge.wiring.startup import make_data_folder, prepare_tables, say_warnings, start_logs
 

@@ -45,7 +45,7 @@ class House:
             "SALESFORCE_PASSWORD": "localpass",
             "SALESFORCE_TOKEN_URL": f"{self.org_url}/services/oauth2/token",
             "ORGBRIDGE_DATA": str(folder / "data"),
-            "ORGBRIDGE_POLL_SECONDS": "0.25",
+            "ORGBRIDGE_POLL_SECONDS": "1",
             "DATA_PATH_INPUT": str(folder),
             "DATA_PATH_OUTPUT": str(folder / "output"),
             "DATA_PATH_FAILED": str(folder / "failed"),
@@ -67,15 +67,14 @@ class House:
         """
         sampler = asyncio.create_task(self._sample())
         try:
-            # What does not wait for the other starts with it: each is a Python that has the house to import.
+            # None waits for another to start: each is a Python that has the house to import, and whichever comes first
+            # makes the tables while the others take turns.
             await self.org.start()
-            await asyncio.gather(
-                self.org.wait_until(lambda: _answers(f"{self.org_url}/services/data"), self._clock),
-                self._make_user(),
-            )
             await self.service.start()
             await self.start_worker()
             await asyncio.gather(
+                self._make_user(),
+                self.org.wait_until(lambda: _answers(f"{self.org_url}/services/data"), self._clock),
                 self.service.wait_until(lambda: _answers(f"{self.service_url}/health/live"), self._clock),
                 self.worker.wait_until(lambda: self.worker.says(_WORKER_READY), self._clock),
             )

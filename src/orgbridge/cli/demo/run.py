@@ -87,10 +87,11 @@ class Demo:
             DemoFailed: It could not come to its end; why is in the message.
         """
         story = Story()
-        await asyncio.to_thread(self._write_input)
+        writing = asyncio.create_task(asyncio.to_thread(self._write_input))
         self._say("starting the emulated org, the service and the worker")
         house = House(self._options.folder, self._clock)
         async with house.open():
+            await writing
             self._say(
                 f"  org {house.org_url} (pid {house.org.pid}), service {house.service_url} (pid {house.service.pid}), "
                 f"worker (pid {house.worker.pid})"
@@ -165,17 +166,21 @@ class Demo:
             )
         if not story.receipt:
             raise DemoFailed(f"The load ended as {story.status.state}: {story.status.error_message}")
-        self._say("checking the results file, row by row")
-        await save_results(service, story.status.job_id, ResultKind.ALL, self.results_path)
-        ledger, checks = await asyncio.to_thread(check_results, self._accounts, self.results_path)
+        self._say("asking the org by SOQL what it holds, and checking the results file, row by row")
+        org_path = self._options.folder / "org.csv"
+        # The org exports while the rows are compared here.
+        (ledger, checks), _ = await asyncio.gather(
+            self._check_results(service, story.status.job_id), self._export(service, _EVERYTHING, org_path)
+        )
         story.checks.append(self._receipt_check(story, ledger))
         story.checks += checks
-        self._say("asking the org by SOQL what it holds")
         story.checks.append(await self._count_check(service, ledger))
         story.checks.append(await self._sample_check(service))
-        org_path = self._options.folder / "org.csv"
-        await self._export(service, _EVERYTHING, org_path)
         story.checks += await asyncio.to_thread(check_org, self._accounts, ledger, org_path)
+
+    async def _check_results(self, service: Service, job_id: str) -> tuple[Ledger, list[Check]]:
+        await save_results(service, job_id, ResultKind.ALL, self.results_path)
+        return await asyncio.to_thread(check_results, self._accounts, self.results_path)
 
     def _receipt_check(self, story: Story, ledger: Ledger) -> Check:
         receipt = story.receipt
