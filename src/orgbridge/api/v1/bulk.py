@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from orgbridge.api.bodies import StrictRoute
 from orgbridge.api.replies import CSVResponse, accepts, body_of, json_reply, stream_reply
 from orgbridge.api.security import BulkReader, BulkWriter, services_of
 from orgbridge.api.uploads import Upload, whole_body
@@ -29,7 +30,7 @@ from orgbridge.kit.json import JSON
 from orgbridge.services.jobs import JobFilter, JobStatus, ResultForm
 from orgbridge.services.loads import LoadRequest
 
-router = APIRouter(prefix="/bulk", tags=["bulk"])
+router = APIRouter(prefix="/bulk", tags=["bulk"], route_class=StrictRoute)
 #: Bytes of a refused upload that are still read, so that the caller gets to see the refusal.
 _DRAINED_BYTES = 64 * 1024 * 1024
 _FILE_SCHEMA = {
