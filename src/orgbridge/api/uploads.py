@@ -18,7 +18,7 @@ _FIELD_BYTES, _HEADER_BYTES = 64 * 1024, 16 * 1024
 class _Part:
     """The part that is being read."""
 
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, bytes] = field(default_factory=dict)
     name: str = ""
     filename: str | None = None
     content_type: str | None = None
@@ -125,11 +125,12 @@ class Upload:
 
     def _on_header_end(self) -> None:
         name, value = self._header
-        self._part.headers[name.decode("latin-1").lower()] = value.decode("utf-8", "replace")
+        self._part.headers[name.decode("latin-1").lower()] = value
         self._header = (b"", b"")
 
     def _on_headers_finished(self) -> None:
         part = self._part
+        # Bytes and not text: browsers and curl write names in UTF-8, which the parser passes through untouched.
         _, options = parse_options_header(part.headers.get("content-disposition"))
         part.name = options.get(b"name", b"").decode("utf-8", "replace")
         if part.name == self._wanted:
@@ -137,8 +138,12 @@ class Upload:
                 raise InvalidRequest("The form has more than one part named file.")
             raw = options.get(b"filename", b"").decode("utf-8", "replace")
             self.filename = raw.replace("\\", "/").rsplit("/", 1)[-1][:255]
-            self.content_type = part.headers.get("content-type")
+            kind = part.headers.get("content-type")
+            self.content_type = kind.decode("latin-1") if kind is not None else None
             self._found = self._in_file = True
+        elif self._found:
+            # Fields are needed before the file is judged. Heeded only in small bodies, they would be heeded by luck.
+            raise InvalidRequest(f"The form field {part.name!r} stands after the file; put it before.")
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:

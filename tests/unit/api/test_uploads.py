@@ -52,6 +52,31 @@ async def test_a_file_name_loses_its_folders(filename: str) -> None:
     assert upload.filename == "passwd"
 
 
+@pytest.mark.parametrize("filename", ["東京 2026.csv", "Größe.csv", "Каталог.csv", "🚚.csv"])
+async def test_a_file_name_may_be_in_any_script(filename: str) -> None:
+    """Clients write names in UTF-8; none of them is a fault of ours."""
+    upload, out = await _read(_body(b"x", filename=filename))
+    assert (upload.filename, out) == (filename, b"x")
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+async def test_no_header_of_a_part_is_a_fault_of_ours(name: bytes, filename: bytes) -> None:
+    """Whatever stands there, the body is read or refused."""
+    head = b'--XyZ\r\nContent-Disposition: form-data; name="' + name + b'"; filename="' + filename + b'"\r\n\r\n'
+    try:
+        await _read(head + b"a\r\n" + _body(b"x"))
+    except (InvalidRequest, UploadBroken):
+        pass
+
+
+async def test_a_field_after_the_file_is_refused() -> None:
+    """It would be heeded in a small body and overlooked in a large one."""
+    late = b'--XyZ\r\nContent-Disposition: form-data; name="object_name"\r\n\r\nLead\r\n--XyZ--\r\n'
+    for file in (b"x", b"x" * 5000):
+        with pytest.raises(InvalidRequest, match="'object_name' stands after the file"):
+            await _read(_body(file).removesuffix(b"--XyZ--\r\n") + late)
+
+
 async def test_a_body_that_breaks_off_is_noticed() -> None:
     """Bytes before the break come out, then the error: nobody takes the part for the whole."""
     whole = _body(b"x" * 5000)

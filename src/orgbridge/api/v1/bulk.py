@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from orgbridge.api.bodies import StrictRoute
 from orgbridge.api.replies import CSVResponse, accepts, body_of, json_reply, stream_reply
 from orgbridge.api.security import BulkReader, BulkWriter, services_of
 from orgbridge.api.uploads import Upload, whole_body
@@ -23,13 +24,13 @@ from orgbridge.api.v1.schemas.bulk import (
 )
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.api.v1.schemas.records import BatchReply, FieldName, ObjectName
+from orgbridge.api.v1.upload_options import FORM_OPTIONS, MAX_PART_ROWS, RAW_OPTIONS, check_query, form_request
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.json import JSON
-from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.jobs import JobFilter, JobStatus, ResultForm
 from orgbridge.services.loads import LoadRequest
 
-router = APIRouter(prefix="/bulk", tags=["bulk"])
+router = APIRouter(prefix="/bulk", tags=["bulk"], route_class=StrictRoute)
 #: Bytes of a refused upload that are still read, so that the caller gets to see the refusal.
 _DRAINED_BYTES = 64 * 1024 * 1024
 _FILE_SCHEMA = {
@@ -40,7 +41,17 @@ _FILE_SCHEMA = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary", "description": "The input."}},
+                    "additionalProperties": False,
+                    # The file last: fields must stand before it, and forms are sent in this order.
+                    "properties": {
+                        "object_name": {"type": "string"},
+                        "operation_type": {"type": "string"},
+                        "external_id_field": {"type": "string"},
+                        "encoding": {"type": "string"},
+                        "delimiter": {"type": "string"},
+                        "part_rows": {"type": "integer", "minimum": 1, "maximum": MAX_PART_ROWS},
+                        "file": {"type": "string", "format": "binary", "description": "The input."},
+                    },
                 },
                 "example": {"file": "Name,Industry\nAcme,Technology\n"},
             }
@@ -74,7 +85,7 @@ _OptionalField = Annotated[FieldName | None, Query()]
 _Operation = Annotated[str | None, Query(max_length=20, examples=["insert"])]
 _Encoding = Annotated[str | None, Query(max_length=40, description="When it cannot be told from the bytes.")]
 _Delimiter = Annotated[str | None, Query(max_length=10, description="When it cannot be told from the header.")]
-_PartRows = Annotated[int | None, Query(ge=1, le=10_000_000, description="Rows per part.")]
+_PartRows = Annotated[int | None, Query(ge=1, le=MAX_PART_ROWS, description="Rows per part.")]
 
 
 @router.post(
@@ -100,19 +111,19 @@ async def dml_file_upload(
     The parameters may also be form fields that stand before the file. The file is streamed to disk, whatever its size.
     """
     body = body_of(request)
+    query = {
+        "object_name": object_name,
+        "operation_type": operation_type,
+        "external_id_field": external_id_field,
+        "encoding": encoding,
+        "delimiter": delimiter,
+        "part_rows": part_rows,
+    }
     try:
+        check_query(request, FORM_OPTIONS)
         upload = Upload(body, request.headers.get("content-type", ""))
         await upload.open()
-        load = LoadRequest(
-            object_name=_needed("object_name", object_name, upload.fields),
-            operation=_needed("operation_type", operation_type, upload.fields),
-            external_id_field=external_id_field or upload.fields.get("external_id_field"),
-            original_name=upload.filename,
-            content_type=upload.content_type,
-            encoding=encoding or upload.fields.get("encoding"),
-            delimiter=delimiter or upload.fields.get("delimiter"),
-            part_rows=part_rows,
-        )
+        load = form_request(upload, query)
         record = await services_of(request).loads.submit_stream(load, upload.chunks(), caller)
     except OrgbridgeError:
         await _drain(body)
@@ -154,6 +165,7 @@ async def dml_raw_upload(
     )
     chunks = whole_body(body, int(length) if length is not None and length.isdigit() else None)
     try:
+        check_query(request, RAW_OPTIONS)
         record = await services_of(request).loads.submit_stream(load, chunks, caller)
     except OrgbridgeError:
         await _drain(body)
@@ -345,13 +357,6 @@ def _status_json(request: Request, status: JobStatus) -> dict[str, JSON]:
         "receipt_url": receipt,
         "results_url": results,
     }
-
-
-def _needed(name: str, given: str | None, fields: dict[str, str]) -> str:
-    value = given or fields.get(name)
-    if not value:
-        raise InvalidRequest(f"{name} is missing: give it in the query, or as a form field before the file.")
-    return value
 
 
 async def _drain(body: AsyncIterator[bytes]) -> None:

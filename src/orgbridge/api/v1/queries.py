@@ -7,13 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from orgbridge.api.bodies import StrictRoute
 from orgbridge.api.replies import accepts, json_reply, stream_reply
 from orgbridge.api.security import RecordsReader, services_of
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.api.v1.schemas.records import LimitsReply, QueryReply, QueryRequest
 from orgbridge.services.queries import SoqlPage, cursor_of
 
-router = APIRouter(tags=["queries"])
+router = APIRouter(tags=["queries"], route_class=StrictRoute)
 JSON_TYPE, NDJSON_TYPE, CSV_TYPE = "application/json", "application/x-ndjson", "text/csv"
 _FORMS = {NDJSON_TYPE: {"schema": {"type": "string"}}, CSV_TYPE: {"schema": {"type": "string"}}}
 

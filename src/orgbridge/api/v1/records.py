@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
+from orgbridge.api.bodies import StrictRoute
 from orgbridge.api.replies import json_reply
 from orgbridge.api.security import RecordsReader, RecordsWriter, services_of
 from orgbridge.api.v1.outcomes import accepted, batch_reply
@@ -27,7 +28,7 @@ from orgbridge.services.batches import takes_bulk
 from orgbridge.services.loads import LoadRequest
 from orgbridge.services.records import RecordOutcome
 
-router = APIRouter(tags=["records"])
+router = APIRouter(tags=["records"], route_class=StrictRoute)
 ObjectPath = Annotated[ObjectName, Path()]
 
 
