@@ -25,6 +25,7 @@ from orgbridge.emulator.http.middleware import FaultMiddleware, InflateMiddlewar
 from orgbridge.emulator.http.routes import route_table
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
+from orgbridge.emulator.jobs.classic.service import ClassicJobs
 from orgbridge.emulator.jobs.ingest import IngestTools
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.jobs.spool import Spool
@@ -121,6 +122,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         org=org,
         storage=storage,
         jobs=Jobs(tools),
+        classic=ClassicJobs(tools),
         directory=Directory(
             org,
             org_name="Orgbridge Local Org",
@@ -143,6 +145,7 @@ def _application(parts: Parts, spool: Spool) -> Starlette:
         await run_in_threadpool(parts.sessions.sweep)
         await run_in_threadpool(parts.cursors.sweep_orphans)
         parts.jobs.start()
+        parts.classic.start()
         keeper = asyncio.create_task(_keep_saving(parts))
         try:
             yield
@@ -151,6 +154,7 @@ def _application(parts: Parts, spool: Spool) -> Starlette:
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
             await run_in_threadpool(parts.jobs.stop)
+            await run_in_threadpool(parts.classic.stop)
             await run_in_threadpool(_save, parts)
             await run_in_threadpool(parts.storage.close)
             spool.close()

@@ -17,6 +17,7 @@ from orgbridge.emulator.http.errors import session_invalid
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
+from orgbridge.emulator.jobs.classic.service import ClassicJobs
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.schema.errors import SFError
@@ -40,6 +41,8 @@ class Parts:
     storage: Storage
     #: Bulk jobs.
     jobs: Jobs
+    #: Jobs of Bulk API 1.0.
+    classic: ClassicJobs
     #: Users, clients and their secrets.
     directory: Directory
     #: Sessions.

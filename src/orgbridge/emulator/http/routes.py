@@ -5,6 +5,7 @@ from __future__ import annotations
 from orgbridge.emulator.http import control
 from orgbridge.emulator.http.auth import identity, soap, tokens
 from orgbridge.emulator.http.resources import (
+    bulk1,
     bulk_ingest,
     bulk_query,
     collections,
@@ -105,4 +106,4 @@ _BULK = (
 
 def route_table() -> RouteTable:
     """Return the table of all routes."""
-    return RouteTable([*_OPEN, *_CONTROL, *_REST, *_BULK])
+    return RouteTable([*_OPEN, *_CONTROL, *_REST, *_BULK, *bulk1.ROUTES])
