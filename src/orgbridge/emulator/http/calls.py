@@ -14,6 +14,7 @@ from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.http.cursors import Cursors
 from orgbridge.emulator.http.directory import Directory
 from orgbridge.emulator.http.errors import session_invalid
+from orgbridge.emulator.http.grants import Grants
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
@@ -47,6 +48,8 @@ class Parts:
     directory: Directory
     #: Sessions.
     sessions: Sessions
+    #: Codes, approvals and other things that signing in keeps for a while.
+    grants: Grants
     #: Query cursors.
     cursors: Cursors
     #: API calls of the day.

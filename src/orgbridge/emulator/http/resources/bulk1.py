@@ -73,6 +73,10 @@ async def _sign_in(call: Call) -> None:
         call.session = known if known is not None else await call.thread(lambda: sessions.find(token))
     if call.session is None:
         raise ClassicFault("InvalidSessionId", "Invalid session id")
+    refusal = call.parts.directory.api_refusal(call.session.user_id)
+    if refusal is not None:
+        code = "FeatureNotEnabled" if refusal.code == "API_DISABLED_FOR_ORG" else "InvalidUser"
+        raise ClassicFault(code, refusal.message)
     if not call.parts.usage.count():
         raise ClassicFault("ExceededQuota", "TotalRequests Limit exceeded.")
 
