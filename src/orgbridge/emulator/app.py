@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -19,12 +19,14 @@ from starlette.types import ASGIApp
 from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.http.calls import Parts
 from orgbridge.emulator.http.cursors import Cursors
-from orgbridge.emulator.http.directory import Client, Directory, Login, read_public_key
+from orgbridge.emulator.http.directory import Client, Directory, Login, SignInPolicy, read_public_key
 from orgbridge.emulator.http.dispatch import Dispatcher
+from orgbridge.emulator.http.grants import Grants
 from orgbridge.emulator.http.middleware import FaultMiddleware, InflateMiddleware
 from orgbridge.emulator.http.routes import route_table
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
+from orgbridge.emulator.jobs.classic.service import ClassicJobs
 from orgbridge.emulator.jobs.ingest import IngestTools
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.jobs.spool import Spool
@@ -52,8 +54,46 @@ class EmulatorUser:
     password: str = field(repr=False)
     #: What callers append to the password.
     security_token: str = field(default="", repr=False)
+    #: Values of the row in User beside those that it needs; used when the row is made.
+    fields: Mapping[str, str | bool] = field(default_factory=dict)
+    #: False for one who may not sign in; used when the row is made.
+    is_active: bool = True
+    #: Whether the security token may be left out.
+    trusted_address: bool = True
+    #: Whether an administrator locked the user out.
+    locked_out: bool = False
+    #: Whether the password has to be changed: SOAP login says so.
+    password_expired: bool = False
+    #: Whether the user may use the API.
+    api_enabled: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatorClient:
+    """One more connected client; see `Client` for what each word means."""
+
+    #: Consumer key.
+    client_id: str
+    #: Consumer secret.
+    client_secret: str = field(default="", repr=False)
+    #: PEM of the certificate (or public key) that its JWT assertions are checked with; None refuses them.
+    jwt_certificate: str | None = field(default=None, repr=False)
+    #: Addresses that browsers may be sent back to; with none, every address of the browser's own machine.
+    redirect_uris: tuple[str, ...] = ()
+    #: Whether codes and refresh tokens need the secret.
+    secret_required: bool = True
+    #: User names that may use it; None for all.
+    permitted_users: tuple[str, ...] | None = None
+    #: Whether users are asked, the first time, if they let it act for them.
+    asks_consent: bool = True
+    #: Whether JWT assertions need that consent beforehand.
+    jwt_needs_consent: bool = False
+    #: Name of the user whom client credentials run as; None for the org's first.
+    run_as: str | None = None
+
+
+#: The client that the Salesforce CLI comes with, without a secret as all apps on people's machines. Assumed: its key.
+CLI_CLIENT = EmulatorClient(client_id="PlatformCLI", secret_required=False)
 #: Who may sign in when nobody else is named. Known to everybody: the emulated org holds no real data.
 DEFAULT_USER = EmulatorUser(username="admin@local.org", password="localpass", security_token="LOCALTOKEN")  # noqa: S106
 
@@ -74,6 +114,12 @@ class EmulatorConfig:
     client_secret: str = field(default="local-secret", repr=False)
     #: PEM of the certificate (or public key) that JWT assertions are checked with; None refuses them.
     jwt_certificate: str | None = field(default=None, repr=False)
+    #: Further connected clients.
+    clients: tuple[EmulatorClient, ...] = (CLI_CLIENT,)
+    #: Addresses that browsers may be sent back to for the first client; with none, those of the browser's own machine.
+    redirect_uris: tuple[str, ...] = ()
+    #: What the org lets people do at the door.
+    policy: SignInPolicy = field(default_factory=SignInPolicy)
     #: A refresh token that is good from the start, for the first user; None for none.
     refresh_token: str | None = field(default=None, repr=False)
     #: Seconds that a session lives without use.
@@ -99,7 +145,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
     Raises:
         CertificateError: `jwt_certificate` is no certificate. Nothing was opened.
     """
-    key = read_public_key(config.jwt_certificate) if config.jwt_certificate else None
+    clients = _clients(config)
     time = clock or SystemClock()
     storage = Storage(config.path)
     org = Org(storage, catalogue or standard_catalogue(), time)
@@ -108,12 +154,19 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
     if config.batch_delay_seconds:
         faults.program({"kind": "slow_jobs", "delay_ms": config.batch_delay_seconds * 1000})
     seed_org(org, config.seed)
-    user_ids = [_user_id(org, user) for user in config.users]
-    logins = [Login(username=u.username, password=u.password, security_token=u.security_token) for u in config.users]
-    sessions = Sessions(storage, time, org.org_id, timedelta(seconds=config.session_seconds))
+    logins = {_user_id(org, user): _login(user) for user in config.users}
+    directory = Directory(
+        org,
+        org_name="Orgbridge Local Org",
+        logins=logins,
+        clients=clients,
+        session_seconds=config.session_seconds,
+        policy=config.policy,
+    )
+    idle = timedelta(seconds=config.session_seconds)
+    sessions = Sessions(storage, time, org.org_id, idle, directory.is_active)
     if config.refresh_token:
-        sessions.keep_refresh_token(config.refresh_token, user_ids[0], config.client_id)
-    client = Client(client_id=config.client_id, client_secret=config.client_secret, public_key=key)
+        sessions.keep_refresh_token(config.refresh_token, next(iter(logins)), config.client_id)
     tools = IngestTools(
         org=org, spool=spool, faults=faults, clock=time, shuffle=config.shuffle_results, batch_rows=config.batch_rows
     )
@@ -121,14 +174,10 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         org=org,
         storage=storage,
         jobs=Jobs(tools),
-        directory=Directory(
-            org,
-            org_name="Orgbridge Local Org",
-            logins=logins,
-            clients=(client,),
-            session_seconds=config.session_seconds,
-        ),
+        classic=ClassicJobs(tools),
+        directory=directory,
         sessions=sessions,
+        grants=Grants(storage, time),
         cursors=Cursors(storage, time),
         usage=Usage(storage, time, config.daily_api_requests),
         faults=faults,
@@ -141,8 +190,10 @@ def _application(parts: Parts, spool: Spool) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await run_in_threadpool(parts.sessions.sweep)
+        await run_in_threadpool(parts.grants.sweep)
         await run_in_threadpool(parts.cursors.sweep_orphans)
         parts.jobs.start()
+        parts.classic.start()
         keeper = asyncio.create_task(_keep_saving(parts))
         try:
             yield
@@ -151,6 +202,7 @@ def _application(parts: Parts, spool: Spool) -> Starlette:
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
             await run_in_threadpool(parts.jobs.stop)
+            await run_in_threadpool(parts.classic.stop)
             await run_in_threadpool(_save, parts)
             await run_in_threadpool(parts.storage.close)
             spool.close()
@@ -178,6 +230,46 @@ async def _keep_saving(parts: Parts) -> None:
         await run_in_threadpool(_save, parts)
 
 
+def _clients(config: EmulatorConfig) -> list[Client]:
+    """Return the connected clients: the one that is configured by single words, then the others."""
+    first = EmulatorClient(
+        client_id=config.client_id,
+        client_secret=config.client_secret,
+        jwt_certificate=config.jwt_certificate,
+        redirect_uris=config.redirect_uris,
+    )
+    return [
+        Client(
+            client_id=client.client_id,
+            client_secret=client.client_secret,
+            public_key=read_public_key(client.jwt_certificate) if client.jwt_certificate else None,
+            redirect_uris=client.redirect_uris,
+            secret_required=client.secret_required,
+            permitted_users=_lowered(client.permitted_users),
+            asks_consent=client.asks_consent,
+            jwt_needs_consent=client.jwt_needs_consent,
+            run_as=client.run_as,
+        )
+        for client in (first, *config.clients)
+    ]
+
+
+def _lowered(names: tuple[str, ...] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(map(str.lower, names))
+
+
+def _login(user: EmulatorUser) -> Login:
+    return Login(
+        username=user.username,
+        password=user.password,
+        security_token=user.security_token,
+        trusted_address=user.trusted_address,
+        locked_out=user.locked_out,
+        password_expired=user.password_expired,
+        api_enabled=user.api_enabled,
+    )
+
+
 def _user_id(org: Org, user: EmulatorUser) -> str:
     """Return the id of the user's row in User, which is made when it is not there."""
     found = org.find_user(user.username)
@@ -194,6 +286,8 @@ def _user_id(org: Org, user: EmulatorUser) -> str:
         "EmailEncodingKey": "UTF-8",
         "LanguageLocaleKey": "en_US",
         "ProfileId": org.get("User", org.admin_id, ["ProfileId"])["ProfileId"],
+        "IsActive": user.is_active,
+        **user.fields,
     }
     outcome = org.insert("User", [row], user_id=org.admin_id)[0]
     if outcome.id is None:

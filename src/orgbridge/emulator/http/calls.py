@@ -14,9 +14,11 @@ from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.http.cursors import Cursors
 from orgbridge.emulator.http.directory import Directory
 from orgbridge.emulator.http.errors import session_invalid
+from orgbridge.emulator.http.grants import Grants
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
+from orgbridge.emulator.jobs.classic.service import ClassicJobs
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.schema.errors import SFError
@@ -40,10 +42,14 @@ class Parts:
     storage: Storage
     #: Bulk jobs.
     jobs: Jobs
+    #: Jobs of Bulk API 1.0.
+    classic: ClassicJobs
     #: Users, clients and their secrets.
     directory: Directory
     #: Sessions.
     sessions: Sessions
+    #: Codes, approvals and other things that signing in keeps for a while.
+    grants: Grants
     #: Query cursors.
     cursors: Cursors
     #: API calls of the day.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from functools import partial
 
 import psutil
 from starlette.responses import Response
@@ -15,7 +16,10 @@ from orgbridge.kit.json import JSON, JSONDecodeError, loads
 
 
 async def program_faults(call: Call) -> Response:
-    """Answer POST /__emulator/faults: one order or a list; `{"kind": "expire_sessions"}` ends all sessions at once."""
+    """Answer POST /__emulator/faults: one order or a list.
+
+    `{"kind": "expire_sessions"}` ends all sessions at once, with a `username` those of one user.
+    """
     try:
         body = loads(await call.body())
     except JSONDecodeError as error:
@@ -25,13 +29,26 @@ async def program_faults(call: Call) -> Response:
         if not isinstance(order, dict):
             return json_reply({"error": "an order is a JSON object"}, 400)
         if order.get("kind") == "expire_sessions":
-            await call.thread(call.parts.sessions.expire_all)
+            if not await call.thread(partial(_expire, call, order.get("username"))):
+                return json_reply({"error": "there is no such user"}, 400)
             continue
         try:
             call.parts.faults.program(order)
         except FaultError as error:
             return json_reply({"error": str(error)}, 400)
     return Response(status_code=204)
+
+
+def _expire(call: Call, username: str | None) -> bool:
+    """End the sessions of one user, or all of them; False when there is no such user."""
+    sessions = call.parts.sessions
+    if username is None:
+        sessions.expire_all()
+        return True
+    user = call.parts.directory.by_username(username)
+    if user is not None:
+        sessions.expire_user(user.id)
+    return user is not None
 
 
 async def clear_faults(call: Call) -> Response:

@@ -100,6 +100,9 @@ class Dispatcher:
         call.session = await find_session(call)
         if call.session is None:
             raise session_invalid()
+        refusal = self._parts.directory.api_refusal(call.session.user_id)
+        if refusal is not None:
+            raise refusal
         if not self._parts.usage.count():
             raise SFError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from orgbridge.emulator.http import control
-from orgbridge.emulator.http.auth import identity, soap, tokens
+from orgbridge.emulator.http.auth import routes as auth
 from orgbridge.emulator.http.resources import (
+    bulk1,
     bulk_ingest,
     bulk_query,
     collections,
@@ -18,22 +19,7 @@ from orgbridge.emulator.http.routing import Access, Route, RouteTable
 _DATA = "/services/data/{version}"
 _OPEN = (
     Route(pattern="/services/data", handlers={"GET": discovery.versions}, access=Access.OPEN),
-    Route(
-        pattern="/services/oauth2/token",
-        handlers={"POST": tokens.token, "GET": tokens.token_by_get},
-        access=Access.OPEN,
-    ),
-    Route(
-        pattern="/services/oauth2/revoke", handlers={"POST": tokens.revoke, "GET": tokens.revoke}, access=Access.OPEN
-    ),
-    Route(
-        pattern="/services/oauth2/userinfo",
-        handlers={"GET": identity.userinfo, "POST": identity.userinfo},
-        access=Access.OPEN,
-    ),
-    Route(pattern="/id/{org}/{user}", handlers={"GET": identity.identity}, access=Access.OPEN),
-    Route(pattern="/services/Soap/u/{version}", handlers={"POST": soap.partner_login}, access=Access.OPEN),
-    Route(pattern="/services/Soap/c/{version}", handlers={"POST": soap.enterprise_login}, access=Access.OPEN),
+    *auth.ROUTES,
 )
 _CONTROL = (
     Route(
@@ -105,4 +91,4 @@ _BULK = (
 
 def route_table() -> RouteTable:
     """Return the table of all routes."""
-    return RouteTable([*_OPEN, *_CONTROL, *_REST, *_BULK])
+    return RouteTable([*_OPEN, *_CONTROL, *_REST, *_BULK, *bulk1.ROUTES])

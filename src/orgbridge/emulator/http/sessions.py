@@ -5,25 +5,44 @@ Use of a session is noted in memory and saved now and then: a lost note only mak
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import string
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orgbridge.emulator.storage.counters import get_meta, set_meta
+from orgbridge.emulator.storage.counters import get_meta
 from orgbridge.emulator.storage.database import Storage
-from orgbridge.emulator.storage.sessions import Session, drop_session, find_session, put_session, touch_session
+from orgbridge.emulator.storage.sessions import (
+    Session,
+    drop_children,
+    drop_session,
+    find_session,
+    put_session,
+    token_hash,
+    touch_session,
+)
 from orgbridge.kit.clock import Clock
 from orgbridge.wire.dates import bulk_datetime
 
 _CHARS = string.ascii_letters + string.digits + "._"
-_ACCESS, _REFRESH = "access", "refresh"
-_REVOKED = "revoked_refresh_token"
+_ACCESS, _REFRESH, _REVOKED = "access", "refresh", "revoked"
+#: Where an older emulator noted the one refresh token that was revoked.
+_OLD_REVOKED = "revoked_refresh_token"
+#: How long a session counts as one of an active user without a look at the user.
+_TRUST = timedelta(seconds=1)
 
 
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """A session in memory."""
+
+    session: Session
+    #: Last use.
+    used_at: datetime
+    #: When the user was last seen to be active.
+    checked_at: datetime
 
 
 class Sessions:
@@ -34,78 +53,123 @@ class Sessions:
         clock: The time.
         org_id: 18-character id of the org.
         idle: How long a session lives without use.
+        is_active: Tells whether a user may still act; asked at most once a second per session.
     """
 
-    def __init__(self, storage: Storage, clock: Clock, org_id: str, idle: timedelta) -> None:
+    def __init__(
+        self, storage: Storage, clock: Clock, org_id: str, idle: timedelta, is_active: Callable[[str], bool]
+    ) -> None:
         self._storage = storage
         self._clock = clock
         self._org_id = org_id
-        self._idle = idle
+        self.idle = idle
+        self._is_active = is_active
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[Session, datetime]] = {}
+        self._known: dict[str, _Known] = {}
         self._dirty: set[str] = set()
 
-    def issue(self, user_id: str, client_id: str | None) -> str:
-        """Open a session and return its token: `{15 characters of the org}!{96 characters}`."""
+    def issue(
+        self, user_id: str, client_id: str | None, *, flow: str = "", scope: str = "", parent: str | None = None
+    ) -> str:
+        """Open a session and return its token: `{15 characters of the org}!{96 characters}`.
+
+        Args:
+            user_id: Whose it is.
+            client_id: The app it is given to.
+            flow: The way of signing in.
+            scope: What it is good for.
+            parent: The refresh token whose revocation ends it too.
+        """
         token = f"{self._org_id[:15]}!AQ" + "".join(secrets.choice(_CHARS) for _ in range(94))
+        session = self._session(_ACCESS, user_id, client_id, flow, scope, token_hash(parent) if parent else None)
         with self._storage.write() as connection:
-            put_session(connection, token, self._session(_ACCESS, user_id, client_id))
+            put_session(connection, token, session)
+        return token
+
+    def issue_refresh(self, user_id: str, client_id: str, *, flow: str, scope: str) -> str:
+        """Return a new refresh token; a user may have several for one client."""
+        token = "5Aep861" + "".join(secrets.choice(_CHARS) for _ in range(80))
+        with self._storage.write() as connection:
+            put_session(connection, token, self._session(_REFRESH, user_id, client_id, flow, scope, None))
         return token
 
     def keep_refresh_token(self, token: str, user_id: str, client_id: str) -> None:
         """Make a refresh token good for a user and a client; one that was revoked stays revoked."""
         with self._storage.write() as connection:
             known = find_session(connection, token)
-            if known is None and get_meta(connection, _REVOKED) != _hash(token):
-                put_session(connection, token, self._session(_REFRESH, user_id, client_id))
+            if known is None and get_meta(connection, _OLD_REVOKED) != token_hash(token):
+                put_session(connection, token, self._session(_REFRESH, user_id, client_id, "", "", None))
 
-    def refresh_owner(self, token: str, client_id: str) -> str | None:
-        """Return the user of a refresh token that was given to this client, or None."""
-        with self._storage.read() as connection:
-            session = find_session(connection, token)
-        if session is None or session.kind != _REFRESH or session.client_id != client_id:
-            return None
-        return session.user_id
+    def refresh_session(self, token: str, client_id: str) -> Session | None:
+        """Return what is known of a refresh token that was given to this client, or None."""
+        session = self.peek(token)
+        return session if session and session.kind == _REFRESH and session.client_id == client_id else None
 
     def known(self, token: str) -> Session | None:
         """Return the live session of a token seen before, and note its use. Does no I/O: fit for the event loop."""
         now = self._clock.now()
         with self._lock:
             entry = self._known.get(token)
-            if entry is None or now - entry[1] > self._idle:
+            if entry is None or now - entry.used_at > self.idle or now - entry.checked_at > _TRUST:
                 return None
-            self._known[token] = (entry[0], now)
+            self._known[token] = _Known(session=entry.session, used_at=now, checked_at=entry.checked_at)
             self._dirty.add(token)
-            return entry[0]
+            return entry.session
 
     def find(self, token: str) -> Session | None:
-        """Return the live session of a token, and note its use."""
+        """Return the live session of a token, and note its use; None when its user is not active any more."""
         if (session := self.known(token)) is not None:
             return session
-        with self._storage.read() as connection:
-            stored = find_session(connection, token)
-        if stored is None or stored.kind != _ACCESS:
+        stored = self.holder(token)
+        if stored is None or not self._is_active(stored.user_id):
             return None
         now = self._clock.now()
         with self._lock:
-            noted = self._known.get(token)
-            if now - max(stored.used_at, noted[1] if noted else stored.used_at) > self._idle:
-                return None
-            self._known[token] = (stored, now)
+            self._known[token] = _Known(session=stored, used_at=now, checked_at=now)
             self._dirty.add(token)
         return stored
 
-    def revoke(self, token: str) -> bool:
-        """End the session or refresh token; tell whether there was one."""
+    def holder(self, token: str) -> Session | None:
+        """Return the live session of a token whatever became of its user; its use is not noted."""
+        stored = self.peek(token)
+        if stored is None or stored.kind != _ACCESS:
+            return None
+        return stored if self._clock.now() - self.used_at(token, stored) <= self.idle else None
+
+    def peek(self, token: str) -> Session | None:
+        """Return what is stored of a token, live or not."""
+        with self._storage.read() as connection:
+            return find_session(connection, token)
+
+    def used_at(self, token: str, session: Session) -> datetime:
+        """Return when a session was last used. Does no I/O."""
         with self._lock:
-            self._known.pop(token, None)
-            self._dirty.discard(token)
+            noted = self._known.get(token)
+        return max(session.used_at, noted.used_at) if noted else session.used_at
+
+    def revoke(self, token: str) -> bool:
+        """End the session or refresh token; tell whether there was one.
+
+        Assumed: the access tokens that came from a refresh token end with it.
+        """
+        hashed = token_hash(token)
         with self._storage.write() as connection:
             session = find_session(connection, token)
-            if session is not None and session.kind == _REFRESH:
-                # So that a configured refresh token does not come back at the next start.
-                set_meta(connection, _REVOKED, _hash(token))
-            return drop_session(connection, token)
+            if session is None or session.kind == _REVOKED:
+                return False
+            if session.kind == _REFRESH:
+                # Kept as revoked, so that a configured refresh token does not come back at the next start.
+                kept = self._session(_REVOKED, session.user_id, session.client_id, "", "", None)
+                put_session(connection, token, kept)
+                drop_children(connection, hashed)
+            else:
+                drop_session(connection, token)
+        with self._lock:
+            ended = {text for text, entry in self._known.items() if entry.session.parent_hash == hashed} | {token}
+            for text in ended:
+                self._known.pop(text, None)
+            self._dirty -= ended
+        return True
 
     def expire_all(self) -> int:
         """End every session, refresh tokens apart; return how many there were."""
@@ -115,10 +179,21 @@ class Sessions:
         with self._storage.write() as connection:
             return connection.execute("DELETE FROM ob_sessions WHERE kind = ?", (_ACCESS,)).rowcount
 
+    def expire_user(self, user_id: str) -> int:
+        """End every session of one user, refresh tokens apart; return how many there were."""
+        with self._storage.write() as connection:
+            sql = "DELETE FROM ob_sessions WHERE kind = ? AND user_id = ?"
+            count = connection.execute(sql, (_ACCESS, user_id)).rowcount
+        with self._lock:
+            for token in [text for text, entry in self._known.items() if entry.session.user_id == user_id]:
+                del self._known[token]
+                self._dirty.discard(token)
+        return count
+
     def save(self) -> None:
         """Save the noted uses."""
         with self._lock:
-            notes = [(token, self._known[token][1]) for token in sorted(self._dirty) if token in self._known]
+            notes = [(token, self._known[token].used_at) for token in sorted(self._dirty) if token in self._known]
             self._dirty.clear()
         if notes:
             with self._storage.write() as connection:
@@ -127,10 +202,21 @@ class Sessions:
 
     def sweep(self) -> None:
         """Remove sessions that ended long ago."""
-        limit = bulk_datetime(self._clock.now() - 2 * self._idle)
+        limit = bulk_datetime(self._clock.now() - 2 * self.idle)
         with self._storage.write() as connection:
             connection.execute("DELETE FROM ob_sessions WHERE kind = ? AND used_at < ?", (_ACCESS, limit))
 
-    def _session(self, kind: str, user_id: str, client_id: str | None) -> Session:
+    def _session(
+        self, kind: str, user_id: str, client_id: str | None, flow: str, scope: str, parent_hash: str | None
+    ) -> Session:
         now = self._clock.now()
-        return Session(kind=kind, user_id=user_id, client_id=client_id, issued_at=now, used_at=now)
+        return Session(
+            kind=kind,
+            user_id=user_id,
+            client_id=client_id,
+            issued_at=now,
+            used_at=now,
+            scope=scope,
+            flow=flow,
+            parent_hash=parent_hash,
+        )

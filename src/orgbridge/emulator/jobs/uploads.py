@@ -9,6 +9,7 @@ import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from orgbridge.wire.bulk import ColumnDelimiter, LineEnding
 from orgbridge.wire.limits import INGEST_HEADER_CHARS, INGEST_RECORD_CHARS, INGEST_RECORD_FIELDS
@@ -55,7 +56,7 @@ class UploadReader:
     """Reads records from a byte on.
 
     Args:
-        path: The uploaded file.
+        file: The uploaded file: its path, or what is in it; `close` closes it.
         delimiter: Between cells.
         ending: Named in faults only.
         offset: Byte at which a record begins.
@@ -63,12 +64,17 @@ class UploadReader:
     """
 
     def __init__(
-        self, path: Path, delimiter: ColumnDelimiter, ending: LineEnding, offset: int = 0, columns: int | None = None
+        self,
+        file: Path | BinaryIO,
+        delimiter: ColumnDelimiter,
+        ending: LineEnding,
+        offset: int = 0,
+        columns: int | None = None,
     ) -> None:
         self.offset = offset
         self._columns = columns
         self._ending = ending
-        self._file = path.open("rb")
+        self._file = file.open("rb") if isinstance(file, Path) else file
         self._file.seek(offset)
         self._fed = offset
         self._raw: list[str] = []

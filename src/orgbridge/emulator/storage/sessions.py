@@ -9,12 +9,16 @@ from datetime import datetime
 
 from orgbridge.wire.dates import bulk_datetime, parse_datetime
 
+#: Columns that files of an older emulator lack, with their definitions.
+LATER_COLUMNS = {"scope": "TEXT NOT NULL DEFAULT ''", "flow": "TEXT NOT NULL DEFAULT ''", "parent_hash": "TEXT"}
+_COLUMNS = "kind, user_id, client_id, issued_at, used_at, scope, flow, parent_hash"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One token that was given out."""
 
-    #: `access` or `refresh`.
+    #: `access` or `refresh`; `revoked` for a refresh token that must not come back.
     kind: str
     #: Whose it is.
     user_id: str
@@ -24,23 +28,33 @@ class Session:
     issued_at: datetime
     #: When it was last used.
     used_at: datetime
+    #: What it is good for: words of OAuth, parted by blanks.
+    scope: str = ""
+    #: The way of signing in, e.g. `password`; empty when unknown.
+    flow: str = ""
+    #: Hash of the refresh token that it came from or came with; None without one.
+    parent_hash: str | None = None
 
 
-def _hash(token: str) -> str:
+def token_hash(token: str) -> str:
+    """Return what stands for a token in the storage."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def put_session(connection: sqlite3.Connection, token: str, session: Session) -> None:
     """Remember a token; over what was known of it."""
     connection.execute(
-        "INSERT OR REPLACE INTO ob_sessions VALUES (?, ?, ?, ?, ?, ?)",
+        f"INSERT OR REPLACE INTO ob_sessions (token_hash, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 fixed names
         (
-            _hash(token),
+            token_hash(token),
             session.kind,
             session.user_id,
             session.client_id,
             bulk_datetime(session.issued_at),
             bulk_datetime(session.used_at),
+            session.scope,
+            session.flow,
+            session.parent_hash,
         ),
     )
 
@@ -48,21 +62,37 @@ def put_session(connection: sqlite3.Connection, token: str, session: Session) ->
 def find_session(connection: sqlite3.Connection, token: str) -> Session | None:
     """Return what is known of a token, or None."""
     row = connection.execute(
-        "SELECT kind, user_id, client_id, issued_at, used_at FROM ob_sessions WHERE token_hash = ?", (_hash(token),)
+        f"SELECT {_COLUMNS} FROM ob_sessions WHERE token_hash = ?",  # noqa: S608 fixed names
+        (token_hash(token),),
     ).fetchone()
     if row is None:
         return None
     issued, used = parse_datetime(row[3]), parse_datetime(row[4])
     if issued is None or used is None:
         return None
-    return Session(kind=row[0], user_id=row[1], client_id=row[2], issued_at=issued, used_at=used)
+    return Session(
+        kind=row[0],
+        user_id=row[1],
+        client_id=row[2],
+        issued_at=issued,
+        used_at=used,
+        scope=row[5],
+        flow=row[6],
+        parent_hash=row[7],
+    )
 
 
 def touch_session(connection: sqlite3.Connection, token: str, now: datetime) -> None:
     """Note that a token was used."""
-    connection.execute("UPDATE ob_sessions SET used_at = ? WHERE token_hash = ?", (bulk_datetime(now), _hash(token)))
+    values = (bulk_datetime(now), token_hash(token))
+    connection.execute("UPDATE ob_sessions SET used_at = ? WHERE token_hash = ?", values)
 
 
 def drop_session(connection: sqlite3.Connection, token: str) -> bool:
     """Forget a token; True when it was known."""
-    return connection.execute("DELETE FROM ob_sessions WHERE token_hash = ?", (_hash(token),)).rowcount > 0
+    return connection.execute("DELETE FROM ob_sessions WHERE token_hash = ?", (token_hash(token),)).rowcount > 0
+
+
+def drop_children(connection: sqlite3.Connection, parent_hash: str) -> int:
+    """Forget the tokens that came from a refresh token; return how many there were."""
+    return connection.execute("DELETE FROM ob_sessions WHERE parent_hash = ?", (parent_hash,)).rowcount

@@ -11,6 +11,8 @@ import sqlite3
 from typing import assert_never
 
 from orgbridge.emulator.schema.model import Catalogue, Field, SObject
+from orgbridge.emulator.storage.grants import GRANTS_TABLE
+from orgbridge.emulator.storage.sessions import LATER_COLUMNS
 from orgbridge.wire.fieldtypes import FieldType
 
 _OWN_TABLES = (
@@ -21,6 +23,7 @@ _OWN_TABLES = (
     "CREATE TABLE IF NOT EXISTS ob_bin (id TEXT PRIMARY KEY, sobject TEXT NOT NULL, root_id TEXT NOT NULL,"
     " deleted_at TEXT NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS ob_bin_root ON ob_bin (root_id)",
+    GRANTS_TABLE,
 )
 #: References that point to the same few users in every row: an index would cost writes and help no query.
 _UNINDEXED = frozenset({"CreatedById", "LastModifiedById"})
@@ -101,6 +104,10 @@ def create_own_tables(connection: sqlite3.Connection) -> None:
     """Make the room's own tables where they are not there."""
     for statement in _OWN_TABLES:
         connection.execute(statement)
+    have = {row[1] for row in connection.execute("PRAGMA table_info(ob_sessions)")}
+    for name, definition in LATER_COLUMNS.items():
+        if name not in have:
+            connection.execute(f"ALTER TABLE ob_sessions ADD COLUMN {name} {definition}")
 
 
 def create_object_tables(connection: sqlite3.Connection, catalogue: Catalogue) -> None:

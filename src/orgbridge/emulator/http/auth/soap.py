@@ -1,142 +1,177 @@
-"""SOAP login(): the way in for clients that have a user name, a password and a security token.
+"""SOAP as far as signing in and out needs it: login, logout, getUserInfo, getServerTimestamp.
 
 Everything else of SOAP is refused with a fault.
 
-Source: facts/salesforce/auth.md section 5; `login()` is absent from v65 on (section 0).
+Source: facts/salesforce/auth.md section 5; `login()` is absent from v65 on (section 0). Assumed: the texts of faults
+other than INVALID_LOGIN, and the order of their checks.
 """
 
 from __future__ import annotations
 
 import re
-from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from starlette.responses import Response
 
+from orgbridge.emulator.http.auth.passwords import Refusal, check_password
+from orgbridge.emulator.http.auth.soap_messages import (
+    SOAPCall,
+    SOAPFault,
+    elements,
+    fault_reply,
+    read_call,
+    result_reply,
+)
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.org.org import UserInfo
-from orgbridge.wire.versions import OLDEST
+from orgbridge.kit.json import JSON
+from orgbridge.wire.dates import bulk_datetime
+from orgbridge.wire.ids import to_18
+from orgbridge.wire.versions import NEWEST, OLDEST
 
-_XML = "text/xml;charset=UTF-8"
-_ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
-_NAMESPACES = {"u": "urn:partner.soap.sforce.com", "c": "urn:enterprise.soap.sforce.com"}
 _LAST_WITH_LOGIN = 64
 _VERSION = re.compile(r"(\d{1,3})\.0\Z")
-_INVALID_LOGIN = "Invalid username, password, security token; or user locked out."
+_TEXTS = {
+    "INVALID_LOGIN": "Invalid username, password, security token; or user locked out.",
+    "LOGIN_MUST_USE_SECURITY_TOKEN": (
+        "Invalid username, password, security token; or user locked out. Are you at a new location? When accessing "
+        "Salesforce--either via a desktop client or the API--from outside of your company’s trusted networks, you must "
+        "add a security token to your password to log in."
+    ),
+    "PASSWORD_LOCKOUT": "This account is locked out after too many failed attempts to log in.",
+    "ORG_LOCKED": "This organization is locked.",
+    "API_DISABLED_FOR_ORG": "API is not enabled for this Organization or Partner",
+    "API_CURRENTLY_DISABLED": "API is disabled for this User",
+}
+_REFUSALS = {
+    Refusal.INVALID: "INVALID_LOGIN",
+    Refusal.LOCKED_OUT: "PASSWORD_LOCKOUT",
+    Refusal.TOKEN_NEEDED: "LOGIN_MUST_USE_SECURITY_TOKEN",
+}
 
 
-class _SOAPFault(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
-        self.message = message
-        super().__init__(code)
-
-
-async def partner_login(call: Call) -> Response:
+async def partner(call: Call) -> Response:
     """Answer POST /services/Soap/u/{version}."""
-    return await _login(call, "u")
+    return await _answer(call, "u")
 
 
-async def enterprise_login(call: Call) -> Response:
+async def enterprise(call: Call) -> Response:
     """Answer POST /services/Soap/c/{version}."""
-    return await _login(call, "c")
+    return await _answer(call, "c")
 
 
-async def _login(call: Call, face: str) -> Response:
+async def _answer(call: Call, face: str) -> Response:
     try:
-        username, password = _credentials(call.args["version"], await call.body())
-        user = await call.thread(lambda: call.parts.directory.check_password(username, password))
-        if user is None or not user.is_active:
-            raise _SOAPFault("INVALID_LOGIN", _INVALID_LOGIN)
-    except _SOAPFault as fault:
-        return _fault(fault)
-    user_id = user.id
-    session_id = await call.thread(lambda: call.parts.sessions.issue(user_id, None))
-    return Response(_result(call, face, user, session_id), 200, media_type=_XML)
+        version = _version(call.args["version"])
+        asked = read_call(await call.body())
+        match asked.operation:
+            case "login":
+                return await _login(call, face, version, asked)
+            case "logout":
+                await _session_user(call, asked)
+                await call.thread(lambda: call.parts.sessions.revoke(asked.headers["sessionId"]))
+                return result_reply(face, "logout", "")
+            case "getUserInfo":
+                user = await _session_user(call, asked)
+                return result_reply(face, "getUserInfo", await _user_info(call, user))
+            case "getServerTimestamp":
+                await _session_user(call, asked)
+                now = bulk_datetime(call.parts.clock.now())
+                return result_reply(face, "getServerTimestamp", f"<timestamp>{now}</timestamp>")
+            case other:
+                text = f"The emulated org answers signing in and out only, not {other!r}"
+                raise SOAPFault("INVALID_OPERATION", text)
+    except SOAPFault as fault:
+        return fault_reply(fault)
 
 
-def _credentials(version: str, body: bytes) -> tuple[str, str]:
-    found = _VERSION.match(version)
-    if found is None or int(found.group(1)) < OLDEST:
-        raise _SOAPFault("UNSUPPORTED_API_VERSION", f"Invalid Api version specified on URL: {version}")
-    if int(found.group(1)) > _LAST_WITH_LOGIN:
+def _version(text: str) -> int:
+    found = _VERSION.match(text)
+    if found is None or not OLDEST <= int(found.group(1)) <= NEWEST:
+        raise SOAPFault("UNSUPPORTED_API_VERSION", f"Invalid Api version specified on URL: {text}")
+    return int(found.group(1))
+
+
+async def _login(call: Call, face: str, version: int, asked: SOAPCall) -> Response:
+    policy = call.parts.directory.policy
+    if version > _LAST_WITH_LOGIN:
         # Assumed: text. Source of the fact: auth.md section 0.
-        raise _SOAPFault("INVALID_OPERATION", "SOAP API login() is not available in API version 65.0 and later.")
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-        raise _SOAPFault("INVALID_OPERATION", "DOCTYPE is not allowed")
-    try:
-        # No document type gets here, so no entity can be expanded.
-        envelope = ElementTree.fromstring(body)
-    except ElementTree.ParseError as error:
-        raise _SOAPFault("UNKNOWN_EXCEPTION", f"Unable to parse the request: {error}") from error
-    calls = envelope.find(f"{{{_ENVELOPE}}}Body")
-    operation = calls[0] if calls is not None and len(calls) else None
-    if operation is None or _local(operation.tag) != "login":
-        name = _local(operation.tag) if operation is not None else ""
-        raise _SOAPFault("INVALID_OPERATION", f"The emulated org answers login() only, not {name!r}")
-    values = {_local(child.tag): child.text or "" for child in operation}
-    return values.get("username", ""), values.get("password", "")
-
-
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
-
-
-def _fault(fault: _SOAPFault) -> Response:
-    code, message = escape(fault.code), escape(fault.message)
-    text = (
-        f'<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="{_ENVELOPE}" '
-        'xmlns:sf="urn:fault.partner.soap.sforce.com" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
-        f"<soapenv:Body><soapenv:Fault><faultcode>{code}</faultcode><faultstring>{code}: {message}</faultstring>"
-        f'<detail><sf:LoginFault xsi:type="sf:LoginFault"><sf:exceptionCode>{code}</sf:exceptionCode>'
-        f"<sf:exceptionMessage>{message}</sf:exceptionMessage></sf:LoginFault></detail></soapenv:Fault>"
-        "</soapenv:Body></soapenv:Envelope>"
+        raise SOAPFault("INVALID_OPERATION", "SOAP API login() is not available in API version 65.0 and later.")
+    if not policy.soap_login:
+        raise SOAPFault("INVALID_OPERATION", "SOAP API login() is disabled by default in this org.")
+    username, password = asked.values.get("username", ""), asked.values.get("password", "")
+    named = asked.headers.get("organizationId")
+    if named and to_18(named) != call.parts.directory.org_id:
+        raise _fault("INVALID_LOGIN")
+    user = await call.thread(lambda: check_password(call, username, password))
+    if isinstance(user, Refusal):
+        raise _fault(_REFUSALS[user])
+    if not user.is_active:
+        raise _fault("INVALID_LOGIN")
+    if policy.org_locked:
+        raise _fault("ORG_LOCKED")
+    refusal = call.parts.directory.api_refusal(user.id)
+    if refusal is not None:
+        raise _fault(refusal.code)
+    user_id = user.id
+    session_id = await call.thread(lambda: call.parts.sessions.issue(user_id, None, flow="soap"))
+    login = call.parts.directory.login(username)
+    expired = "true" if login is not None and login.password_expired else "false"
+    base, org15 = escape(call.base_url), call.parts.directory.org_id[:15]
+    result = (
+        f"<metadataServerUrl>{base}/services/Soap/m/{version}.0/{org15}</metadataServerUrl>"
+        f"<passwordExpired>{expired}</passwordExpired><sandbox>false</sandbox>"
+        f"<serverUrl>{base}/services/Soap/{face}/{version}.0/{org15}</serverUrl>"
+        f"<sessionId>{session_id}</sessionId><userId>{user.id}</userId>"
+        f"<userInfo>{await _user_info(call, user)}</userInfo>"
     )
-    return Response(text, 500, media_type=_XML)
+    return result_reply(face, "login", result)
 
 
-def _result(call: Call, face: str, user: UserInfo, session_id: str) -> str:
-    directory = call.parts.directory
-    version = call.args["version"]
-    org15 = directory.org_id[:15]
-    info = {
-        "accessibilityMode": "false",
-        "chatterExternal": "false",
-        "currencySymbol": "$",
-        "orgAttachmentFileSizeLimit": "5242880",
-        "orgDefaultCurrencyIsoCode": "USD",
-        "orgDefaultCurrencyLocale": "en_US",
-        "orgDisallowHtmlAttachments": "false",
-        "orgHasPersonAccounts": "false",
-        "organizationId": directory.org_id,
-        "organizationMultiCurrency": "false",
-        "organizationName": directory.org_name,
-        "profileId": "",
-        "roleId": None,
-        "sessionSecondsValid": str(directory.session_seconds),
-        "userDefaultCurrencyIsoCode": None,
-        "userEmail": user.email,
-        "userFullName": user.name,
-        "userId": user.id,
-        "userLanguage": "en_US",
-        "userLocale": "en_US",
-        "userName": user.username,
-        "userTimeZone": "GMT",
-        "userType": "Standard",
-        "userUiSkin": "Theme3",
-    }
-    fields = "".join(
-        f'<{key} xsi:nil="true"/>' if value is None else f"<{key}>{escape(value)}</{key}>"
-        for key, value in info.items()
-    )
-    base = escape(call.base_url)
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="{_ENVELOPE}" '
-        f'xmlns="{_NAMESPACES[face]}" '
-        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><loginResponse><result>'
-        f"<metadataServerUrl>{base}/services/Soap/m/{version}/{org15}</metadataServerUrl>"
-        "<passwordExpired>false</passwordExpired><sandbox>false</sandbox>"
-        f"<serverUrl>{base}/services/Soap/{face}/{version}/{org15}</serverUrl>"
-        f"<sessionId>{session_id}</sessionId><userId>{user.id}</userId><userInfo>{fields}</userInfo>"
-        "</result></loginResponse></soapenv:Body></soapenv:Envelope>"
+def _fault(code: str) -> SOAPFault:
+    return SOAPFault(code, _TEXTS[code])
+
+
+async def _session_user(call: Call, asked: SOAPCall) -> UserInfo:
+    token = asked.headers.get("sessionId", "")
+    session = await call.thread(lambda: call.parts.sessions.find(token))
+    user = await call.thread(lambda: call.parts.directory.by_id(session.user_id)) if session else None
+    if user is None:
+        text = "Invalid Session ID found in SessionHeader: Illegal Session"
+        raise SOAPFault("INVALID_SESSION_ID", text, prefixed=True)
+    return user
+
+
+async def _user_info(call: Call, user: UserInfo) -> str:
+    directory, org = call.parts.directory, call.parts.org
+    wanted = ("ProfileId", "UserRoleId", "TimeZoneSidKey", "LocaleSidKey", "LanguageLocaleKey", "UserType")
+    known = [name for name in wanted if org.sobject("User").field(name) is not None]
+    row: dict[str, JSON] = await call.thread(lambda: org.get("User", user.id, known))
+    return elements(
+        {
+            "accessibilityMode": "false",
+            "chatterExternal": "false",
+            "currencySymbol": "$",
+            "orgAttachmentFileSizeLimit": "5242880",
+            "orgDefaultCurrencyIsoCode": "USD",
+            "orgDefaultCurrencyLocale": "en_US",
+            "orgDisallowHtmlAttachments": "false",
+            "orgHasPersonAccounts": "false",
+            "organizationId": directory.org_id,
+            "organizationMultiCurrency": "false",
+            "organizationName": directory.org_name,
+            "profileId": row.get("ProfileId") or "",
+            "roleId": row.get("UserRoleId"),
+            "sessionSecondsValid": str(directory.session_seconds),
+            "userDefaultCurrencyIsoCode": None,
+            "userEmail": user.email,
+            "userFullName": user.name,
+            "userId": user.id,
+            "userLanguage": row.get("LanguageLocaleKey") or "en_US",
+            "userLocale": row.get("LocaleSidKey") or "en_US",
+            "userName": user.username,
+            "userTimeZone": row.get("TimeZoneSidKey") or "GMT",
+            "userType": row.get("UserType") or "Standard",
+            "userUiSkin": "Theme3",
+        }
     )
