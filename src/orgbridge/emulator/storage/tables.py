@@ -22,6 +22,8 @@ _OWN_TABLES = (
     " deleted_at TEXT NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS ob_bin_root ON ob_bin (root_id)",
 )
+#: Names of the room's own tables.
+OWN_NAMES = frozenset({"ob_meta", "ob_counters", "ob_sessions", "ob_bin"})
 #: References that point to the same few users in every row: an index would cost writes and help no query.
 _UNINDEXED = frozenset({"CreatedById", "LastModifiedById"})
 #: Instants that incremental readers filter on.
