@@ -48,7 +48,7 @@ class Storage:
         self._idle_lock = threading.Lock()
         self._writer = self._connect()
         self._writer.execute("PRAGMA journal_mode=WAL")
-        self._writer.execute("PRAGMA wal_autocheckpoint=8000")
+        self._writer.execute("PRAGMA wal_autocheckpoint=32000")
         self._writer.execute("PRAGMA cache_size=-65536")
         with self.write() as connection:
             tables.create_own_tables(connection)
