@@ -20,8 +20,9 @@ def check_rights(context: Context, sobject: SObject, batch: Batch, *, creating: 
     if context.system:
         return
     blocked = []
+    seen = context.seen(sobject)
     for name in batch.values:
-        field = sobject.field(name)
+        field = seen.field(name)
         if field is None or name == "Id":
             continue
         if not (field.createable if creating else field.updateable):

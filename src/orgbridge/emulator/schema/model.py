@@ -273,6 +273,16 @@ class Catalogue:
         self._by_name = {s.name.lower(): s for s in self._sobjects}
         self._by_prefix = {s.key_prefix: s for s in self._sobjects}
 
+    @cached_property
+    def summaries(self) -> dict[str, tuple[tuple[str, Field], ...]]:
+        """The roll-up fields that follow the rows of an object, by its name: the parent's object and the field."""
+        found: dict[str, tuple[tuple[str, Field], ...]] = {}
+        for sobject in self._sobjects:
+            for one in sobject.fields:
+                if one.summary is not None:
+                    found[one.summary.child] = (*found.get(one.summary.child, ()), (sobject.name, one))
+        return found
+
     def sobject(self, name: str) -> SObject | None:
         """Return the object of that API name, or None."""
         return self._by_name.get(name.lower())
