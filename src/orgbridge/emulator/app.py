@@ -31,11 +31,18 @@ from orgbridge.emulator.jobs.ingest import IngestTools
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.jobs.spool import Spool
 from orgbridge.emulator.org.org import Org
+from orgbridge.emulator.org.policies import Policies
 from orgbridge.emulator.org.seed import Seed, seed_org
+from orgbridge.emulator.schema.describes import read_describes
+from orgbridge.emulator.schema.duplicate_rules import read_duplicate_rules
 from orgbridge.emulator.schema.errors import SFError
-from orgbridge.emulator.schema.loading import standard_catalogue
+from orgbridge.emulator.schema.loading import catalogue_from_json, standard_catalogue, standard_objects
+from orgbridge.emulator.schema.merging import merge_objects
+from orgbridge.emulator.schema.metadata import read_metadata
 from orgbridge.emulator.schema.model import Catalogue
+from orgbridge.emulator.schema.profiles import READ_ONLY, read_profiles
 from orgbridge.emulator.storage.database import Storage
+from orgbridge.emulator.storage.identities import identify
 from orgbridge.kit.clock import Clock, SystemClock
 from orgbridge.wire.limits import INGEST_BATCH_RECORDS, SESSION_SECONDS
 
@@ -66,6 +73,8 @@ class EmulatorUser:
     password_expired: bool = False
     #: Whether the user may use the API.
     api_enabled: bool = True
+    #: Name of the profile; `Read Only Integration` for one who may write nothing.
+    profile: str = "System Administrator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +141,10 @@ class EmulatorConfig:
     batch_rows: int = INGEST_BATCH_RECORDS
     #: Pause before each batch, to make jobs last.
     batch_delay_seconds: float = 0.0
+    #: Salesforce DX source folder (or describe replies) with more objects, fields, profiles and duplicate rules.
+    metadata: Path | None = None
+    #: Seconds that the parents of rows written by a bulk job stay locked for everybody else; 0 for never.
+    lock_seconds: float = 0.0
 
 
 def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clock: Clock | None = None) -> Starlette:
@@ -144,11 +157,17 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
 
     Raises:
         CertificateError: `jwt_certificate` is no certificate. Nothing was opened.
+        MetadataError: `metadata` holds what is not emulated. The org's file is as it was.
+        UnknownObjectError: `metadata` has fields for an object that is not there. The org's file is as it was.
     """
     clients = _clients(config)
     time = clock or SystemClock()
     storage = Storage(config.path)
-    org = Org(storage, catalogue or standard_catalogue(), time)
+    try:
+        org = Org(storage, catalogue or _catalogue(config, storage), time, _policies(config))
+    except BaseException:
+        storage.close()
+        raise
     spool = Spool(None if config.path == MEMORY else Path(config.path + ".uploads"))
     faults = Faults()
     if config.batch_delay_seconds:
@@ -184,6 +203,25 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         clock=time,
     )
     return _application(parts, spool)
+
+
+def _catalogue(config: EmulatorConfig, storage: Storage) -> Catalogue:
+    if config.metadata is None:
+        return standard_catalogue()
+    told = [*read_describes(config.metadata), *read_metadata(config.metadata)]
+    objects = merge_objects(standard_objects(), told)
+    with storage.write() as connection:
+        return catalogue_from_json(identify(connection, objects))
+
+
+def _policies(config: EmulatorConfig) -> Policies:
+    if config.metadata is None:
+        return Policies(lock_seconds=config.lock_seconds)
+    return Policies(
+        profiles=(READ_ONLY, *read_profiles(config.metadata)),
+        duplicate_rules=read_duplicate_rules(config.metadata),
+        lock_seconds=config.lock_seconds,
+    )
 
 
 def _application(parts: Parts, spool: Spool) -> Starlette:
@@ -285,7 +323,7 @@ def _user_id(org: Org, user: EmulatorUser) -> str:
         "LocaleSidKey": "en_US",
         "EmailEncodingKey": "UTF-8",
         "LanguageLocaleKey": "en_US",
-        "ProfileId": org.get("User", org.admin_id, ["ProfileId"])["ProfileId"],
+        "ProfileId": _profile_id(org, user.profile),
         "IsActive": user.is_active,
         **user.fields,
     }
@@ -293,3 +331,10 @@ def _user_id(org: Org, user: EmulatorUser) -> str:
     if outcome.id is None:
         raise SFError.from_fault(outcome.errors[0])
     return outcome.id
+
+
+def _profile_id(org: Org, name: str) -> str:
+    found = org.find_by_key("Profile", "Name", name)
+    if not found:
+        raise SFError("NOT_FOUND", f"The org has no profile {name}")
+    return found[0]

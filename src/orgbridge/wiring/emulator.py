@@ -22,6 +22,8 @@ from orgbridge.emulator.app import MEMORY, EmulatorConfig, EmulatorUser, build_a
 from orgbridge.emulator.http.directory import CertificateError
 from orgbridge.emulator.http.middleware import CUT_EXTENSION
 from orgbridge.emulator.org.seed import Seed
+from orgbridge.emulator.schema.merging import UnknownObjectError
+from orgbridge.emulator.schema.metadata_files import MetadataError
 from orgbridge.wire.limits import URI_BYTES
 
 #: Exit status when the emulator cannot start.
@@ -96,7 +98,7 @@ def serve_emulator(config: EmulatorServeConfig) -> None:
         open_things.enter_context(_only_process(config.org.path))
         try:
             app = build_app(config.org)
-        except (CertificateError, OSError) as error:
+        except (CertificateError, MetadataError, UnknownObjectError, OSError) as error:
             raise CannotServe(f"The emulated org cannot start: {error}") from error
         _serve(config, app, listener)
 
@@ -188,6 +190,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--keep-order", action="store_true", help="keep bulk results in the order of upload")
     parser.add_argument("--tls-certificate", type=Path)
     parser.add_argument("--tls-key", type=Path)
+    parser.add_argument("--metadata", type=Path, metavar="DIR", help="Salesforce DX source folder with more objects")
     parser.add_argument("--log-level", default="warning")
     return parser.parse_args(argv)
 
@@ -208,6 +211,7 @@ def _config(options: argparse.Namespace) -> EmulatorServeConfig:
         shuffle_results=not options.keep_order,
         batch_rows=options.batch_rows,
         batch_delay_seconds=options.batch_delay_seconds,
+        metadata=options.metadata,
     )
     return EmulatorServeConfig(
         host=options.host,

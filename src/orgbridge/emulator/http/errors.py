@@ -71,6 +71,8 @@ def render(error: Exception, *, pretty: bool = False, bulk: bool = False) -> Res
             body: dict[str, object] = {"message": error.message, "errorCode": error.code}
             if error.fields is not None and not bulk:
                 body["fields"] = list(error.fields)
+            if error.extra is not None and not bulk:
+                body |= error.extra
             headers = {"WWW-Authenticate": "Token"} if error.status == 401 else {}
             return json_reply([body], error.status, headers=headers, pretty=pretty)
         case OAuthFault():

@@ -135,7 +135,9 @@ class IngestRun:
     def _check_header(self, job: Job) -> None:
         try:
             operation = IngestOperation(job.operation)
-            self._tools.org.check_header(job.object, operation, self._header, job.external_id_field)
+            self._tools.org.check_header(
+                job.object, operation, self._header, job.external_id_field, user_id=job.created_by
+            )
         except SFError as error:
             raise UploadFault(f"{error.code} : {error.message}") from error
 
@@ -182,6 +184,7 @@ class IngestRun:
             free,
             external_id_field=job.external_id_field,
             user_id=job.created_by,
+            writer=job.id,
         )
         if not locked:
             return outcomes

@@ -42,6 +42,14 @@ class Batch:
         values = {name: [column[p] for p in positions] for name, column in self.values.items()}
         return Batch(len(positions), values)
 
+    def part(self, positions: Sequence[int]) -> Batch:
+        """Return the records at these positions, with their faults, as a batch of their own."""
+        if len(positions) == self.size:
+            return self
+        faults = {place: list(self.faults[p]) for place, p in enumerate(positions) if p in self.faults}
+        values = {name: [column[p] for p in positions] for name, column in self.values.items()}
+        return Batch(len(positions), values, faults)
+
 
 def table_of(records: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list[Any]]]:
     """Return the names that JSON records use and one column for each.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orgbridge.emulator.org.batches import Batch
 from orgbridge.emulator.org.contexts import Context
-from orgbridge.emulator.org.lookups import ids_by_key, key_value, live_ids, rows_by_id
+from orgbridge.emulator.org.lookups import ids_by_key, key_values, live_ids, rows_by_id
 from orgbridge.emulator.org.outcomes import Missing
 from orgbridge.emulator.org.rules import Rules
 from orgbridge.emulator.org.values import add_fault
@@ -20,8 +20,9 @@ def check_rights(context: Context, sobject: SObject, batch: Batch, *, creating: 
     if context.system:
         return
     blocked = []
+    seen = context.seen(sobject)
     for name in batch.values:
-        field = sobject.field(name)
+        field = seen.field(name)
         if field is None or name == "Id":
             continue
         if not (field.createable if creating else field.updateable):
@@ -111,7 +112,7 @@ def find_duplicates(
     fields = [f for f in rules.unique if f.name in batch.values]
     duplicates: dict[int, tuple[Field, str | int]] = {}
     for field in fields:
-        keys = [key_value(field, v) if isinstance(v, str | int | float) else None for v in batch.values[field.name]]
+        keys = key_values(field, batch.values[field.name])
         present = {key for key in keys if key is not None}
         existing = ids_by_key(context.connection, rules.sobject, field, present)
         if not existing and len(present) == sum(key is not None for key in keys):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 from orgbridge.emulator.org.batches import Batch
 from orgbridge.emulator.org.contexts import Context
-from orgbridge.emulator.org.derivations import COPIES, DERIVATIONS, ROLLUPS, Copy, stored_instant
-from orgbridge.emulator.org.lookups import json_list, rows_by_id
+from orgbridge.emulator.org.derivations import COPIES, DERIVATIONS, Copy, stored_instant
+from orgbridge.emulator.org.hierarchies import set_asset_roots
+from orgbridge.emulator.org.lookups import rows_by_id
 from orgbridge.emulator.org.outcomes import MISSING, Missing
+from orgbridge.emulator.org.rollups import follow
+from orgbridge.emulator.org.rowrules import Rows
+from orgbridge.emulator.org.rules import Rules
 from orgbridge.emulator.org.values import Value
 from orgbridge.emulator.schema.model import Catalogue, SObject
 from orgbridge.emulator.schema.rendering import Stored
-from orgbridge.emulator.storage.database import Connection
-from orgbridge.emulator.storage.tables import quote
 
 
 def compute(
@@ -88,35 +90,34 @@ def derived_fields(sobject: SObject, given: set[str]) -> tuple[set[str], set[str
     return derived, needed
 
 
-def after_write(context: Context, sobject: SObject, columns: Mapping[str, object], ids: list[str]) -> None:
-    """Bring the rows around the written ones up to date: asset trees and the totals of parents."""
+def check_rows(
+    rules: Rules, context: Context, batch: Batch, current: Mapping[str, list[Stored]] | None, ids: list[str] | None
+) -> None:
+    """Hold the records against the rules that look at several fields; `current` and `ids` are those of an update."""
+    for rule in rules.row_rules:
+        if current is not None and batch.values.keys().isdisjoint(rule.fields):
+            continue
+        rule.check(Rows(context, batch, {name: _merged(batch, name, current) for name in rule.fields}, ids))
+
+
+def after_write(
+    catalogue: Catalogue,
+    context: Context,
+    sobject: SObject,
+    columns: Mapping[str, object],
+    ids: list[str],
+    before: Mapping[str, object],
+) -> None:
+    """Bring the rows around the written ones up to date: asset trees and the totals of parents.
+
+    Args:
+        catalogue: The objects of the org.
+        context: The open transaction.
+        sobject: What was written.
+        columns: What was written of it; keys are field names.
+        ids: The rows.
+        before: Former values of changed fields, by field name; empty for new rows.
+    """
     if sobject.name == "Asset" and not columns.keys().isdisjoint({"Id", "ParentId"}):
         set_asset_roots(context.connection, ids)
-    for rollup in ROLLUPS.get(sobject.name, ()):
-        rows = rows_by_id(context.connection, sobject, ids, [rollup.reference])
-        sum_up(context.connection, sobject.name, {str(row[1]) for row in rows.values() if row[1]})
-
-
-def set_asset_roots(connection: Connection, ids: Sequence[str]) -> None:
-    """Set `RootAssetId` and `AssetLevel` of assets from their parents; assets below them are not touched."""
-    parent = '(SELECT p.{0} FROM "Asset" p WHERE p.Id = "Asset".ParentId)'
-    connection.execute(
-        f'UPDATE "Asset" SET RootAssetId = COALESCE({parent.format("RootAssetId")}, ParentId, Id),'  # noqa: S608
-        f" AssetLevel = COALESCE({parent.format('AssetLevel')}, 0) + 1"
-        " WHERE Id IN (SELECT value FROM json_each(?))",
-        (json_list(ids),),
-    )
-
-
-def sum_up(connection: Connection, child: str, parents: set[str]) -> None:
-    """Recompute the totals of these parents that sum rows of the child object."""
-    for rollup in ROLLUPS.get(child, ()):
-        total = (
-            f"SELECT COALESCE(SUM({quote(rollup.summed)}), 0.0) FROM {quote(child)}"  # noqa: S608
-            f" WHERE {quote(rollup.reference)} = {quote(rollup.parent)}.Id AND IsDeleted = 0"
-        )
-        connection.execute(
-            f"UPDATE {quote(rollup.parent)} SET {quote(rollup.total)} = ({total})"  # noqa: S608
-            " WHERE Id IN (SELECT value FROM json_each(?))",
-            (json_list(parents),),
-        )
+    follow(catalogue, context, sobject, ids, before)

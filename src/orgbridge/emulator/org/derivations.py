@@ -38,20 +38,6 @@ class Copy:
     fields: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Rollup:
-    """A field of the parent that sums a field of its live children."""
-
-    #: Reference field of the child.
-    reference: str
-    #: The parent's object.
-    parent: str
-    #: The parent's field.
-    total: str
-    #: The child's field that is summed.
-    summed: str
-
-
 def _person_name(_now: str, first: str | None, last: str | None) -> tuple[str | None]:
     return (" ".join(part for part in (first, last) if part) or None,)
 
@@ -144,6 +130,35 @@ def _line_total(_now: str, price: float | None, quantity: float | None) -> tuple
     return (None if price is None or quantity is None else round(price * quantity, 2),)
 
 
+def _product_price(
+    _now: str, price: float | None, quantity: float | None, total: float | None
+) -> tuple[float | None, float | None]:
+    if price is None and total is not None and quantity:
+        price = round(total / quantity, 2)
+    return price, None if price is None or quantity is None else round(price * quantity, 2)
+
+
+def _quote_line(
+    _now: str, price: float | None, quantity: float | None, discount: float | None
+) -> tuple[float | None, float | None]:
+    if price is None or quantity is None:
+        return None, None
+    return round(price * quantity, 2), round(price * quantity * (1 - (discount or 0.0) / 100), 2)
+
+
+def _either(_now: str, one: str | None, other: str | None) -> tuple[str | None]:
+    return (one or other,)
+
+
+#: Categories of the statuses of a new org's work orders. Source: facts/commerce/sobjects.md, "WorkOrder".
+_WORK_CATEGORIES = {"In Progress": "InProgress", "On Hold": "OnHold", "Cannot Complete": "CannotComplete"}
+
+
+def _work_status(_now: str, status: str | None) -> tuple[str, int]:
+    category = _WORK_CATEGORIES.get(status or "", status or "None")
+    return category, int(category in ("Closed", "Canceled"))
+
+
 def _contract_end(_now: str, start: str | None, months: int | None) -> tuple[str | None]:
     begin = parse_date(start or "")
     if begin is None or months is None:
@@ -192,11 +207,18 @@ DERIVATIONS: dict[str, tuple[Derivation, ...]] = {
         Derivation(("UnitPrice", "Quantity"), ("TotalPrice",), _line_total),
         Derivation(("Quantity",), ("AvailableQuantity",), _same),
     ),
+    "OpportunityLineItem": (
+        Derivation(("UnitPrice", "Quantity", "TotalPrice"), ("UnitPrice", "TotalPrice"), _product_price),
+    ),
+    "QuoteLineItem": (Derivation(("UnitPrice", "Quantity", "Discount"), ("Subtotal", "TotalPrice"), _quote_line),),
+    "CampaignMember": (Derivation(("LeadId", "ContactId"), ("LeadOrContactId",), _either), _PERSON_NAME),
+    "WorkOrder": (Derivation(("Status",), ("StatusCategory", "IsClosed"), _work_status),),
     "Contract": (
         Derivation(("Status",), ("StatusCode",), _contract_status),
         Derivation(("StartDate", "ContractTerm"), ("EndDate",), _contract_end),
     ),
 }
+_PERSON = (("FirstName", "FirstName"), ("LastName", "LastName"), ("Email", "Email"), ("Phone", "Phone"))
 COPIES: dict[str, tuple[Copy, ...]] = {
     "PricebookEntry": (Copy("Product2Id", "Product2", (("Name", "Name"), ("ProductCode", "ProductCode"))),),
     "OrderItem": (
@@ -205,6 +227,26 @@ COPIES: dict[str, tuple[Copy, ...]] = {
             "PricebookEntry",
             (("Product2Id", "Product2Id"), ("UnitPrice", "ListPrice"), ("UnitPrice", "UnitPrice")),
         ),
+    ),
+    "OpportunityLineItem": (
+        Copy(
+            "PricebookEntryId",
+            "PricebookEntry",
+            (
+                ("Product2Id", "Product2Id"),
+                ("UnitPrice", "ListPrice"),
+                ("Name", "Name"),
+                ("ProductCode", "ProductCode"),
+            ),
+        ),
+    ),
+    "Quote": (Copy("OpportunityId", "Opportunity", (("AccountId", "AccountId"),)),),
+    "QuoteLineItem": (
+        Copy("PricebookEntryId", "PricebookEntry", (("Product2Id", "Product2Id"), ("UnitPrice", "ListPrice"))),
+    ),
+    "CampaignMember": (
+        Copy("ContactId", "Contact", _PERSON),
+        Copy("LeadId", "Lead", (*_PERSON, ("Company", "CompanyOrAccount"))),
     ),
     "Asset": (
         Copy("Product2Id", "Product2", (("ProductCode", "ProductCode"), ("StockKeepingUnit", "StockKeepingUnit"))),
@@ -234,7 +276,6 @@ COPIES: dict[str, tuple[Copy, ...]] = {
     ),
     "User": (Copy("ContactId", "Contact", (("AccountId", "AccountId"),)),),
 }
-ROLLUPS: dict[str, tuple[Rollup, ...]] = {"OrderItem": (Rollup("OrderId", "Order", "TotalAmount", "TotalPrice"),)}
 
 
 def stored_instant(now: datetime) -> str:

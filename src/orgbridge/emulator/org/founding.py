@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from orgbridge.emulator.org.contexts import Context
+from orgbridge.emulator.org.lookups import rows_by_id
 from orgbridge.emulator.org.outcomes import ValueMode
 from orgbridge.emulator.org.saving import Saving
 from orgbridge.emulator.schema.model import Catalogue
@@ -30,8 +31,18 @@ class Founding:
     standard_pricebook_id: str
 
 
-def found_org(saving: Saving, catalogue: Catalogue, connection: Connection, now: datetime) -> Founding:
-    """Make the org's first rows where they are not there, and return their ids (empty for unknown objects)."""
+def found_org(
+    saving: Saving, catalogue: Catalogue, connection: Connection, now: datetime, profiles: Sequence[str] = ()
+) -> Founding:
+    """Make the org's first rows where they are not there, and return their ids (empty for unknown objects).
+
+    Args:
+        saving: Saves them.
+        catalogue: The objects of the org; its record types get a row each.
+        connection: The open write transaction.
+        now: The instant for system fields.
+        profiles: Names of the profiles beside the administrator's.
+    """
     # The administrator creates the rows, itself among them: its id is known before it is there.
     context = Context(connection=connection, user_id=make_id("005", 1), now=now, system=True)
 
@@ -81,4 +92,27 @@ def found_org(saving: Saving, catalogue: Catalogue, connection: Connection, now:
     pricebook = once(
         "standard_pricebook_id", "Pricebook2", {"Name": "Standard Price Book", "IsActive": True, "IsStandard": True}
     )
+    for name in profiles:
+        once(f"profile_id.{name}", "Profile", {"Name": name, "UserType": "Standard"})
+    _add_record_types(saving, catalogue, context)
     return Founding(org_id=org_id, admin_id=admin_id, standard_pricebook_id=pricebook)
+
+
+def _add_record_types(saving: Saving, catalogue: Catalogue, context: Context) -> None:
+    target = catalogue.sobject("RecordType")
+    kinds = [(sobject, kind) for sobject in catalogue.sobjects() for kind in sobject.record_types]
+    if target is None or not kinds:
+        return
+    there = rows_by_id(context.connection, target, [kind.id for _, kind in kinds], ())
+    new = [(sobject, kind) for sobject, kind in kinds if kind.id not in there]
+    saving.insert_known(
+        context,
+        target,
+        [kind.id for _, kind in new],
+        {
+            "Name": [kind.name for _, kind in new],
+            "DeveloperName": [kind.developer_name for _, kind in new],
+            "SobjectType": [sobject.name for sobject, _ in new],
+            "IsActive": [int(kind.active) for _, kind in new],
+        },
+    )

@@ -8,13 +8,16 @@ from typing import Any
 from orgbridge.emulator.org.batches import Batch
 from orgbridge.emulator.org.columns import Column, resolve
 from orgbridge.emulator.org.contexts import Context
-from orgbridge.emulator.org.lookups import ids_by_key, key_value
+from orgbridge.emulator.org.lookups import ids_by_key, key_value, key_values
 from orgbridge.emulator.org.outcomes import MISSING, Missing, ValueMode
 from orgbridge.emulator.org.rules import Rulebook
 from orgbridge.emulator.org.values import Value, add_fault, convert
 from orgbridge.emulator.schema.errors import Fault
 from orgbridge.emulator.schema.model import Field, SObject
 from orgbridge.wire.ids import to_18
+
+#: Records that a real org saves at a time, in every API. Source: facts/salesforce/ids-and-types.md section 4.
+CHUNK_RECORDS = 200
 
 
 def read_batch(
@@ -34,7 +37,7 @@ def read_batch(
     batch = Batch(size, {})
     foreign: list[tuple[Column, Sequence[Any]]] = []
     for name, values in zip(names, columns, strict=True):
-        column = resolve(book.catalogue, sobject, name, strict=mode is ValueMode.CSV)
+        column = resolve(context.view or book.catalogue, context.seen(sobject), name, strict=mode is ValueMode.CSV)
         if column is None:
             _fault_where_given(batch, values, mode, _unknown(sobject, name))
         elif column.key is not None:
@@ -84,6 +87,38 @@ def _resolve_keys(
                 add_fault(batch.faults, position, Fault("INVALID_FIELD", message))
 
 
+def part_by_key(key: Field, batch: Batch) -> list[list[int]]:
+    """Return the positions of an upsert in parts to be saved one after the other, each key at most once in a part.
+
+    A key that stands twice within a chunk of 200 records is refused; one that comes again in a later chunk finds what
+    the earlier one saved. Source: facts/salesforce/bulk2.md, internal batches of 200; Assumed: all records of a chunk
+    that share a key are refused, since none of them can claim to be the last word.
+    """
+    if key.name == "Id":
+        return [list(range(batch.size))]
+    values = batch.column(key.name)
+    keys = key_values(key, values)
+    given = [k for k in keys if k is not None]
+    if len(set(given)) == len(given):
+        return [list(range(batch.size))]
+    chunks: dict[str | int | float, dict[int, list[int]]] = {}
+    for position, text in enumerate(keys):
+        if text is not None and position not in batch.faults:
+            chunks.setdefault(text, {}).setdefault(position // CHUNK_RECORDS, []).append(position)
+    turn = [0] * batch.size
+    for by_chunk in chunks.values():
+        for place, positions in enumerate(by_chunk.values()):
+            for position in positions:
+                turn[position] = place
+                if len(positions) > 1:
+                    message = f"Duplicate external id specified: {values[position]!s}"
+                    add_fault(batch.faults, position, Fault("DUPLICATE_EXTERNAL_ID", message, (key.name,)))
+    parts: list[list[int]] = [[] for _ in range(max(turn) + 1)]
+    for position, place in enumerate(turn):
+        parts[place].append(position)
+    return parts
+
+
 def match_keys(context: Context, sobject: SObject, key: Field, batch: Batch) -> None:
     """Put into the batch's `Id` the row that each record of an upsert is about; missing where there is none yet."""
     if key.name == "Id":
@@ -91,11 +126,7 @@ def match_keys(context: Context, sobject: SObject, key: Field, batch: Batch) -> 
     values = batch.column(key.name)
     keys = {p: key_value(key, v) for p, v in enumerate(values) if isinstance(v, str | int | float)}
     found = ids_by_key(context.connection, sobject, key, set(keys.values()))
-    count: dict[str | int | float, int] = {}
     sound = batch.sound()
-    for position in sound:
-        if position in keys:
-            count[keys[position]] = count.get(keys[position], 0) + 1
     given = batch.values.pop("Id", None)
     # A record with other faults is matched too: its outcome carries the id of the row that it was about.
     ids: list[Value] = [MISSING] * batch.size
@@ -109,10 +140,6 @@ def match_keys(context: Context, sobject: SObject, key: Field, batch: Batch) -> 
         elif given is not None and isinstance(given[position], str):
             message = f"cannot specify both an Id and the external ID field {key.name}"
             add_fault(batch.faults, position, Fault("INVALID_FIELD_FOR_INSERT_UPDATE", message, ("Id",)))
-        elif count[keys[position]] > 1:
-            # Assumed: every record of the group is refused, since none of them can claim to be the last word.
-            message = f"Duplicate external id specified: {values[position]!s}"
-            add_fault(batch.faults, position, Fault("DUPLICATE_EXTERNAL_ID", message, (key.name,)))
         elif len(matches := found.get(keys[position], [])) > 1:
             add_fault(batch.faults, position, _several(key, matches))
     batch.values["Id"] = ids

@@ -63,3 +63,10 @@ def key_value(field: Field, value: Stored) -> str | int | float:
     if isinstance(value, str):
         return field.key_of(value) if field.has_key else value
     return value if isinstance(value, int | float) else ""
+
+
+def key_values(field: Field, values: Iterable[object]) -> list[str | int | float | None]:
+    """Return what the field's key column holds for each value; None for no value. As `key_value`, for many at once."""
+    if field.has_key and not field.case_sensitive:
+        return [v.casefold() if v.__class__ is str else v if isinstance(v, int | float) else None for v in values]
+    return [v if isinstance(v, str | int | float) else None for v in values]

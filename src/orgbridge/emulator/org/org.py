@@ -7,16 +7,19 @@ block: call them in threads.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from orgbridge.emulator.org import columns, founding
 from orgbridge.emulator.org.batches import table_of
 from orgbridge.emulator.org.contexts import Context
+from orgbridge.emulator.org.locks import RowLocks
 from orgbridge.emulator.org.lookups import ids_by_key
 from orgbridge.emulator.org.outcomes import SaveOutcome, ValueMode
+from orgbridge.emulator.org.policies import Policies
 from orgbridge.emulator.org.recycling import Recycling
+from orgbridge.emulator.org.rights import Rights
 from orgbridge.emulator.org.rules import Rulebook
 from orgbridge.emulator.org.saving import Saving, external_key, roll_back_all
 from orgbridge.emulator.org.values import is_unicode
@@ -57,18 +60,25 @@ class Org:
         storage: Where the rows are; tables and the org's first rows are made when they are not there.
         catalogue: The objects of the org.
         clock: Gives the instants of system fields.
+        policies: What the org asks beyond its objects; a new org's when None.
     """
 
-    def __init__(self, storage: Storage, catalogue: Catalogue, clock: Clock) -> None:
+    def __init__(self, storage: Storage, catalogue: Catalogue, clock: Clock, policies: Policies | None = None) -> None:
         self.storage = storage
         self.catalogue = catalogue
         self.clock = clock
-        self._book = Rulebook(catalogue)
+        policies = policies or Policies()
+        #: Who holds which rows.
+        self.locks = RowLocks(clock, policies.lock_seconds)
+        self._rights = Rights(catalogue, policies.profiles)
+        self._book = Rulebook(catalogue, self.locks, policies.duplicate_rules)
         self._saving = Saving(self._book)
         self._recycling = Recycling(catalogue)
         storage.migrate(catalogue)
         with storage.write() as connection:
-            found = founding.found_org(self._saving, catalogue, connection, clock.now())
+            found = founding.found_org(
+                self._saving, catalogue, connection, clock.now(), [rights.name for rights in policies.profiles]
+            )
         #: Id of the org, `00D…`.
         self.org_id = found.org_id
         #: Id of the first administrator, `005…`.
@@ -98,14 +108,32 @@ class Org:
         return external_key(self.sobject(sobject), name)
 
     def check_header(
-        self, sobject: str, operation: IngestOperation, header: Sequence[str], external_id_field: str | None = None
+        self,
+        sobject: str,
+        operation: IngestOperation,
+        header: Sequence[str],
+        external_id_field: str | None = None,
+        *,
+        user_id: str | None = None,
     ) -> None:
         """Refuse a CSV header with which an ingest job cannot begin.
 
         Raises:
             SFError: `{code} : {message}` is the job's `errorMessage`.
         """
-        columns.check_header(self.catalogue, self.sobject(sobject), operation, header, external_id_field)
+        seen = self.catalogue if user_id is None else self.view(user_id)
+        target = seen.sobject(sobject) or self.sobject(sobject)
+        columns.check_header(seen, target, operation, header, external_id_field)
+
+    def view(self, user_id: str) -> Catalogue:
+        """Return the objects and fields as a user may see and write them."""
+        with self.storage.read() as connection:
+            return self._rights.view(connection, user_id) or self.catalogue
+
+    def may_hard_delete(self, user_id: str) -> bool:
+        """Tell whether a user may delete past the recycle bin. Source: facts/salesforce/bulk2.md section 2."""
+        with self.storage.read() as connection:
+            return self._rights.may_hard_delete(connection, user_id)
 
     # -- saving --------------------------------------------------------------------------------------------------
 
@@ -117,6 +145,7 @@ class Org:
         user_id: str,
         mode: ValueMode = ValueMode.JSON,
         all_or_none: bool = False,
+        allow_duplicates: bool = False,
     ) -> list[SaveOutcome]:
         """Insert records, in one transaction; a bad record does not stop the others.
 
@@ -126,12 +155,21 @@ class Org:
             user_id: Who inserts.
             mode: How the values are written.
             all_or_none: Keep nothing when one record is bad.
+            allow_duplicates: Save what duplicate rules only warn of (`allowSave` of Sforce-Duplicate-Rule-Header).
 
         Raises:
             SFError: 404, there is no such object. Nothing was saved.
         """
         with self.storage.write() as connection:
-            return self.insert_in(connection, sobject, rows, user_id=user_id, mode=mode, all_or_none=all_or_none)
+            return self.insert_in(
+                connection,
+                sobject,
+                rows,
+                user_id=user_id,
+                mode=mode,
+                all_or_none=all_or_none,
+                allow_duplicates=allow_duplicates,
+            )
 
     def insert_in(
         self,
@@ -143,9 +181,10 @@ class Org:
         mode: ValueMode = ValueMode.JSON,
         all_or_none: bool = False,
         system: bool = False,
+        allow_duplicates: bool = False,
     ) -> list[SaveOutcome]:
         """Do `insert` inside the caller's write transaction; `system` lets read-only fields be given."""
-        context = self._context(connection, user_id, system=system)
+        context = self._context(connection, user_id, system=system, allow_duplicates=allow_duplicates)
         if not rows:
             return []
         names, cells = table_of(rows)
@@ -164,10 +203,19 @@ class Org:
         user_id: str,
         mode: ValueMode = ValueMode.JSON,
         all_or_none: bool = False,
+        allow_duplicates: bool = False,
     ) -> list[SaveOutcome]:
         """Update records, each found by its `Id`, in one transaction. As `insert` in all else."""
         with self.storage.write() as connection:
-            return self.update_in(connection, sobject, rows, user_id=user_id, mode=mode, all_or_none=all_or_none)
+            return self.update_in(
+                connection,
+                sobject,
+                rows,
+                user_id=user_id,
+                mode=mode,
+                all_or_none=all_or_none,
+                allow_duplicates=allow_duplicates,
+            )
 
     def update_in(
         self,
@@ -179,9 +227,10 @@ class Org:
         mode: ValueMode = ValueMode.JSON,
         all_or_none: bool = False,
         system: bool = False,
+        allow_duplicates: bool = False,
     ) -> list[SaveOutcome]:
         """Do `update` inside the caller's write transaction."""
-        context = self._context(connection, user_id, system=system)
+        context = self._context(connection, user_id, system=system, allow_duplicates=allow_duplicates)
         if not rows:
             return []
         names, cells = table_of(rows)
@@ -201,6 +250,7 @@ class Org:
         user_id: str,
         mode: ValueMode = ValueMode.JSON,
         all_or_none: bool = False,
+        allow_duplicates: bool = False,
     ) -> list[SaveOutcome]:
         """Insert or update records, each found by the field, in one transaction. As `insert` in all else.
 
@@ -209,7 +259,14 @@ class Org:
         """
         with self.storage.write() as connection:
             return self.upsert_in(
-                connection, sobject, external_id_field, rows, user_id=user_id, mode=mode, all_or_none=all_or_none
+                connection,
+                sobject,
+                external_id_field,
+                rows,
+                user_id=user_id,
+                mode=mode,
+                all_or_none=all_or_none,
+                allow_duplicates=allow_duplicates,
             )
 
     def upsert_in(
@@ -222,9 +279,10 @@ class Org:
         user_id: str,
         mode: ValueMode = ValueMode.JSON,
         all_or_none: bool = False,
+        allow_duplicates: bool = False,
     ) -> list[SaveOutcome]:
         """Do `upsert` inside the caller's write transaction."""
-        context = self._context(connection, user_id)
+        context = self._context(connection, user_id, allow_duplicates=allow_duplicates)
         target, key = self.sobject(sobject), self.external_key(sobject, external_id_field)
         if not rows:
             return []
@@ -246,6 +304,7 @@ class Org:
         external_id_field: str | None = None,
         user_id: str,
         now: datetime | None = None,
+        writer: str | None = None,
     ) -> list[SaveOutcome]:
         """Do what an ingest job does with a batch of CSV rows, inside the caller's write transaction.
 
@@ -258,6 +317,7 @@ class Org:
             external_id_field: For an upsert; `Id` when None.
             user_id: Who does it.
             now: The instant for system fields; the clock's when None.
+            writer: The job, which keeps the parents of its rows locked as long as the org's policies say.
 
         Returns:
             One outcome per row, in their order.
@@ -269,7 +329,7 @@ class Org:
         if not rows:
             return []
         target = self.sobject(sobject)
-        context = Context(connection=connection, user_id=user_id, now=now or self.clock.now())
+        context = replace(self._context(connection, user_id), now=now or self.clock.now(), writer=writer)
         cells: list[Sequence[str]] = list(zip(*rows, strict=True))
         if len(cells) != len(header):
             raise ValueError(f"rows of {len(cells)} cells under a header of {len(header)}")
@@ -334,18 +394,23 @@ class Org:
         with self.storage.read() as connection:
             return self._find(connection, target, record_id)
 
-    def get(self, sobject: str, record_id: str, fields: Iterable[str] | None = None) -> dict[str, JSON]:
+    def get(
+        self, sobject: str, record_id: str, fields: Iterable[str] | None = None, *, user_id: str | None = None
+    ) -> dict[str, JSON]:
         """Return a row as REST shows it, without `attributes`: values by API name, in the order asked for.
 
         Args:
             sobject: API name of the object.
             record_id: 15 or 18 characters.
             fields: API names in any case; None for all. `Id` is added when it is not among them.
+            user_id: Who reads: what is hidden from that user is not there; None for the platform itself.
 
         Raises:
             SFError: 404 as `require`; 400 INVALID_FIELD, the object has no such field.
         """
-        target = self.sobject(sobject)
+        target = (self.catalogue if user_id is None else self.view(user_id)).sobject(sobject)
+        if target is None:
+            raise SFError("NOT_FOUND", _NO_RESOURCE)
         wanted = list(target.fields) if fields is None else [_field(target, name) for name in fields]
         if not any(field.type is FieldType.ID for field in wanted):
             wanted.append(_field(target, "Id"))
@@ -407,8 +472,17 @@ class Org:
 
     # -- transactions --------------------------------------------------------------------------------------------
 
-    def _context(self, connection: Connection, user_id: str, *, system: bool = False) -> Context:
-        return Context(connection=connection, user_id=user_id, now=self.clock.now(), system=system)
+    def _context(
+        self, connection: Connection, user_id: str, *, system: bool = False, allow_duplicates: bool = False
+    ) -> Context:
+        return Context(
+            connection=connection,
+            user_id=user_id,
+            now=self.clock.now(),
+            system=system,
+            view=None if system else self._rights.view(connection, user_id),
+            allow_duplicates=allow_duplicates,
+        )
 
     def _begin(self, connection: Connection, all_or_none: bool) -> None:
         if all_or_none:

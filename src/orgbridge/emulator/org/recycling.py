@@ -1,19 +1,20 @@
 """Delete, hard delete and undelete, with what hangs below a row.
 
 A deleted row goes to the recycle bin together with its cascade of children; they come back together. References of
-other rows to it stay as they are while it is in the bin, and are cleared when it is gone for good.
+other rows to it are cleared, and come back with it where nothing else was put in their place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from orgbridge.emulator.org.checks import DELETED, INVALID_REFERENCE
-from orgbridge.emulator.org.computing import sum_up
 from orgbridge.emulator.org.contexts import Context
-from orgbridge.emulator.org.derivations import ROLLUPS, stored_instant
+from orgbridge.emulator.org.derivations import stored_instant
 from orgbridge.emulator.org.lookups import ids_by_key, json_list, rows_by_id
 from orgbridge.emulator.org.outcomes import SaveOutcome, failed
+from orgbridge.emulator.org.references import clear_references, restore_references
+from orgbridge.emulator.org.rollups import follow, rollups
 from orgbridge.emulator.schema.errors import Fault
 from orgbridge.emulator.schema.model import Catalogue, SObject
 from orgbridge.emulator.storage.tables import quote
@@ -47,7 +48,7 @@ class Recycling:
             target = self._catalogue.by_prefix(found) if found else None
             if found is None or target is None or (sobject is not None and target.name != sobject.name):
                 outcomes[position] = failed(None, _malformed(text))
-            elif not target.deletable and not context.system:
+            elif not context.seen(target).deletable and not context.system:
                 message = "insufficient access rights on object id"
                 outcomes[position] = failed(found, Fault("INSUFFICIENT_ACCESS_OR_READONLY", message))
             elif found in roots.setdefault(target.name, {}):
@@ -126,12 +127,15 @@ class Recycling:
 
     def _remove(self, context: Context, doomed: _Doomed, *, hard: bool) -> None:
         now = stored_instant(context.now)
+        former = {
+            name: _parents(self._catalogue, context, self._object(name), list(rows)) for name, rows in doomed.items()
+        }
         for name, rows in doomed.items():
             if not rows:
                 continue
             listed = (json_list(rows),)
+            clear_references(self._catalogue, context.connection, self._object(name), rows, doomed, keep=not hard)
             if hard:
-                self._clear_references(context, name, rows)
                 context.connection.execute(
                     f"DELETE FROM {quote(name)} WHERE Id IN (SELECT value FROM json_each(?))",  # noqa: S608
                     listed,
@@ -148,21 +152,7 @@ class Recycling:
                     [(record_id, name, root, now) for record_id, root in rows.items()],
                 )
         for name, rows in doomed.items():
-            self._sum_up(context, name, rows)
-
-    def _clear_references(self, context: Context, name: str, rows: Iterable[str]) -> None:
-        listed = (json_list(rows),)
-        for relation in self._object(name).child_relationships:
-            child, field = quote(relation.child), quote(relation.field)
-            context.connection.execute(
-                f"UPDATE {child} SET {field} = NULL WHERE {field} IN (SELECT value FROM json_each(?))",  # noqa: S608
-                listed,
-            )
-
-    def _sum_up(self, context: Context, name: str, rows: Iterable[str]) -> None:
-        for rollup in ROLLUPS.get(name, ()):
-            found = rows_by_id(context.connection, self._object(name), list(rows), [rollup.reference])
-            sum_up(context.connection, name, {str(row[1]) for row in found.values() if row[1]})
+            follow(self._catalogue, context, self._object(name), list(rows), former[name])
 
     def _restore(self, context: Context, sobject: SObject, record_id: str) -> Fault | None:
         row = rows_by_id(context.connection, sobject, [record_id], ()).get(record_id)
@@ -174,6 +164,8 @@ class Recycling:
         members = context.connection.execute(
             "SELECT sobject, id FROM ob_bin WHERE root_id = ?", (record_id,)
         ).fetchall() or [(sobject.name, record_id)]
+        if (fault := self._without_master(context, sobject, record_id)) is not None:
+            return fault
         grouped: dict[str, list[str]] = {}
         for name, member in members:
             grouped.setdefault(name, []).append(member)
@@ -188,8 +180,20 @@ class Recycling:
                 " SystemModstamp = ? WHERE Id IN (SELECT value FROM json_each(?))",
                 (now, context.user_id, now, json_list(ids)),
             )
-            self._sum_up(context, name, ids)
+            follow(self._catalogue, context, self._object(name), ids, {})
+        restore_references(context.connection, record_id)
         context.connection.execute("DELETE FROM ob_bin WHERE root_id = ?", (record_id,))
+        return None
+
+    def _without_master(self, context: Context, sobject: SObject, record_id: str) -> Fault | None:
+        """Say why a detail cannot come back before its master does. Assumed: the code and the text."""
+        for field in sobject.stored_fields:
+            if field.relationship_order is None:
+                continue
+            ((_, parent),) = rows_by_id(context.connection, sobject, [record_id], [field.name]).values()
+            target = self._catalogue.by_prefix(str(parent)) if parent else None
+            if target is not None and rows_by_id(context.connection, target, [str(parent)], ())[str(parent)][0]:
+                return Fault("UNDELETE_FAILED", f"the {target.label.lower()} of the record is deleted")
         return None
 
     def _taken(self, context: Context, sobject: SObject, ids: Sequence[str]) -> Fault | None:
@@ -203,6 +207,15 @@ class Recycling:
                 message = f"duplicate value found: {field.name} duplicates value on record with id: {others[0]}"
                 return Fault("DUPLICATE_VALUE", message)
         return None
+
+
+def _parents(catalogue: Catalogue, context: Context, sobject: SObject, ids: list[str]) -> dict[str, object]:
+    """Return what the rows' totals hang from, for after they are gone."""
+    references = sorted({rollup.reference for rollup in rollups(catalogue, sobject.name)})
+    if not references or not ids:
+        return {}
+    rows = rows_by_id(context.connection, sobject, ids, references).values()
+    return {name: [row[place + 1] for row in rows] for place, name in enumerate(references)}
 
 
 def _malformed(text: object) -> Fault:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from orgbridge.emulator.org.duplicates import duplicate_row_rules
+from orgbridge.emulator.org.locks import RowLocks
+from orgbridge.emulator.org.rowrules import RowRule, row_rules
 from orgbridge.emulator.org.values import Check, checker
+from orgbridge.emulator.schema.duplicate_rules import DuplicateRule
 from orgbridge.emulator.schema.model import Catalogue, Field, SObject
 from orgbridge.emulator.schema.rendering import Stored
 from orgbridge.wire.fieldtypes import FieldType
@@ -37,9 +41,13 @@ class Rules:
     auto_numbers: tuple[Field, ...]
     #: How each field's text becomes its value.
     checks: Mapping[str, Check]
+    #: What is asked of several fields at once, or of other rows.
+    row_rules: tuple[RowRule, ...]
+    #: Record type of new rows that name none; None where there is no default.
+    record_type: str | None
 
 
-def compile_rules(catalogue: Catalogue, sobject: SObject) -> Rules:
+def compile_rules(catalogue: Catalogue, sobject: SObject, duplicate_rules: Sequence[DuplicateRule] = ()) -> Rules:
     """Return the rules of an object."""
     fields = [f for f in sobject.stored_fields if f.name not in _AUDIT]
     prefixes = {s.name: s.key_prefix for s in catalogue.sobjects()}
@@ -61,19 +69,23 @@ def compile_rules(catalogue: Catalogue, sobject: SObject) -> Rules:
         keyed={f.name: f for f in fields if f.has_key},
         auto_numbers=tuple(f for f in fields if f.auto_number),
         checks={f.name: checker(f, prefixes) for f in fields},
+        row_rules=row_rules(catalogue, sobject) + duplicate_row_rules(catalogue, sobject, duplicate_rules),
+        record_type=next((kind.id for kind in sobject.record_types if kind.default and kind.active), None),
     )
 
 
 class Rulebook:
     """The rules of all objects of a catalogue, each worked out when it is first needed."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, locks: RowLocks, duplicate_rules: Sequence[DuplicateRule] = ()) -> None:
         self.catalogue = catalogue
+        self.locks = locks
+        self._duplicate_rules = tuple(duplicate_rules)
         self._rules: dict[str, Rules] = {}
 
     def rules(self, sobject: SObject) -> Rules:
         """Return the rules of an object."""
         found = self._rules.get(sobject.name)
         if found is None:
-            found = self._rules[sobject.name] = compile_rules(self.catalogue, sobject)
+            found = self._rules[sobject.name] = compile_rules(self.catalogue, sobject, self._duplicate_rules)
         return found

@@ -21,11 +21,12 @@ from orgbridge.emulator.org.checks import (
     duplicate_fault,
     find_duplicates,
 )
-from orgbridge.emulator.org.computing import after_write, compute, derived_fields
+from orgbridge.emulator.org.computing import after_write, check_rows, compute, derived_fields
 from orgbridge.emulator.org.contexts import Context
 from orgbridge.emulator.org.derivations import stored_instant
 from orgbridge.emulator.org.ids import make_ids
-from orgbridge.emulator.org.intake import match_keys, read_batch
+from orgbridge.emulator.org.intake import match_keys, part_by_key, read_batch
+from orgbridge.emulator.org.locks import lock_parents
 from orgbridge.emulator.org.lookups import rows_by_id
 from orgbridge.emulator.org.outcomes import MISSING, ROLLED_BACK, Missing, SaveOutcome, ValueMode, failed
 from orgbridge.emulator.org.rules import Rulebook, Rules
@@ -85,6 +86,14 @@ class Saving:
     ) -> list[SaveOutcome]:
         """Insert or update records given by column, each found by the field `key`; the outcomes are in their order."""
         batch = read_batch(self._book, context, sobject, names, columns, mode)
+        parts = part_by_key(key, batch)
+        outcomes: list[SaveOutcome | None] = [None] * batch.size
+        for positions in parts:
+            _place(outcomes, positions, self._upsert(context, sobject, key, batch.part(positions)))
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _upsert(self, context: Context, sobject: SObject, key: Field, batch: Batch) -> list[SaveOutcome]:
+        """Insert or update records of which no two have the same key."""
         match_keys(context, sobject, key, batch)
         outcomes: list[SaveOutcome | None] = [None] * batch.size
         ids = batch.column("Id")
@@ -104,18 +113,29 @@ class Saving:
             _place(outcomes, new, self._insert(context, sobject, fresh))
         return [outcome for outcome in outcomes if outcome is not None]
 
+    def insert_known(
+        self, context: Context, sobject: SObject, ids: list[str], values: Mapping[str, list[Value]]
+    ) -> None:
+        """Write rows whose ids are settled already, as the platform itself and without asking any rule."""
+        rules = self._book.rules(sobject)
+        batch = Batch(len(ids), dict(values))
+        self._fill_defaults(context, rules, batch)
+        self._write_new(context, rules, batch, ids)
+
     # -- inserts -------------------------------------------------------------------------------------------------
 
     def _insert(self, context: Context, sobject: SObject, batch: Batch) -> list[SaveOutcome]:
         rules = self._book.rules(sobject)
-        if not sobject.createable and not context.system:
-            message = f"entity type {sobject.name} does not support create"
-            return [failed(None, Fault("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message))] * batch.size
+        if not context.seen(sobject).createable and not context.system:
+            return [failed(None, _not_allowed(sobject, "create", sobject.createable))] * batch.size
         check_rights(context, sobject, batch, creating=True)
         self._fill_defaults(context, rules, batch)
         check_required(rules, batch, creating=True)
         check_references(self._book.catalogue, context, rules, batch)
         outcomes: list[SaveOutcome | None] = [None] * batch.size
+        if rules.row_rules:
+            check_rows(rules, context, batch, None, None)
+        lock_parents(self._book.locks, context.writer, sobject, batch)
         sound = batch.sound()
         whole = batch
         batch = whole.take(sound)
@@ -147,6 +167,10 @@ class Saving:
                 batch.values[name] = [default if v is None or isinstance(v, Missing) else v for v in column]
             else:
                 batch.values[name] = [default if isinstance(v, Missing) else v for v in column]
+        if rules.record_type is not None:
+            column = batch.column("RecordTypeId")
+            kind = rules.record_type
+            batch.values["RecordTypeId"] = [kind if v is None or isinstance(v, Missing) else v for v in column]
         if "OwnerId" in rules.references:
             column = batch.column("OwnerId")
             batch.values["OwnerId"] = [context.user_id if v is None or isinstance(v, Missing) else v for v in column]
@@ -187,14 +211,13 @@ class Saving:
         marks = ", ".join("?" * len(columns))
         sql = f"INSERT INTO {quote(sobject.name)} ({names}) VALUES ({marks})"  # noqa: S608 names come from the catalogue
         context.connection.executemany(sql, zip(*columns.values(), strict=False))
-        after_write(context, sobject, columns, ids)
+        after_write(self._book.catalogue, context, sobject, columns, ids, {})
 
     # -- updates -------------------------------------------------------------------------------------------------
 
     def _update(self, context: Context, sobject: SObject, batch: Batch) -> list[SaveOutcome]:
-        if not sobject.updateable and not context.system:
-            message = f"entity type {sobject.name} does not support update"
-            return [failed(None, Fault("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message))] * batch.size
+        if not context.seen(sobject).updateable and not context.system:
+            return [failed(None, _not_allowed(sobject, "update", sobject.updateable))] * batch.size
         ids = batch.column("Id")
         for position in batch.sound():
             if not isinstance(ids[position], str):
@@ -219,6 +242,7 @@ class Saving:
         ids = [str(record_id) for record_id in batch.values.pop("Id")]
         given = {name for name, column in batch.values.items() if not all(isinstance(v, Missing) for v in column)}
         derived, needed = derived_fields(sobject, given)
+        needed |= {name for rule in rules.row_rules if not given.isdisjoint(rule.fields) for name in rule.fields}
         names = sorted(given | derived | needed)
         before = rows_by_id(context.connection, sobject, ids, names)
         for position, record_id in enumerate(ids):
@@ -227,6 +251,13 @@ class Saving:
                 add_fault(batch.faults, position, INVALID_REFERENCE)
             elif row[0]:
                 add_fault(batch.faults, position, DELETED)
+        sound = batch.sound()
+        if not given.isdisjoint(name for rule in rules.row_rules for name in rule.fields):
+            part, own = batch.take(sound), [ids[p] for p in sound]
+            before_of = {name: [before[i][place + 1] for i in own] for place, name in enumerate(names)}
+            check_rows(rules, context, part, before_of, own)
+            batch.faults.update((sound[place], faults) for place, faults in part.faults.items())
+        lock_parents(self._book.locks, context.writer, sobject, batch)
         sound = batch.sound()
         part, own = batch.take(sound), [ids[p] for p in sound]
         current = {name: [before[i][place + 1] for i in own] for place, name in enumerate(names)}
@@ -273,8 +304,8 @@ class Saving:
         pairs = ", ".join(f"{quote(name)} = ?" for name in columns)
         sql = f"UPDATE {quote(sobject.name)} SET {pairs} WHERE Id = ?"  # noqa: S608 names come from the catalogue
         context.connection.executemany(sql, zip(*columns.values(), ids, strict=False))
-        old = {f"{name} before": [column[p] for p in positions] for name, column in before.items()}
-        after_write(context, sobject, {**columns, **old}, ids)
+        old = {name: [column[p] for p in positions] for name, column in before.items()}
+        after_write(self._book.catalogue, context, sobject, columns, ids, old)
 
 
 def roll_back_all(outcomes: Sequence[SaveOutcome]) -> list[SaveOutcome]:
@@ -283,6 +314,13 @@ def roll_back_all(outcomes: Sequence[SaveOutcome]) -> list[SaveOutcome]:
         failed(None if o.created else o.id, ROLLED_BACK) if o.success else SaveOutcome(o.id, False, False, o.errors)
         for o in outcomes
     ]
+
+
+def _not_allowed(sobject: SObject, verb: str, allowed: bool) -> Fault:
+    """Return why nobody, or not this user, may write an object. Assumed: both codes."""
+    if allowed:
+        return Fault("INSUFFICIENT_ACCESS_OR_READONLY", f"entity is read only: you may not {verb} {sobject.name}")
+    return Fault("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type {sobject.name} does not support {verb}")
 
 
 def _keys(field: Field, values: Sequence[Any]) -> list[str | None]:

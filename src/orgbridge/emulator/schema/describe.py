@@ -5,7 +5,8 @@ Key names and their number are those of recorded describes. Source: facts/salesf
 
 from __future__ import annotations
 
-from orgbridge.emulator.schema.model import Catalogue, ChildRelationship, Field, PicklistValue, SObject
+from orgbridge.emulator.schema.dependencies import controlling_values, to_bitmap
+from orgbridge.emulator.schema.model import Catalogue, ChildRelationship, Field, PicklistValue, RecordType, SObject
 from orgbridge.kit.json import JSON
 from orgbridge.wire.fieldtypes import DECIMAL_TYPES, FieldType, soap_type
 from orgbridge.wire.ids import MASTER_RECORD_TYPE_ID
@@ -119,7 +120,7 @@ def describe_sobject(sobject: SObject, base: str) -> JSON:
         "lookupLayoutable": None,
         "namedLayoutInfos": [],
         "networkScopeFieldName": None,
-        "recordTypeInfos": [_master_record_type(sobject, root)] if sobject.layoutable else [],
+        "recordTypeInfos": _record_types(sobject, root),
         "searchLayoutable": sobject.searchable,
         "sobjectDescribeOption": "FULL",
         "supportedScopes": _scopes(sobject),
@@ -134,16 +135,28 @@ def _scopes(sobject: SObject) -> list[JSON]:
     return scopes
 
 
-def _master_record_type(sobject: SObject, root: str) -> JSON:
+def _record_types(sobject: SObject, root: str) -> list[JSON]:
+    if not sobject.layoutable:
+        return []
+    master = RecordType(
+        id=MASTER_RECORD_TYPE_ID,
+        developer_name="Master",
+        name="Master",
+        default=not any(kind.default for kind in sobject.record_types),
+    )
+    return [_record_type(kind, root) for kind in (*sobject.record_types, master)]
+
+
+def _record_type(kind: RecordType, root: str) -> JSON:
     return {
-        "active": True,
-        "available": True,
-        "defaultRecordTypeMapping": True,
-        "developerName": "Master",
-        "master": True,
-        "name": "Master",
-        "recordTypeId": MASTER_RECORD_TYPE_ID,
-        "urls": {"layout": f"{root}/describe/layouts/{MASTER_RECORD_TYPE_ID}"},
+        "active": kind.active,
+        "available": kind.active,
+        "defaultRecordTypeMapping": kind.default,
+        "developerName": kind.developer_name,
+        "master": kind.id == MASTER_RECORD_TYPE_ID,
+        "name": kind.name,
+        "recordTypeId": kind.id,
+        "urls": {"layout": f"{root}/describe/layouts/{kind.id}"},
     }
 
 
@@ -160,18 +173,25 @@ def _child(child: ChildRelationship) -> JSON:
     }
 
 
-def _picklist(value: PicklistValue) -> JSON:
+def _picklist(value: PicklistValue, controlling: tuple[str, ...]) -> JSON:
     return {
         "active": value.active,
         "defaultValue": value.default,
         "label": value.label,
-        "validFor": None,
+        "validFor": None if value.valid_for is None else to_bitmap(value.valid_for, controlling),
         "value": value.value,
     }
 
 
+def is_permissionable(field: Field) -> bool:
+    """Tell whether profiles may hide a field or make it read-only."""
+    return field.name not in _NOT_PERMISSIONABLE and not field.required and not field.name_field
+
+
 def describe_field(sobject: SObject, field: Field) -> JSON:
     """Return the 57 keys that describe gives for a field."""
+    controller = sobject.field(field.controller_name) if field.controller_name else None
+    controlling = controlling_values(controller) if controller is not None else ()
     plain_default = field.default_value if field.type is FieldType.BOOLEAN else None
     length = 18 if field.type in (FieldType.ID, FieldType.REFERENCE) else field.length
     return {
@@ -184,13 +204,13 @@ def describe_field(sobject: SObject, field: Field) -> JSON:
         "cascadeDelete": field.cascade_delete,
         "caseSensitive": field.case_sensitive,
         "compoundFieldName": field.compound_field_name,
-        "controllerName": None,
+        "controllerName": None if controller is None else controller.name,
         "createable": field.createable,
         "custom": field.custom,
         "defaultValue": plain_default,
         "defaultValueFormula": None,
         "defaultedOnCreate": field.defaulted_on_create,
-        "dependentPicklist": False,
+        "dependentPicklist": controller is not None,
         "deprecatedAndHidden": False,
         "digits": field.digits,
         "displayLocationInDecimal": False,
@@ -213,8 +233,8 @@ def describe_field(sobject: SObject, field: Field) -> JSON:
         "nameField": field.name_field,
         "namePointing": field.is_polymorphic,
         "nillable": field.nillable,
-        "permissionable": field.name not in _NOT_PERMISSIONABLE and not field.required and not field.name_field,
-        "picklistValues": [_picklist(value) for value in field.picklist],
+        "permissionable": is_permissionable(field),
+        "picklistValues": [_picklist(value, controlling) for value in field.picklist],
         "polymorphicForeignKey": field.is_polymorphic,
         "precision": field.precision,
         "queryByDistance": field.type is FieldType.LOCATION or field.type is FieldType.ADDRESS,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from orgbridge.kit.json import JSON
 from orgbridge.wire.errorcodes import status_of
 
 
@@ -22,6 +23,8 @@ class Fault:
     message: str
     #: API names of the fields it is about.
     fields: tuple[str, ...] = ()
+    #: What else a REST reply says of it: `duplicateResult` of DUPLICATES_DETECTED; None for nothing.
+    extra: JSON = None
 
 
 class SFError(Exception):
@@ -39,9 +42,13 @@ class SFError(Exception):
         self.message = message
         self.status = status if status is not None else status_of(code)
         self.fields = None if fields is None else tuple(fields)
+        #: What else the reply says, by key; None for nothing.
+        self.extra: JSON = None
         super().__init__(f"{code}: {message}")
 
     @classmethod
     def from_fault(cls, fault: Fault, status: int | None = None) -> SFError:
         """Return the error that refuses a whole call because of one fault."""
-        return cls(fault.code, fault.message, status, fault.fields)
+        error = cls(fault.code, fault.message, status, fault.fields)
+        error.extra = fault.extra
+        return error

@@ -1,17 +1,28 @@
 """The catalogue from JSON files whose keys are those of describe, with what a type or an object implies left out.
 
-Beside describe's keys a field may have `childRelationshipName` (the name below the parent) and `numberFormat` (of an
-auto-number); an object may have `system` to leave out system fields.
+Beside describe's keys a field may have `childRelationshipName` (the name below the parent), `numberFormat` (of an
+auto-number) and `summary` (of a roll-up); a picklist value may have `validFor` as the list of the controlling values;
+an object may have `system` to leave out system fields and `recordTypes`. A label that is left out follows from the
+name, and so does the name of a relationship.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
-from orgbridge.emulator.schema.model import Catalogue, ChildRelationship, Field, PicklistValue, SObject
+from orgbridge.emulator.schema.model import (
+    Catalogue,
+    ChildRelationship,
+    Field,
+    PicklistValue,
+    RecordType,
+    SObject,
+    Summary,
+)
 from orgbridge.kit.json import JSON, loads
 from orgbridge.wire.fieldtypes import DECIMAL_TYPES, FieldType
 
@@ -52,7 +63,34 @@ def _picklist_value(item: JSON) -> PicklistValue:
         label=item.get("label") or item["value"],
         active=item.get("active", True),
         default=item.get("defaultValue", False),
+        valid_for=None if item.get("validFor") is None else tuple(item["validFor"]),
     )
+
+
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def label_of(name: str) -> str:
+    """Return the label that an API name suggests: `BillingCity` is `Billing City`, `AccountId` is `Account ID`."""
+    words = _WORDS.sub(" ", name.removesuffix("__c").replace("_", " "))
+    return words[:-2] + "ID" if words.endswith(" Id") else words
+
+
+def relationship_of(name: str) -> str:
+    """Return the name that the relationship of a reference field has: `AccountId` is `Account`, `X__c` is `X__r`."""
+    if name.endswith("__c"):
+        return name[:-1] + "r"
+    return name.removesuffix("Id") or name
+
+
+def _relationship_name(data: JSON, kind: FieldType) -> str | None:
+    if "relationshipName" in data:
+        return None if data["relationshipName"] is None else str(data["relationshipName"])
+    return relationship_of(data["name"]) if kind is FieldType.REFERENCE else None
+
+
+def _summary(data: JSON) -> Summary | None:
+    return None if data is None else Summary(**data)
 
 
 def field_from_json(data: JSON) -> Field:
@@ -68,7 +106,7 @@ def field_from_json(data: JSON) -> Field:
     plain = not is_long and kind is not FieldType.BASE64
     return Field(
         name=data["name"],
-        label=data.get("label") or data["name"],
+        label=data.get("label") or label_of(data["name"]),
         type=kind,
         length=data.get("length", 18 if kind is FieldType.REFERENCE else 0),
         precision=data.get("precision", 0),
@@ -86,7 +124,7 @@ def field_from_json(data: JSON) -> Field:
         restricted_picklist=data.get("restrictedPicklist", False),
         picklist=tuple(_picklist_value(item) for item in data.get("picklistValues", ())),
         reference_to=tuple(data.get("referenceTo", ())),
-        relationship_name=data.get("relationshipName"),
+        relationship_name=_relationship_name(data, kind),
         relationship_order=data.get("relationshipOrder"),
         name_field=data.get("nameField", False),
         auto_number=data.get("autoNumber", False),
@@ -102,6 +140,8 @@ def field_from_json(data: JSON) -> Field:
         extra_type_info=data.get("extraTypeInfo"),
         cascade_delete=data.get("cascadeDelete", False),
         restricted_delete=data.get("restrictedDelete", False),
+        controller_name=data.get("controllerName"),
+        summary=_summary(data.get("summary")),
     )
 
 
@@ -164,13 +204,20 @@ def catalogue_from_json(objects: Iterable[JSON]) -> Catalogue:
                 layoutable=data.get("layoutable", True),
                 searchable=data.get("searchable", True),
                 triggerable=data.get("triggerable", True),
+                record_types=tuple(RecordType(**item) for item in data.get("recordTypes", ())),
             )
         )
     return Catalogue(sobjects)
 
 
 @cache
-def standard_catalogue() -> Catalogue:
-    """Return the objects that every emulated org has, from the package's data files."""
+def standard_objects() -> tuple[JSON, ...]:
+    """Return the objects that every emulated org has, in the form of the package's data files."""
     folder = files("orgbridge.emulator.schema") / "data"
-    return catalogue_from_json(loads(entry.read_bytes()) for entry in folder.iterdir() if entry.name.endswith(".json"))
+    return tuple(loads(entry.read_bytes()) for entry in folder.iterdir() if entry.name.endswith(".json"))
+
+
+@cache
+def standard_catalogue() -> Catalogue:
+    """Return the catalogue of the objects that every emulated org has."""
+    return catalogue_from_json(standard_objects())

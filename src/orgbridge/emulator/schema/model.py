@@ -26,6 +26,38 @@ class PicklistValue:
     active: bool = True
     #: True for the value that a new row gets.
     default: bool = False
+    #: Values of the controlling field under which this one may be chosen; None when the field depends on no other.
+    valid_for: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a roll-up summary field counts or sums up of the rows below."""
+
+    #: API name of the object below.
+    child: str
+    #: Its reference to the row.
+    reference: str
+    #: `count`, `sum`, `min` or `max`.
+    operation: str
+    #: Field of the object below; None when rows are counted.
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordType:
+    """One kind of rows of an object, with its own choice of picklist values."""
+
+    #: Id of its row in RecordType; empty until the org gave it one.
+    id: str = ""
+    #: API name.
+    developer_name: str
+    #: What people see.
+    name: str
+    #: False for one that new rows cannot have.
+    active: bool = True
+    #: True for the one that a new row gets when it names none.
+    default: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +134,10 @@ class Field:
     cascade_delete: bool = False
     #: A row that is referenced cannot be deleted.
     restricted_delete: bool = False
+    #: Field whose value says which values of this picklist may be chosen.
+    controller_name: str | None = None
+    #: What a roll-up summary field shows.
+    summary: Summary | None = None
 
     @property
     def is_stored(self) -> bool:
@@ -188,6 +224,8 @@ class SObject:
     searchable: bool = True
     #: Apex triggers may be written for it.
     triggerable: bool = True
+    #: Kinds of rows beside the master one.
+    record_types: tuple[RecordType, ...] = ()
     _by_name: dict[str, Field] = field(init=False, repr=False, compare=False)
     _by_relationship: dict[str, Field] = field(init=False, repr=False, compare=False)
 
@@ -234,6 +272,16 @@ class Catalogue:
         self._sobjects = tuple(sorted(sobjects, key=lambda s: s.name))
         self._by_name = {s.name.lower(): s for s in self._sobjects}
         self._by_prefix = {s.key_prefix: s for s in self._sobjects}
+
+    @cached_property
+    def summaries(self) -> dict[str, tuple[tuple[str, Field], ...]]:
+        """The roll-up fields that follow the rows of an object, by its name: the parent's object and the field."""
+        found: dict[str, tuple[tuple[str, Field], ...]] = {}
+        for sobject in self._sobjects:
+            for one in sobject.fields:
+                if one.summary is not None:
+                    found[one.summary.child] = (*found.get(one.summary.child, ()), (sobject.name, one))
+        return found
 
     def sobject(self, name: str) -> SObject | None:
         """Return the object of that API name, or None."""

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orgbridge.emulator.schema.model import Catalogue
-from orgbridge.emulator.storage import functions, tables
+from orgbridge.emulator.storage import functions, tables, templates
 
 #: What rows and jobs are written and read through. Named here because sqlite3 stays in this room.
 Connection = sqlite3.Connection
@@ -48,7 +48,7 @@ class Storage:
         self._idle_lock = threading.Lock()
         self._writer = self._connect()
         self._writer.execute("PRAGMA journal_mode=WAL")
-        self._writer.execute("PRAGMA wal_autocheckpoint=8000")
+        self._writer.execute("PRAGMA wal_autocheckpoint=32000")
         self._writer.execute("PRAGMA cache_size=-65536")
         with self.write() as connection:
             tables.create_own_tables(connection)
@@ -65,6 +65,10 @@ class Storage:
 
     def migrate(self, catalogue: Catalogue) -> None:
         """Give every object of the catalogue its table; add the columns and indexes that an older file lacks."""
+        with self._lock:
+            if templates.is_blank(self._writer):
+                templates.copy_onto(self._writer, catalogue)
+                return
         with self.write() as connection:
             tables.create_object_tables(connection, catalogue)
 

@@ -155,3 +155,22 @@ def test_a_header_past_its_limit_fails_the_job(tmp_path: Path) -> None:
     with pytest.raises(UploadFault, match="32000 characters"):
         reader.header()
     reader.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(st.sampled_from(["", "a", "é", "\x00", "x\ty", "1.5"]), min_size=3, max_size=3), max_size=30))
+def test_blocks_without_quotes_are_read_as_records_are(tmp_path, records):
+    """The quick way for blocks without quotes gives the records and the offsets of the way record by record."""
+    plain = "".join(",".join(row) + "\n" for row in records)
+    quoted = "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in records)
+    found = []
+    for body in (plain, quoted):
+        path = write(tmp_path, ("a,b,c\n" + body).encode())
+        found.append(read_all(path, 4))
+        reader = UploadReader(path, ColumnDelimiter.COMMA, LineEnding.LF)
+        reader.header()
+        while reader.batch(7, 1 << 20):
+            pass
+        assert reader.offset == path.stat().st_size
+        reader.close()
+    assert found[0] == found[1]
