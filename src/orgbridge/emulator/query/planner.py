@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from orgbridge.emulator.query.access import check_with, scope_conditions
 from orgbridge.emulator.query.aggregates import AGGREGATES, plan_groups
 from orgbridge.emulator.query.filters import Filter
 from orgbridge.emulator.query.fragments import MAX_DEPTH, Fragment, balanced, depth, identifier, join
-from orgbridge.emulator.query.operands import operand_of
+from orgbridge.emulator.query.expressions import operand_of, sorted_operand
 from orgbridge.emulator.query.ordering import order_term
 from orgbridge.emulator.query.plans import ChildItem, Context, Feature, QueryPlan
 from orgbridge.emulator.query.records import SelectList, child_relationship_of
@@ -77,16 +78,22 @@ class _Planner:
             # Assumed: code and text.
             text = f"entity type {sobject.name} does not support query"
             raise SFError("INVALID_TYPE_FOR_OPERATION", text)
-        self._check_clauses(query)
+        self._check_clauses(query, is_root=True)
         scope = Scope(self._context.catalogue, self._refusals, sobject, self._context.aliases, query.sources)
+        is_grouped = query.group_by is not None or any(_is_aggregate(item) for item in query.select)
+        if query.for_ and is_grouped:
+            # Assumed: the text; groups are no records that somebody could have seen.
+            raise self._refusals.malformed(0, f"FOR {query.for_[0]} is not supported with aggregate queries")
         if _is_count(query):
             return self._count(query, scope)
-        if query.group_by is not None or any(_is_aggregate(item) for item in query.select):
+        if is_grouped:
             return self._groups(query, scope)
         return self._records(query, scope)
 
-    def _check_clauses(self, query: tree.Query) -> None:
-        for clause, word in ((query.for_, "FOR"), (query.update, "UPDATE"), (query.all_rows, "ALL")):
+    def _check_clauses(self, query: tree.Query, *, is_root: bool = False) -> None:
+        # FOR UPDATE and ALL ROWS are Apex's; FOR VIEW and FOR REFERENCE stand at the end of the whole query.
+        is_for_wrong = bool(query.for_) and (not is_root or "UPDATE" in query.for_)
+        for clause, word in ((is_for_wrong, "FOR"), (query.update, "UPDATE"), (query.all_rows, "ALL")):
             if clause:
                 raise SFError("MALFORMED_QUERY", f"unexpected token: '{word}'")
         grouped = query.group_by.items if query.group_by else ()
@@ -96,8 +103,7 @@ class _Planner:
             # Assumed: the text, from memory; code and bound are documented.
             text = f"Maximum SOQL offset allowed is {SOQL_OFFSET}"
             raise self._refusals.at("NUMBER_OUTSIDE_VALID_RANGE", query.offset_position, text)
-        if query.with_ is not None and not isinstance(query.with_, tree.WithMode):
-            raise self._refusals.not_evaluated(query.with_.position, "WITH")
+        check_with(self._refusals, query)
         children = [item for item in query.select if isinstance(item, tree.SelectQuery)]
         if len(children) > MAX_CHILDREN:
             # Assumed: code and text; the bound is documented.
@@ -113,7 +119,7 @@ class _Planner:
         conditions: list[Fragment] = []
         if not self._context.include_deleted:
             conditions.append(Fragment(f"{scope.alias}.{identifier('IsDeleted')} = 0"))
-        conditions += self._scoped(query, scope)
+        conditions += scope_conditions(self._context, query, scope)
         if query.where is not None:
             check_semi_joins(self._context, query.where)
             filters = Filter(
@@ -122,24 +128,10 @@ class _Planner:
             conditions.append(filters.condition(query.where))
         return conditions
 
-    def _scoped(self, query: tree.Query, scope: Scope) -> list[Fragment]:
-        """Return what USING SCOPE adds: nothing for everything, the own records for mine."""
-        if query.scope is None or query.scope.lower() == "everything":
-            return []
-        if query.scope.lower() == "mine" and scope.sobject.field("OwnerId"):
-            return [Fragment(f"{scope.alias}.{identifier('OwnerId')} = ?", (self._context.user_id,))]
-        # Assumed: code and text.
-        raise SFError("MALFORMED_QUERY", f"Scope '{query.scope}' is not supported for entity '{scope.sobject.name}'")
-
     def _order(self, query: tree.Query, scope: Scope) -> list[str]:
         terms = []
         for item in query.order_by:
-            operand = operand_of(scope, item.expression)
-            if operand.field is None:
-                raise self._refusals.not_evaluated(item.position, operand.name)
-            if not (operand.field.sortable and operand.field.is_stored):
-                raise self._refusals.not_sortable(item.position, operand.name)
-            terms.append(order_term(item, operand))
+            terms.append(order_term(item, sorted_operand(scope, item.expression)))
         return terms
 
     def _records(self, query: tree.Query, scope: Scope) -> QueryPlan:
@@ -154,6 +146,8 @@ class _Planner:
         where = balanced("AND", conditions).wrap(" WHERE ") if conditions else Fragment("")
         head = join("", (join(", ", [*select.columns(), Fragment(rowid)]).wrap("SELECT ", source), where))
         features = select.features | ({Feature.OFFSET} if query.offset is not None else set())
+        if query.for_:
+            features.add(Feature.VIEWING)
         return QueryPlan(
             soql=self._soql,
             query=query,
@@ -266,7 +260,8 @@ class _Planner:
     def _check_child(self, query: tree.Query, parent: tree.Query) -> None:
         self._check_clauses(query)
         if query.group_by is not None or any(_is_aggregate(item) for item in query.select):
-            raise self._refusals.not_evaluated(query.select[0].position, "GROUP" if query.group_by else "COUNT")
+            # Assumed: the text, from memory.
+            raise self._refusals.malformed(query.select[0].position, "only root queries support aggregate expressions")
         if query.offset is not None and parent.limit != 1:
             # Assumed: code and text; the rule is documented.
             text = "OFFSET in a subquery needs LIMIT 1 in the parent query"
@@ -282,6 +277,7 @@ def _is_ranged(query: tree.Query, scope: Scope) -> bool:
     return any(
         isinstance(condition, tree.Comparison)
         and condition.operator not in (tree.Operator.EQUAL, tree.Operator.NOT_EQUAL)
+        and isinstance(condition.left, tree.FieldPath)
         and operand_of(scope, condition.left).type is FieldType.DATETIME
         for condition in conditions
     )

@@ -44,6 +44,8 @@ class Feature(StrEnum):
     BASE64 = "base64"
     CHILDREN = "children"
     FIELDS_UNBOUNDED = "FIELDS"
+    LONG_TEXTS = "long texts"
+    VIEWING = "FOR VIEW"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
