@@ -10,7 +10,6 @@ from datetime import date, datetime, time
 from enum import StrEnum
 from typing import TypeAlias
 
-
 #: Characters of the longest whole number that is read as one: 63 bits with a sign.
 INTEGER_CHARS = 20
 

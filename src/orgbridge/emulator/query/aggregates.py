@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TypeAlias, assert_never
 
+from orgbridge.emulator.query.expressions import operand_of
 from orgbridge.emulator.query.filters import Filter
 from orgbridge.emulator.query.fragments import Fragment, balanced, join
-from orgbridge.emulator.query.expressions import operand_of
 from orgbridge.emulator.query.functions import formatted, text_literal
 from orgbridge.emulator.query.operands import Operand
 from orgbridge.emulator.query.ordering import order_term

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import assert_never
 
-from orgbridge.emulator.query.fragments import Fragment, Parameter, balanced
 from orgbridge.emulator.query.expressions import filtered_operand
+from orgbridge.emulator.query.fragments import Fragment, Parameter, balanced
 from orgbridge.emulator.query.functions import ORG_CURRENCY
 from orgbridge.emulator.query.operands import Operand
 from orgbridge.emulator.query.periods import Period, period_of

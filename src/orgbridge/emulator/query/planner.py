@@ -6,13 +6,14 @@ platform promises none), and every order ends with the row's number, so that pag
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from orgbridge.emulator.query.access import check_with, scope_conditions
 from orgbridge.emulator.query.aggregates import AGGREGATES, plan_groups
+from orgbridge.emulator.query.expressions import operand_of, sorted_operand
 from orgbridge.emulator.query.filters import Filter
 from orgbridge.emulator.query.fragments import MAX_DEPTH, Fragment, balanced, depth, identifier, join
-from orgbridge.emulator.query.expressions import operand_of, sorted_operand
 from orgbridge.emulator.query.ordering import order_term
 from orgbridge.emulator.query.plans import ChildItem, Context, Feature, QueryPlan
 from orgbridge.emulator.query.records import SelectList, child_relationship_of
@@ -54,17 +55,45 @@ def plan_query(
         query = parse(soql)
     except SOQLError as error:
         raise SFError(error.error_code, error.message) from error
+    return plan_tree(catalogue, query, soql, include_deleted=include_deleted, now=now, user_id=user_id)
+
+
+def plan_tree(
+    catalogue: Catalogue,
+    query: tree.Query,
+    soql: str,
+    *,
+    include_deleted: bool = False,
+    now: datetime,
+    user_id: str = "",
+    restriction: Callable[[Scope], Fragment] | None = None,
+) -> QueryPlan:
+    """Return the plan of a tree.
+
+    Args:
+        catalogue: See `plan_query`.
+        query: The tree.
+        soql: The text that the positions in the tree are about.
+        include_deleted: See `plan_query`.
+        now: See `plan_query`.
+        user_id: See `plan_query`.
+        restriction: Gives a further condition that every row of the root must meet.
+
+    Raises:
+        SFError: See `plan_query`.
+    """
     context = Context(
         catalogue=catalogue, refusals=Refusals(soql), now=now, user_id=user_id, include_deleted=include_deleted
     )
-    plan = _Planner(context, soql).plan(query)
+    plan = _Planner(context, soql, restriction).plan(query)
     if depth(plan.sql) > MAX_DEPTH or plan.sql.count("JOIN") > MAX_JOINS:
         raise SFError("QUERY_TOO_COMPLICATED", TOO_COMPLICATED)
     return plan
 
 
 class _Planner:
-    def __init__(self, context: Context, soql: str) -> None:
+    def __init__(self, context: Context, soql: str, restriction: Callable[[Scope], Fragment] | None) -> None:
+        self._restriction = restriction
         self._context = context
         self._refusals = context.refusals
         self._soql = soql
@@ -120,6 +149,8 @@ class _Planner:
         if not self._context.include_deleted:
             conditions.append(Fragment(f"{scope.alias}.{identifier('IsDeleted')} = 0"))
         conditions += scope_conditions(self._context, query, scope)
+        if self._restriction is not None:
+            conditions.append(self._restriction(scope))
         if query.where is not None:
             check_semi_joins(self._context, query.where)
             filters = Filter(
@@ -129,10 +160,7 @@ class _Planner:
         return conditions
 
     def _order(self, query: tree.Query, scope: Scope) -> list[str]:
-        terms = []
-        for item in query.order_by:
-            terms.append(order_term(item, sorted_operand(scope, item.expression)))
-        return terms
+        return [order_term(item, sorted_operand(scope, item.expression)) for item in query.order_by]
 
     def _records(self, query: tree.Query, scope: Scope) -> QueryPlan:
         select = SelectList(self._context, scope, lambda item, outer: self._child(item, outer, query, 1))

@@ -12,7 +12,6 @@ from datetime import datetime
 
 from orgbridge.emulator.query.fragments import identifier
 from orgbridge.emulator.query.plans import QueryPlan
-from orgbridge.emulator.query.results import FETCH_ROWS
 from orgbridge.emulator.storage.database import Connection
 from orgbridge.wire.dates import bulk_datetime
 
@@ -32,9 +31,10 @@ def mark_seen(plan: QueryPlan, connection: Connection, *, now: datetime) -> None
         return
     stamp = bulk_datetime(now)
     settings = ", ".join(f"{identifier(name)} = ?" for name in dict.fromkeys(fields))
-    statement = f"UPDATE {identifier(plan.sobject.name)} SET {settings} WHERE rowid = ?"  # noqa: S608 catalogue names
-    stamps = (stamp,) * len(set(fields))
-    cursor = connection.execute(plan.sql, plan.parameters)
-    # The rows are taken before any is written, as a changed row could come by twice.
-    rowids = [row[-1] for rows in iter(lambda: cursor.fetchmany(FETCH_ROWS), []) for row in rows]
-    connection.executemany(statement, ((*stamps, rowid) for rowid in rowids))
+    nothing = plan.page(size=0)
+    # The last column is the row's number; how many are before it, SQLite says itself.
+    width = len(connection.execute(nothing.text, nothing.parameters).description)
+    names = ", ".join(f"c{index}" for index in range(width))
+    query = f"WITH found({names}) AS ({plan.sql})"
+    target = f"UPDATE {identifier(plan.sobject.name)} SET {settings} WHERE rowid IN (SELECT c{width - 1} FROM found)"  # noqa: S608 names of the catalogue
+    connection.execute(f"{query} {target}", (*plan.parameters, *(stamp,) * settings.count("?")))

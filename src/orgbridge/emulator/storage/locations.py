@@ -14,7 +14,7 @@ _RADIUS = {"km": 6371.0088, "mi": 3958.7613}
 def distance(
     latitude: float | None, longitude: float | None, to_latitude: float | None, to_longitude: float | None, unit: str
 ) -> float | None:
-    """Serve as `SF_DISTANCE(lat, lon, lat, lon, unit)`: the way over the earth in `km` or `mi`; NULL without a place."""
+    """Serve as `SF_DISTANCE(lat, lon, lat, lon, unit)`: the way in `km` or `mi`; NULL without a place."""
     if latitude is None or longitude is None or to_latitude is None or to_longitude is None:
         return None
     a, b = radians(latitude), radians(to_latitude)

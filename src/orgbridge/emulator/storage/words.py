@@ -30,8 +30,17 @@ def word_pattern(words: list[str]) -> str:
     Args:
         words: At least one; each with letters, digits, underscores and wildcards only.
     """
-    pieces = []
-    for word in words:
-        parts = re.split(r"([*?])", word.casefold())
-        pieces.append("".join({"*": r"\w*", "?": r"\w"}.get(part, re.escape(part)) for part in parts))
-    return r"(?<!\w)" + r"\W+".join(pieces) + r"(?!\w)"
+    return r"(?<!\w)" + r"\W+".join(_word(word.casefold()) for word in words) + r"(?!\w)"
+
+
+def _word(word: str) -> str:
+    first, *others = [_literal(part) for part in re.sub(r"\*+", "*", word).split("*")]
+    if not others:
+        return first
+    # Between two stars the nearest place is good enough, so nothing is tried twice and no word takes long.
+    between = "".join(rf"(?>\w*?{part})" for part in others[:-1])
+    return rf"{first}{between}\w*{others[-1]}"
+
+
+def _literal(part: str) -> str:
+    return re.escape(part).replace(r"\?", r"\w")
