@@ -26,8 +26,11 @@ from orgbridge.soql import TOO_COMPLICATED, SOQLError, parse, tree, walk
 from orgbridge.wire.fieldtypes import FieldType
 from orgbridge.wire.limits import SOQL_OFFSET
 
-#: Child subqueries inside each other, and beside each other. Source: facts/salesforce/soql.md, "Relationship limits".
-MAX_CHILD_LEVELS, MAX_CHILDREN = 5, 20
+#: Child subqueries inside each other, up to v57 and since; and beside each other.
+#: Source: facts/salesforce/soql.md, "Relationship limits".
+OLD_CHILD_LEVELS, CHILD_LEVELS, MAX_CHILDREN = 1, 5, 20
+#: The last version with one level.
+_OLD_VERSION = 57
 #: Parents joined in one statement; SQLite joins 64 tables. The platform's own bound is 55 relationships.
 MAX_JOINS = 60
 #: Columns of one statement; SQLite takes 2,000.
@@ -37,7 +40,13 @@ CHILD_CHUNK = 100
 
 
 def plan_query(
-    catalogue: Catalogue, soql: str, *, include_deleted: bool = False, now: datetime, user_id: str = ""
+    catalogue: Catalogue,
+    soql: str,
+    *,
+    include_deleted: bool = False,
+    now: datetime,
+    user_id: str = "",
+    api_version: int | None = None,
 ) -> QueryPlan:
     """Return the plan of a query.
 
@@ -47,6 +56,7 @@ def plan_query(
         include_deleted: Whether rows in the recycle bin are seen, as queryAll does.
         now: The present instant, which relative dates count from.
         user_id: Who asks, for `USING SCOPE mine`.
+        api_version: API version of the call, e.g. 62; None for the newest rules.
 
     Raises:
         SFError: The query is malformed, names what is not there, or asks for what is not evaluated. Nothing was read.
@@ -55,7 +65,9 @@ def plan_query(
         query = parse(soql)
     except SOQLError as error:
         raise SFError(error.error_code, error.message) from error
-    return plan_tree(catalogue, query, soql, include_deleted=include_deleted, now=now, user_id=user_id)
+    return plan_tree(
+        catalogue, query, soql, include_deleted=include_deleted, now=now, user_id=user_id, api_version=api_version
+    )
 
 
 def plan_tree(
@@ -66,6 +78,7 @@ def plan_tree(
     include_deleted: bool = False,
     now: datetime,
     user_id: str = "",
+    api_version: int | None = None,
     restriction: Callable[[Scope], Fragment] | None = None,
 ) -> QueryPlan:
     """Return the plan of a tree.
@@ -77,13 +90,20 @@ def plan_tree(
         include_deleted: See `plan_query`.
         now: See `plan_query`.
         user_id: See `plan_query`.
+        api_version: See `plan_query`.
         restriction: Gives a further condition that every row of the root must meet.
 
     Raises:
         SFError: See `plan_query`.
     """
+    is_old = api_version is not None and api_version <= _OLD_VERSION
     context = Context(
-        catalogue=catalogue, refusals=Refusals(soql), now=now, user_id=user_id, include_deleted=include_deleted
+        catalogue=catalogue,
+        refusals=Refusals(soql),
+        now=now,
+        user_id=user_id,
+        include_deleted=include_deleted,
+        child_levels=OLD_CHILD_LEVELS if is_old else CHILD_LEVELS,
     )
     plan = _Planner(context, soql, restriction).plan(query)
     if depth(plan.sql) > MAX_DEPTH or plan.sql.count("JOIN") > MAX_JOINS:
@@ -250,10 +270,10 @@ class _Planner:
     ) -> tuple[Fragment, ChildItem]:
         """Plan a child subquery as one value: a JSON array with one array per row."""
         query = item.query
-        if level > MAX_CHILD_LEVELS:
+        if level > self._context.child_levels:
             # Assumed: code and text; the bound is documented.
             raise self._refusals.malformed(
-                item.position, f"Maximum {MAX_CHILD_LEVELS} levels of subqueries are allowed"
+                item.position, f"Maximum {self._context.child_levels} levels of subqueries are allowed"
             )
         self._check_child(query, parent)
         name, child, reference = child_relationship_of(self._context, outer.sobject, query.sources[0])

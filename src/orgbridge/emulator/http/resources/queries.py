@@ -69,7 +69,12 @@ async def _query(call: Call, *, include_deleted: bool) -> Response:
 
     def run() -> Page:
         plan = plan_query(
-            parts.org.catalogue, soql, include_deleted=include_deleted, now=parts.clock.now(), user_id=user_id
+            parts.org.catalogue,
+            soql,
+            include_deleted=include_deleted,
+            now=parts.clock.now(),
+            user_id=user_id,
+            api_version=call.version,
         )
         page_size = min(size, QUERY_PAGE_MIN) if Feature.LONG_TEXTS in plan.features else size
         with parts.storage.read() as connection:
