@@ -100,7 +100,7 @@ class _SearchReader(QueryReader):
     def _search_setting(self) -> Setting:
         name = self.word()
         value = self.value() if self.accept("=") else None
-        return Setting(name=name.upper, value=value, position=name.start)
+        return Setting(name=name.text, value=value, position=name.start)
 
 
 def _id(position: int) -> tree.SelectExpression:

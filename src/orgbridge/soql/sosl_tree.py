@@ -55,7 +55,7 @@ Term: TypeAlias = "Words | AllOf | AnyOf | Without"
 class Setting:
     """One `WITH name [= value]`."""
 
-    #: Upper case.
+    #: As written.
     name: str
     #: None where there is no `=`.
     value: tree.Value | None = None

@@ -119,9 +119,9 @@ def _check_settings(search: Search, refusals: Refusals) -> bool:
     has_labels = False
     for setting in search.settings:
         value = setting.value.value if isinstance(setting.value, tree.StringValue) else None
-        if setting.name == "METADATA" and value is not None and value.upper() == "LABELS":
+        if setting.name.upper() == "METADATA" and value is not None and value.upper() == "LABELS":
             has_labels = True
-        elif setting.name not in _IDLE_SETTINGS or setting.value is None:
+        elif setting.name.upper() not in _IDLE_SETTINGS or setting.value is None:
             raise refusals.at("MALFORMED_SEARCH", setting.position, f"unexpected token: '{setting.name}'")
     return has_labels
 

@@ -178,8 +178,9 @@ def fill(connection: Connection) -> None:
     insert(connection, TASK, Id=make_id("00T", 2), Subject="Write", WhoId=bob, OwnerId=bob)
     insert(connection, TASK, Id=make_id("00T", 3), Subject="Rest", OwnerId=bob)
     insert(
-        connection, SITE, Id=make_id("a01", 1), Name="Bern", Location__Latitude__s=46.948, Location__Longitude__s=7.4474,
-        Opens__c="08:30:00.000Z", Rent__c=1234567.5, Share__c=12.5, Seats__c=12000, Phone__c="031 555-1234",
+        connection, SITE, Id=make_id("a01", 1), Name="Bern", Location__Latitude__s=46.948,
+        Location__Longitude__s=7.4474, Opens__c="08:30:00.000Z", Rent__c=1234567.5,
+        Share__c=12.5, Seats__c=12000, Phone__c="031 555-1234",
         Story__c="Old town, O'Brien's bear-pit", Account__c=a1, CreatedDate=day(14, 13),
     )  # fmt: skip
     insert(

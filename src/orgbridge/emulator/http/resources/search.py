@@ -148,6 +148,8 @@ def _returning(given: Mapping[str, JSON]) -> tuple[tree.Query, ...]:
     common = given.get("fields")
     if not isinstance(sobjects, list):
         raise _wrong("sobjects")
+    if common is not None and not sobjects:
+        raise SFError("MALFORMED_SEARCH", "fields needs at least one of sobjects")
     queries = []
     for item in sobjects:
         described = {"name": item} if isinstance(item, str) else item
