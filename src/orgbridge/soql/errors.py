@@ -2,6 +2,8 @@
 
     SOQLError
     +-- MalformedQuery        the text is not SOQL
+    +-- MalformedSearch       the text is not SOSL
+    +-- InvalidSearch         the text is SOSL, but its term is too short to be looked for
     +-- QueryTooComplicated   the text is SOQL, but nests too deeply to be read
     +-- UnquotableValue       a value has no SOQL literal (`quote`, `bind`)
     +-- UnboundName           `bind` met a `:name` it was given no value for, or a value no `:name` asks for
@@ -80,6 +82,20 @@ class MalformedQuery(SOQLError):
     """The text is not SOQL."""
 
     code: ClassVar[str] = "soql.malformed"
+
+
+class MalformedSearch(SOQLError):
+    """The text is not SOSL."""
+
+    code: ClassVar[str] = "sosl.malformed"
+    error_code: ClassVar[str] = "MALFORMED_SEARCH"
+
+
+class InvalidSearch(SOQLError):
+    """The search term cannot be looked for."""
+
+    code: ClassVar[str] = "sosl.invalid"
+    error_code: ClassVar[str] = "INVALID_SEARCH"
 
 
 class QueryTooComplicated(SOQLError):

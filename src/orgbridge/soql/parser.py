@@ -38,30 +38,34 @@ def parse(soql: str, *, allow_binds: bool = False) -> tree.Query:
     """
     if len(soql) > SOQL_CHARS:
         raise MalformedQuery(f"SOQL statements cannot be longer than {SOQL_CHARS} characters.")
-    return _Parser(soql, allow_binds=allow_binds).whole()
+    return QueryReader(soql, allow_binds=allow_binds).whole()
 
 
-class _Parser(ConditionReader):
+class QueryReader(ConditionReader):
+    """Reads queries."""
+
     def whole(self) -> tree.Query:
+        """Read a query and the end of the text."""
         query = self.query()
         if self.peek().kind is not TokenKind.END:
             raise self.unexpected()
         return query
 
     def query(self) -> tree.Query:
+        """Read a query, perhaps inside another one."""
         start = self.expect("SELECT").start
-        select = self._list(self._select_item)
+        select = self.items(self.select_item)
         self.expect("FROM")
-        sources = self._list(self._source)
+        sources = self.items(self._source)
         scope = self.word().text if self.accept("USING") and self.expect("SCOPE") else None
         where = self.condition() if self.accept("WHERE") else None
         with_ = self._with() if self.accept("WITH") else None
         group_by, having = self._group_by()
-        order_by = self._list(self._order_item) if self.accept("ORDER") and self.expect("BY") else ()
+        order_by = self.items(self.order_item) if self.accept("ORDER") and self.expect("BY") else ()
         limit_position = self.peek(1).start
-        limit = self._count() if self.accept("LIMIT") else None
+        limit = self.count() if self.accept("LIMIT") else None
         offset_position = self.peek(1).start
-        offset = self._count() if self.accept("OFFSET") else None
+        offset = self.count() if self.accept("OFFSET") else None
         return tree.Query(
             select=select,
             sources=sources,
@@ -81,16 +85,19 @@ class _Parser(ConditionReader):
             offset_position=offset_position if offset is not None else 0,
         )
 
-    def _list(self, read: Callable[[], _T]) -> tuple[_T, ...]:
+    def items(self, read: Callable[[], _T]) -> tuple[_T, ...]:
+        """Read what `read` reads, once and again after each comma."""
         items = [read()]
         while self.accept(","):
             items.append(read())
         return tuple(items)
 
-    def _count(self) -> int | tree.Bind:
+    def count(self) -> int | tree.Bind:
+        """Read the number after LIMIT or OFFSET."""
         return self.bind() if self.at(":") else self.integer()
 
-    def _select_item(self) -> tree.SelectItem:
+    def select_item(self) -> tree.SelectItem:
+        """Read one item of SELECT."""
         token = self.peek()
         if self.accept("("):
             with self.deeper():
@@ -128,10 +135,10 @@ class _Parser(ConditionReader):
             place = self.take().start
             name = self.word().text
             self.expect("THEN")
-            whens.append(tree.When(sobject=name, fields=self._list(self.path), position=place))
+            whens.append(tree.When(sobject=name, fields=self.items(self.path), position=place))
         if not whens:
             raise self.unexpected()
-        otherwise = self._list(self.path) if self.accept("ELSE") else ()
+        otherwise = self.items(self.path) if self.accept("ELSE") else ()
         self.expect("END")
         return tree.SelectTypeOf(relationship=relationship, whens=tuple(whens), otherwise=otherwise, position=start)
 
@@ -159,7 +166,7 @@ class _Parser(ConditionReader):
                 filters.append(self._category())
             return tree.WithDataCategory(filters=tuple(filters), position=token.start)
         if self.accept("RECORDVISIBILITYCONTEXT", "("):
-            settings = self._list(self._setting)
+            settings = self.items(self._setting)
             self.expect(")")
             return tree.WithRecordVisibility(settings=settings, position=token.start)
         condition = self.simple()
@@ -174,7 +181,7 @@ class _Parser(ConditionReader):
             raise self.unexpected()
         self.take()
         if self.accept("("):
-            categories = self._list(lambda: self.word().text)
+            categories = self.items(lambda: self.word().text)
             self.expect(")")
         else:
             categories = (self.word().text,)
@@ -195,13 +202,14 @@ class _Parser(ConditionReader):
             if self.at(kind.value, "("):
                 grouping = kind
                 self.accept(kind.value, "(")
-        items = self._list(self.expression)
+        items = self.items(self.expression)
         if grouping is not tree.Grouping.PLAIN:
             self.expect(")")
         group_by = tree.GroupBy(items=items, grouping=grouping, position=start)
         return group_by, self.condition() if self.accept("HAVING") else None
 
-    def _order_item(self) -> tree.OrderItem:
+    def order_item(self) -> tree.OrderItem:
+        """Read one key of ORDER BY."""
         expression = self.expression()
         direction = nulls = None
         if self.peek().upper in tree.Direction.__members__:
@@ -221,7 +229,7 @@ class _Parser(ConditionReader):
         return tuple(words)
 
     def _update(self) -> tuple[str, ...]:
-        return self._list(self._tracking) if self.accept("UPDATE") else ()
+        return self.items(self._tracking) if self.accept("UPDATE") else ()
 
     def _tracking(self) -> str:
         if self.peek().upper not in ("TRACKING", "VIEWSTAT"):

@@ -79,7 +79,7 @@ def print_expression(expression: tree.Expression) -> str:
 def print_value(value: tree.Value) -> str:
     """Return the literal of a value."""
     match value:
-        case tree.StringValue() | tree.BooleanValue() | tree.DateValue() | tree.DateTimeValue():
+        case tree.StringValue() | tree.BooleanValue() | tree.DateValue() | tree.DateTimeValue() | tree.TimeValue():
             return quote(value.value)
         case tree.NumberValue(text=text):
             return text

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -19,7 +19,7 @@ from orgbridge.soql.tokens import TokenKind, tokenize
 from orgbridge.wire.dates import EARLIEST, LATEST, bulk_datetime
 
 #: What can stand in a query as a literal.
-Scalar: TypeAlias = str | int | float | Decimal | bool | date | datetime | None
+Scalar: TypeAlias = str | int | float | Decimal | bool | date | datetime | time | None
 #: What can be bound: a scalar, or many for IN.
 Bindable: TypeAlias = Scalar | list[Scalar] | tuple[Scalar, ...]
 
@@ -33,7 +33,7 @@ def quote(value: Scalar) -> str:
 
     Args:
         value: Text of any characters; a finite number; a date from 1700 to 4000; an aware instant (cut to
-            milliseconds); a truth value; or None.
+            milliseconds); a time of day without zone (cut likewise); a truth value; or None.
 
     Raises:
         UnquotableValue: SOQL has no literal for it: an infinite number, an instant without a time zone, a date out of
@@ -62,6 +62,10 @@ def quote(value: Scalar) -> str:
         case date():
             _check_range(value)
             return value.isoformat()
+        case time():
+            if value.tzinfo is not None:
+                raise UnquotableValue("A time of day with a time zone has no SOQL literal.")
+            return f"{value.isoformat('milliseconds')}Z"
         case _:
             raise UnquotableValue(f"A {type(value).__name__} has no SOQL literal.")
 

@@ -17,6 +17,7 @@ class TokenKind(StrEnum):
     NUMBER = "number"
     DATE = "date"
     DATETIME = "datetime"
+    TIME = "time"
     OPERATOR = "operator"
     PUNCTUATION = "punctuation"
     END = "end"
@@ -45,6 +46,7 @@ _TOKEN = re.compile(
     r"""
       (?P<space>[ \t\r\n\f\v]+)
     | (?P<datetime>\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:?\d{2}))
+    | (?P<time>\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?[Zz])
     | (?P<date>\d{4}-\d{2}-\d{2}(?![A-Za-z0-9_]))
     | (?P<number>[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?)
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*)

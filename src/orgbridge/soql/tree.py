@@ -6,9 +6,12 @@ Names are kept as written; what they mean is decided by whoever has a schema.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from enum import StrEnum
 from typing import TypeAlias
+
+#: Characters of the longest whole number that is read as one: 63 bits with a sign.
+INTEGER_CHARS = 20
 
 
 def _position() -> int:
@@ -35,8 +38,9 @@ class NumberValue:
 
     @property
     def value(self) -> int | float:
-        """The number; an int when it is written as one."""
-        return int(self.text) if self.text.lstrip("+-").isdigit() else float(self.text)
+        """The number; an int when it is written as one that SQL's integers can hold."""
+        is_whole = self.text.lstrip("+-").isdigit() and len(self.text) <= INTEGER_CHARS
+        return int(self.text) if is_whole else float(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,15 @@ class DateTimeValue:
 
     #: Aware, in UTC, to milliseconds.
     value: datetime
+    position: int = _position()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeValue:
+    """A time of day, such as `09:30:00.000Z`."""
+
+    #: Without a zone; to milliseconds.
+    value: time
     position: int = _position()
 
 
@@ -127,6 +140,7 @@ Value: TypeAlias = (
     | NullValue
     | DateValue
     | DateTimeValue
+    | TimeValue
     | DateLiteral
     | CurrencyValue
     | Bind
@@ -161,7 +175,7 @@ class FunctionCall:
 Expression: TypeAlias = FieldPath | FunctionCall
 Argument: TypeAlias = (
     "FieldPath | FunctionCall | StringValue | NumberValue | BooleanValue | NullValue | DateValue | DateTimeValue"
-    " | DateLiteral | CurrencyValue | Bind"
+    " | TimeValue | DateLiteral | CurrencyValue | Bind"
 )
 
 

@@ -8,7 +8,7 @@ from orgbridge.soql import tree
 from orgbridge.soql.dateliterals import COUNTED_LITERALS, PLAIN_LITERALS
 from orgbridge.soql.reader import RESERVED, TokenReader
 from orgbridge.soql.tokens import Token, TokenKind
-from orgbridge.wire.dates import parse_date, parse_datetime
+from orgbridge.wire.dates import parse_date, parse_datetime, parse_time
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
 _ESCAPES |= {"N": "\n", "R": "\r", "T": "\t", "B": "\b", "F": "\f"}
@@ -50,6 +50,11 @@ class ValueReader(TokenReader):
                 if instant is None:
                     raise self.unexpected(token)
                 return tree.DateTimeValue(value=instant, position=token.start)
+            case TokenKind.TIME:
+                moment = parse_time(self.take().text)
+                if moment is None:
+                    raise self.unexpected(token)
+                return tree.TimeValue(value=moment, position=token.start)
             case TokenKind.WORD:
                 return self._word_value(self.take())
             case _:

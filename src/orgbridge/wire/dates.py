@@ -6,11 +6,12 @@ Source: facts/salesforce/ids-and-types.md section 2, bulk2.md sections 4 and 9.
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 _DATETIME = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:?\d{2})?\Z", re.IGNORECASE
 )
+_TIME = re.compile(r"(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?Z\Z", re.IGNORECASE)
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})\Z")
 #: Dates outside of these are refused by the platform.
 EARLIEST, LATEST = date(1700, 1, 1), date(4000, 12, 31)
@@ -52,6 +53,18 @@ def parse_datetime(text: str) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return value if EARLIEST <= value.date() <= LATEST else None
+
+
+def parse_time(text: str) -> time | None:
+    """Return the time of day in `hh:mm:ss[.SSS]Z`, to milliseconds, or None when it is none."""
+    found = _TIME.match(text)
+    if not found:
+        return None
+    hour, minute, second, fraction = found.groups()
+    try:
+        return time(int(hour), int(minute), int(second), int((fraction or "0").ljust(3, "0")[:3]) * 1000)
+    except ValueError:
+        return None
 
 
 def rest_datetime(value: datetime) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 
+from orgbridge.emulator.http.childpages import pages, shorten
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.storage.counters import allocate
 from orgbridge.emulator.storage.database import Storage
@@ -47,10 +48,10 @@ class Page:
     next_locator: str | None
 
 
-def _lists(records: Iterable[JSON], size: int) -> Iterator[tuple[int, bytes]]:
+def _lists(records: Iterable[JSON], size: int) -> Iterator[list[JSON]]:
     remaining = iter(records)
     while page := list(islice(remaining, size)):
-        yield len(page), dumps(page)
+        yield page
 
 
 class Cursors:
@@ -75,15 +76,40 @@ class Cursors:
             size: Records per page.
             user_id: Who may read on.
         """
-        pages = _lists(records, size)
-        count, first = next(pages, (0, b"[]"))
+        return self._open(_lists(records, size), total, user_id)
+
+    def open_with_children(self, records: Iterable[JSON], total: int, size: int, user_id: str, query_path: str) -> Page:
+        """Return the first page of records that hold lists of children, and keep the others; see `childpages`.
+
+        Args:
+            records: See `open`.
+            total: See `open`.
+            size: Records and children per page.
+            user_id: Who may read on.
+            query_path: `/services/data/vXX.X/query`.
+        """
+
+        def keep_rest(children: list[JSON], shown: int) -> str:
+            page = self._open(_lists(children, shown), len(children), user_id)
+            return page.next_locator or ""
+
+        def shortened() -> Iterator[JSON]:
+            for record in records:
+                shorten(record, size, keep_rest, query_path)
+                yield record
+
+        return self._open(pages(shortened(), size), total, user_id)
+
+    def _open(self, lists: Iterator[list[JSON]], total: int, user_id: str) -> Page:
+        bodies = ((len(records), dumps(records)) for records in lists)
+        count, first = next(bodies, (0, b"[]"))
         if count >= total:
             return Page(total=total, records=first, next_locator=None)
         self.sweep()
         with self._storage.write() as connection:
             cursor = make_id(_PREFIX, allocate(connection, _PREFIX))
         start = count
-        while batch := list(islice(pages, _AT_ONCE)):
+        while batch := list(islice(bodies, _AT_ONCE)):
             rows = []
             for length, body in batch:
                 rows.append((cursor, start, start + length, body))

@@ -13,6 +13,7 @@ from orgbridge.emulator.http.resources import (
     discovery,
     queries,
     records,
+    search,
 )
 from orgbridge.emulator.http.routing import Access, Route, RouteTable
 
@@ -54,6 +55,11 @@ _REST = (
     Route(pattern=f"{_DATA}/query/{{locator}}", handlers={"GET": queries.more}),
     Route(pattern=f"{_DATA}/queryAll", handlers={"GET": queries.query_all}),
     Route(pattern=f"{_DATA}/queryAll/{{locator}}", handlers={"GET": queries.more}),
+    Route(pattern=f"{_DATA}/search", handlers={"GET": search.search}),
+    Route(
+        pattern=f"{_DATA}/parameterizedSearch",
+        handlers={"GET": search.parameterized_by_get, "POST": search.parameterized_by_post},
+    ),
     Route(pattern=f"{_DATA}/composite", handlers={"GET": collections.overview}),
     Route(
         pattern=f"{_DATA}/composite/sobjects",

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TypeAlias, assert_never
 
+from orgbridge.emulator.query.expressions import operand_of
 from orgbridge.emulator.query.filters import Filter
 from orgbridge.emulator.query.fragments import Fragment, balanced, join
-from orgbridge.emulator.query.operands import Operand, operand_of
+from orgbridge.emulator.query.functions import formatted, text_literal
+from orgbridge.emulator.query.operands import Operand
 from orgbridge.emulator.query.ordering import order_term
 from orgbridge.emulator.query.plans import AggregateShape, Context, ValueItem
 from orgbridge.emulator.query.scopes import Scope
@@ -164,6 +166,8 @@ class _GroupPlanner:
         """Return the operand of a grouped expression or an aggregate, as the present grouping set has it."""
         if isinstance(expression, tree.FunctionCall) and expression.name.upper() in AGGREGATES:
             return self._aggregate(expression)
+        if isinstance(expression, tree.FunctionCall) and expression.name.upper() == "FORMAT":
+            return self._formatted(expression)
         identity = self._identity(expression)
         operand = self._groups.get(identity)
         if operand is None:
@@ -174,6 +178,13 @@ class _GroupPlanner:
             return replace(operand, column="NULL", key="NULL")
         shown = f"MIN({operand.column})" if operand.type in TEXT_TYPES else operand.column
         return replace(operand, column=shown, is_key_stored=False)
+
+    def _formatted(self, call: tree.FunctionCall) -> Operand:
+        """Return FORMAT of a group's field or of an aggregate."""
+        inner = call.arguments[0] if len(call.arguments) == 1 else None
+        if not isinstance(inner, tree.FieldPath | tree.FunctionCall):
+            raise self._refusals.not_evaluated(call.position, call.name)
+        return formatted(self._scope, call, self._operand(inner))
 
     def _aggregate(self, call: tree.FunctionCall) -> Operand:
         name = call.name.upper()
@@ -196,6 +207,7 @@ class _GroupPlanner:
             type=result,
             name=f"{name}({argument.text})",
             position=call.position,
+            reference=inner.reference if name in ("SUM", "MIN", "MAX") else None,
             is_key_stored=False,
             case_sensitive=inner.case_sensitive,
         )
@@ -230,12 +242,7 @@ class _GroupPlanner:
 def _extreme_choice(name: str, inner: Operand, choices: list[str]) -> str:
     """Return the first or last value of a picklist in the picklist's own order; values not in it come after all."""
     ranks = {value: index for index, value in enumerate(choices)}
-    whens = " ".join(f"WHEN {_literal(value)} THEN {rank}" for value, rank in ranks.items())
+    whens = " ".join(f"WHEN {text_literal(value)} THEN {rank}" for value, rank in ranks.items())
     rank = f"CASE WHEN {inner.column} IS NOT NULL THEN CASE {inner.column} {whens} ELSE {len(ranks)} END END"
     extreme = f"{name}(printf('%06d', {rank}) || {inner.column})"
     return f"substr({extreme}, 7)"
-
-
-def _literal(text: str) -> str:
-    """Return a picklist value of the catalogue as SQL text."""
-    return "'" + text.replace("'", "''") + "'"

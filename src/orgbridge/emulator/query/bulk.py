@@ -16,6 +16,7 @@ _REFUSALS: tuple[tuple[Feature, str, str], ...] = (
     (Feature.OFFSET, "API_ERROR", "Offset Not Supported in Bulk Query"),
     (Feature.TYPEOF, "API_ERROR", "TypeOf Not Supported in Bulk Query"),
     (Feature.BASE64, "API_ERROR", "Selecting binary data not supported in Bulk Query"),
+    (Feature.VIEWING, "MALFORMED_QUERY", "For View and For Reference are not supported in Bulk Query"),
     (Feature.FIELDS_UNBOUNDED, "MALFORMED_QUERY", "Only FIELDS(STANDARD) is supported in Bulk Query"),
 )
 

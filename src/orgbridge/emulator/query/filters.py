@@ -13,14 +13,16 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import assert_never
 
+from orgbridge.emulator.query.expressions import filtered_operand
 from orgbridge.emulator.query.fragments import Fragment, Parameter, balanced
-from orgbridge.emulator.query.operands import Operand, operand_of
+from orgbridge.emulator.query.functions import ORG_CURRENCY
+from orgbridge.emulator.query.operands import Operand
 from orgbridge.emulator.query.periods import Period, period_of
 from orgbridge.emulator.query.scopes import Scope
 from orgbridge.soql import tree
 from orgbridge.soql.tree import Operator
 from orgbridge.wire.dates import bulk_datetime
-from orgbridge.wire.fieldtypes import DECIMAL_TYPES, ID_TYPES, FieldType
+from orgbridge.wire.fieldtypes import DECIMAL_TYPES, ID_TYPES, TEXT_TYPES, FieldType
 from orgbridge.wire.ids import to_18
 
 #: Characters of one text in WHERE. Source: facts/salesforce/soql.md, "Length".
@@ -32,6 +34,7 @@ _ORDERED = DECIMAL_TYPES | ID_TYPES | {
     FieldType.INT,
     FieldType.DATE,
     FieldType.DATETIME,
+    FieldType.TIME,
     FieldType.STRING,
     FieldType.TEXTAREA,
     FieldType.PICKLIST,
@@ -40,7 +43,7 @@ _ORDERED = DECIMAL_TYPES | ID_TYPES | {
     FieldType.URL,
     FieldType.EMAIL,
 }  # fmt: skip
-_TEXTUAL = _ORDERED - DECIMAL_TYPES - ID_TYPES - {FieldType.INT, FieldType.DATE, FieldType.DATETIME}
+_TEXTUAL = _ORDERED & TEXT_TYPES
 #: How messages name the types whose name differs from describe's.
 _TYPE_NAMES = {FieldType.DATETIME: "dateTime", FieldType.CURRENCY: "double", FieldType.PERCENT: "double"}
 
@@ -66,7 +69,7 @@ class Filter:
         self._scope = scope
         self._refusals = scope.refusals
         self._today = now.date()
-        self._operand = operand or (lambda expression: self._filterable(operand_of(scope, expression)))
+        self._operand = operand or (lambda expression: filtered_operand(scope, expression))
         self._semi_join = semi_join
 
     def condition(self, condition: tree.Condition, *, negated: bool = False) -> Fragment:
@@ -97,14 +100,10 @@ class Filter:
             case _:
                 assert_never(condition)
 
-    def _filterable(self, operand: Operand) -> Operand:
-        field = operand.field
-        if field is not None and not (field.filterable and field.is_stored):
-            raise self._refusals.not_filterable(operand.position, operand.name)
-        return operand
-
     def _comparison(self, condition: tree.Comparison, negated: bool) -> Fragment:
         operand, operator = self._operand(condition.left), condition.operator
+        if operand.is_distance and operator not in (Operator.LESS, Operator.GREATER):
+            raise self._refusals.wrong_operator(condition.position, "location")
         if operator in (Operator.EQUAL, Operator.NOT_EQUAL):
             positive = self._equal(operand, condition.right)
             return _unless(positive, negated != (operator is Operator.NOT_EQUAL))
@@ -175,6 +174,13 @@ class Filter:
                 return day.isoformat()
             case tree.DateTimeValue(value=instant) if kind is FieldType.DATETIME:
                 return bulk_datetime(instant)
+            case tree.TimeValue(value=moment) if kind is FieldType.TIME:
+                return f"{moment.isoformat('milliseconds')}Z"
+            case tree.CurrencyValue(code=code, amount=amount) if kind is FieldType.CURRENCY:
+                if code != ORG_CURRENCY:
+                    # Assumed: code and text; that only the org's own currencies are taken is documented.
+                    raise self._refusals.at("INVALID_FIELD", value.position, f"Invalid currency: {code}")
+                return float(amount)
             case _:
                 raise self._wrong_type(operand)
 
@@ -209,6 +215,8 @@ class Filter:
 
     def _in(self, condition: tree.InList) -> Fragment:
         operand = self._operand(condition.left)
+        if operand.is_distance:
+            raise self._refusals.wrong_operator(condition.position, "location")
         if isinstance(condition.values, tree.Bind):
             raise self._refusals.malformed(condition.values.position, "Bind variables only allowed in Apex code")
         plain: list[Parameter] = []

@@ -1,38 +1,12 @@
-"""What a condition, a sort key or a group compares: a field, or a date function of one, as SQL with a type.
-
-Source: facts/salesforce/soql.md section 2, "Date functions". Days are UTC days; the fiscal year is the calendar year.
-"""
+"""What a condition, a sort key or a group compares: something with a value in each row, as SQL with a type."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orgbridge.emulator.query.scopes import Reference, Scope
+from orgbridge.emulator.query.scopes import Reference
 from orgbridge.emulator.schema.model import Field
-from orgbridge.soql import tree
 from orgbridge.wire.fieldtypes import FieldType
-
-_INSTANT = (FieldType.DATETIME,)
-_DAY_OR_INSTANT = (FieldType.DATE, FieldType.DATETIME)
-#: SQL of each date function over `{0}`, the stored text of a date or instant.
-_MONTH, _YEAR, _DAY = "CAST(substr({0}, 6, 2) AS INTEGER)", "CAST(substr({0}, 1, 4) AS INTEGER)", "substr({0}, 9, 2)"
-_QUARTER = f"(({_MONTH} + 2) / 3)"
-_DAY_OF_YEAR = "CAST(strftime('%j', substr({0}, 1, 10)) AS INTEGER)"
-DATE_FUNCTIONS: dict[str, tuple[str, tuple[FieldType, ...]]] = {
-    "CALENDAR_MONTH": (_MONTH, _DAY_OR_INSTANT),
-    "CALENDAR_QUARTER": (_QUARTER, _DAY_OR_INSTANT),
-    "CALENDAR_YEAR": (_YEAR, _DAY_OR_INSTANT),
-    "DAY_IN_MONTH": (f"CAST({_DAY} AS INTEGER)", _DAY_OR_INSTANT),
-    "DAY_IN_WEEK": ("(strftime('%w', substr({0}, 1, 10)) + 1)", _DAY_OR_INSTANT),
-    "DAY_IN_YEAR": (_DAY_OF_YEAR, _DAY_OR_INSTANT),
-    "DAY_ONLY": ("substr({0}, 1, 10)", _INSTANT),
-    "FISCAL_MONTH": (_MONTH, _DAY_OR_INSTANT),
-    "FISCAL_QUARTER": (_QUARTER, _DAY_OR_INSTANT),
-    "FISCAL_YEAR": (_YEAR, _DAY_OR_INSTANT),
-    "HOUR_IN_DAY": ("CAST(substr({0}, 12, 2) AS INTEGER)", _INSTANT),
-    "WEEK_IN_MONTH": (f"((CAST({_DAY} AS INTEGER) + 6) / 7)", _DAY_OR_INSTANT),
-    "WEEK_IN_YEAR": (f"(({_DAY_OF_YEAR} + 6) / 7)", _DAY_OR_INSTANT),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +29,8 @@ class Operand:
     is_key_stored: bool = True
     #: True when upper and lower case differ.
     case_sensitive: bool = False
+    #: True when only `<` and `>` may compare it.
+    is_distance: bool = False
 
     @property
     def field(self) -> Field | None:
@@ -66,18 +42,8 @@ class Operand:
         return text if self.case_sensitive else text.casefold()
 
 
-def operand_of(scope: Scope, expression: tree.Expression) -> Operand:
-    """Return the operand that a field or date function is.
-
-    Raises:
-        SFError: An unknown field or function, or a function of a field it cannot take.
-    """
-    if isinstance(expression, tree.FieldPath):
-        return _field(scope.resolve(expression))
-    return date_function(scope, expression)
-
-
-def _field(reference: Reference) -> Operand:
+def field_operand(reference: Reference) -> Operand:
+    """Return the operand that a field is."""
     field = reference.field
     return Operand(
         column=reference.column if field.is_stored else "NULL",
@@ -89,40 +55,3 @@ def _field(reference: Reference) -> Operand:
         is_key_stored=reference.has_key or not field.is_text,
         case_sensitive=field.case_sensitive,
     )
-
-
-def date_function(scope: Scope, call: tree.FunctionCall) -> Operand:
-    """Return the operand that a call of a date function is."""
-    found = DATE_FUNCTIONS.get(call.name.upper())
-    if found is None:
-        raise scope.refusals.not_evaluated(call.position, call.name)
-    sql, types = found
-    if len(call.arguments) != 1:
-        raise scope.refusals.not_evaluated(call.position, call.name)
-    path = _argument(scope, call.arguments[0])
-    inner = _field(scope.resolve(path))
-    if inner.type not in types:
-        # Assumed: code and text.
-        raise scope.refusals.at(
-            "INVALID_FIELD", call.position, f"field {inner.name} does not support function {call.name.upper()}"
-        )
-    day_only = call.name.upper() == "DAY_ONLY"
-    column = sql.format(inner.column)
-    return Operand(
-        column=column,
-        key=column,
-        type=FieldType.DATE if day_only else FieldType.INT,
-        name=f"{call.name}({path.text})",
-        position=call.position,
-        is_key_stored=False,
-    )
-
-
-def _argument(scope: Scope, argument: tree.Argument) -> tree.FieldPath:
-    """Return the field inside; `convertTimezone(field)` is the field itself, as the user's time zone is UTC."""
-    if isinstance(argument, tree.FunctionCall) and argument.name.upper() == "CONVERTTIMEZONE":
-        if len(argument.arguments) == 1 and isinstance(argument.arguments[0], tree.FieldPath):
-            return argument.arguments[0]
-    elif isinstance(argument, tree.FieldPath):
-        return argument
-    raise scope.refusals.not_evaluated(argument.position, getattr(argument, "name", ""))

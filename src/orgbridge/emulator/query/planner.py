@@ -6,12 +6,14 @@ platform promises none), and every order ends with the row's number, so that pag
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
+from orgbridge.emulator.query.access import check_with, scope_conditions
 from orgbridge.emulator.query.aggregates import AGGREGATES, plan_groups
+from orgbridge.emulator.query.expressions import operand_of, sorted_operand
 from orgbridge.emulator.query.filters import Filter
 from orgbridge.emulator.query.fragments import MAX_DEPTH, Fragment, balanced, depth, identifier, join
-from orgbridge.emulator.query.operands import operand_of
 from orgbridge.emulator.query.ordering import order_term
 from orgbridge.emulator.query.plans import ChildItem, Context, Feature, QueryPlan
 from orgbridge.emulator.query.records import SelectList, child_relationship_of
@@ -24,8 +26,11 @@ from orgbridge.soql import TOO_COMPLICATED, SOQLError, parse, tree, walk
 from orgbridge.wire.fieldtypes import FieldType
 from orgbridge.wire.limits import SOQL_OFFSET
 
-#: Child subqueries inside each other, and beside each other. Source: facts/salesforce/soql.md, "Relationship limits".
-MAX_CHILD_LEVELS, MAX_CHILDREN = 5, 20
+#: Child subqueries inside each other, up to v57 and since; and beside each other.
+#: Source: facts/salesforce/soql.md, "Relationship limits".
+OLD_CHILD_LEVELS, CHILD_LEVELS, MAX_CHILDREN = 1, 5, 20
+#: The last version with one level.
+_OLD_VERSION = 57
 #: Parents joined in one statement; SQLite joins 64 tables. The platform's own bound is 55 relationships.
 MAX_JOINS = 60
 #: Columns of one statement; SQLite takes 2,000.
@@ -35,7 +40,13 @@ CHILD_CHUNK = 100
 
 
 def plan_query(
-    catalogue: Catalogue, soql: str, *, include_deleted: bool = False, now: datetime, user_id: str = ""
+    catalogue: Catalogue,
+    soql: str,
+    *,
+    include_deleted: bool = False,
+    now: datetime,
+    user_id: str = "",
+    api_version: int | None = None,
 ) -> QueryPlan:
     """Return the plan of a query.
 
@@ -45,6 +56,7 @@ def plan_query(
         include_deleted: Whether rows in the recycle bin are seen, as queryAll does.
         now: The present instant, which relative dates count from.
         user_id: Who asks, for `USING SCOPE mine`.
+        api_version: API version of the call, e.g. 62; None for the newest rules.
 
     Raises:
         SFError: The query is malformed, names what is not there, or asks for what is not evaluated. Nothing was read.
@@ -53,17 +65,55 @@ def plan_query(
         query = parse(soql)
     except SOQLError as error:
         raise SFError(error.error_code, error.message) from error
-    context = Context(
-        catalogue=catalogue, refusals=Refusals(soql), now=now, user_id=user_id, include_deleted=include_deleted
+    return plan_tree(
+        catalogue, query, soql, include_deleted=include_deleted, now=now, user_id=user_id, api_version=api_version
     )
-    plan = _Planner(context, soql).plan(query)
+
+
+def plan_tree(
+    catalogue: Catalogue,
+    query: tree.Query,
+    soql: str,
+    *,
+    include_deleted: bool = False,
+    now: datetime,
+    user_id: str = "",
+    api_version: int | None = None,
+    restriction: Callable[[Scope], Fragment] | None = None,
+) -> QueryPlan:
+    """Return the plan of a tree.
+
+    Args:
+        catalogue: See `plan_query`.
+        query: The tree.
+        soql: The text that the positions in the tree are about.
+        include_deleted: See `plan_query`.
+        now: See `plan_query`.
+        user_id: See `plan_query`.
+        api_version: See `plan_query`.
+        restriction: Gives a further condition that every row of the root must meet.
+
+    Raises:
+        SFError: See `plan_query`.
+    """
+    is_old = api_version is not None and api_version <= _OLD_VERSION
+    context = Context(
+        catalogue=catalogue,
+        refusals=Refusals(soql),
+        now=now,
+        user_id=user_id,
+        include_deleted=include_deleted,
+        child_levels=OLD_CHILD_LEVELS if is_old else CHILD_LEVELS,
+    )
+    plan = _Planner(context, soql, restriction).plan(query)
     if depth(plan.sql) > MAX_DEPTH or plan.sql.count("JOIN") > MAX_JOINS:
         raise SFError("QUERY_TOO_COMPLICATED", TOO_COMPLICATED)
     return plan
 
 
 class _Planner:
-    def __init__(self, context: Context, soql: str) -> None:
+    def __init__(self, context: Context, soql: str, restriction: Callable[[Scope], Fragment] | None) -> None:
+        self._restriction = restriction
         self._context = context
         self._refusals = context.refusals
         self._soql = soql
@@ -77,16 +127,22 @@ class _Planner:
             # Assumed: code and text.
             text = f"entity type {sobject.name} does not support query"
             raise SFError("INVALID_TYPE_FOR_OPERATION", text)
-        self._check_clauses(query)
+        self._check_clauses(query, is_root=True)
         scope = Scope(self._context.catalogue, self._refusals, sobject, self._context.aliases, query.sources)
+        is_grouped = query.group_by is not None or any(_is_aggregate(item) for item in query.select)
+        if query.for_ and is_grouped:
+            # Assumed: the text; groups are no records that somebody could have seen.
+            raise self._refusals.malformed(0, f"FOR {query.for_[0]} is not supported with aggregate queries")
         if _is_count(query):
             return self._count(query, scope)
-        if query.group_by is not None or any(_is_aggregate(item) for item in query.select):
+        if is_grouped:
             return self._groups(query, scope)
         return self._records(query, scope)
 
-    def _check_clauses(self, query: tree.Query) -> None:
-        for clause, word in ((query.for_, "FOR"), (query.update, "UPDATE"), (query.all_rows, "ALL")):
+    def _check_clauses(self, query: tree.Query, *, is_root: bool = False) -> None:
+        # FOR UPDATE and ALL ROWS are Apex's; FOR VIEW and FOR REFERENCE stand at the end of the whole query.
+        is_for_wrong = bool(query.for_) and (not is_root or "UPDATE" in query.for_)
+        for clause, word in ((is_for_wrong, "FOR"), (query.update, "UPDATE"), (query.all_rows, "ALL")):
             if clause:
                 raise SFError("MALFORMED_QUERY", f"unexpected token: '{word}'")
         grouped = query.group_by.items if query.group_by else ()
@@ -96,8 +152,7 @@ class _Planner:
             # Assumed: the text, from memory; code and bound are documented.
             text = f"Maximum SOQL offset allowed is {SOQL_OFFSET}"
             raise self._refusals.at("NUMBER_OUTSIDE_VALID_RANGE", query.offset_position, text)
-        if query.with_ is not None and not isinstance(query.with_, tree.WithMode):
-            raise self._refusals.not_evaluated(query.with_.position, "WITH")
+        check_with(self._refusals, query)
         children = [item for item in query.select if isinstance(item, tree.SelectQuery)]
         if len(children) > MAX_CHILDREN:
             # Assumed: code and text; the bound is documented.
@@ -113,7 +168,9 @@ class _Planner:
         conditions: list[Fragment] = []
         if not self._context.include_deleted:
             conditions.append(Fragment(f"{scope.alias}.{identifier('IsDeleted')} = 0"))
-        conditions += self._scoped(query, scope)
+        conditions += scope_conditions(self._context, query, scope)
+        if self._restriction is not None:
+            conditions.append(self._restriction(scope))
         if query.where is not None:
             check_semi_joins(self._context, query.where)
             filters = Filter(
@@ -122,25 +179,8 @@ class _Planner:
             conditions.append(filters.condition(query.where))
         return conditions
 
-    def _scoped(self, query: tree.Query, scope: Scope) -> list[Fragment]:
-        """Return what USING SCOPE adds: nothing for everything, the own records for mine."""
-        if query.scope is None or query.scope.lower() == "everything":
-            return []
-        if query.scope.lower() == "mine" and scope.sobject.field("OwnerId"):
-            return [Fragment(f"{scope.alias}.{identifier('OwnerId')} = ?", (self._context.user_id,))]
-        # Assumed: code and text.
-        raise SFError("MALFORMED_QUERY", f"Scope '{query.scope}' is not supported for entity '{scope.sobject.name}'")
-
     def _order(self, query: tree.Query, scope: Scope) -> list[str]:
-        terms = []
-        for item in query.order_by:
-            operand = operand_of(scope, item.expression)
-            if operand.field is None:
-                raise self._refusals.not_evaluated(item.position, operand.name)
-            if not (operand.field.sortable and operand.field.is_stored):
-                raise self._refusals.not_sortable(item.position, operand.name)
-            terms.append(order_term(item, operand))
-        return terms
+        return [order_term(item, sorted_operand(scope, item.expression)) for item in query.order_by]
 
     def _records(self, query: tree.Query, scope: Scope) -> QueryPlan:
         select = SelectList(self._context, scope, lambda item, outer: self._child(item, outer, query, 1))
@@ -154,6 +194,8 @@ class _Planner:
         where = balanced("AND", conditions).wrap(" WHERE ") if conditions else Fragment("")
         head = join("", (join(", ", [*select.columns(), Fragment(rowid)]).wrap("SELECT ", source), where))
         features = select.features | ({Feature.OFFSET} if query.offset is not None else set())
+        if query.for_:
+            features.add(Feature.VIEWING)
         return QueryPlan(
             soql=self._soql,
             query=query,
@@ -228,10 +270,10 @@ class _Planner:
     ) -> tuple[Fragment, ChildItem]:
         """Plan a child subquery as one value: a JSON array with one array per row."""
         query = item.query
-        if level > MAX_CHILD_LEVELS:
+        if level > self._context.child_levels:
             # Assumed: code and text; the bound is documented.
             raise self._refusals.malformed(
-                item.position, f"Maximum {MAX_CHILD_LEVELS} levels of subqueries are allowed"
+                item.position, f"Maximum {self._context.child_levels} levels of subqueries are allowed"
             )
         self._check_child(query, parent)
         name, child, reference = child_relationship_of(self._context, outer.sobject, query.sources[0])
@@ -266,7 +308,8 @@ class _Planner:
     def _check_child(self, query: tree.Query, parent: tree.Query) -> None:
         self._check_clauses(query)
         if query.group_by is not None or any(_is_aggregate(item) for item in query.select):
-            raise self._refusals.not_evaluated(query.select[0].position, "GROUP" if query.group_by else "COUNT")
+            # Assumed: the text, from memory.
+            raise self._refusals.malformed(query.select[0].position, "only root queries support aggregate expressions")
         if query.offset is not None and parent.limit != 1:
             # Assumed: code and text; the rule is documented.
             text = "OFFSET in a subquery needs LIMIT 1 in the parent query"
@@ -282,6 +325,7 @@ def _is_ranged(query: tree.Query, scope: Scope) -> bool:
     return any(
         isinstance(condition, tree.Comparison)
         and condition.operator not in (tree.Operator.EQUAL, tree.Operator.NOT_EQUAL)
+        and isinstance(condition.left, tree.FieldPath)
         and operand_of(scope, condition.left).type is FieldType.DATETIME
         for condition in conditions
     )

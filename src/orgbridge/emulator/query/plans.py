@@ -29,6 +29,8 @@ class Context:
     user_id: str
     #: True for queryAll: rows of the recycle bin are seen too.
     include_deleted: bool
+    #: Child subqueries that may stand inside each other.
+    child_levels: int = 5
     #: Gives aliases to the statement's tables.
     aliases: Aliases = field(default_factory=Aliases)
 
@@ -44,6 +46,8 @@ class Feature(StrEnum):
     BASE64 = "base64"
     CHILDREN = "children"
     FIELDS_UNBOUNDED = "FIELDS"
+    LONG_TEXTS = "long texts"
+    VIEWING = "FOR VIEW"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from orgbridge.emulator.query.expressions import selected_function
 from orgbridge.emulator.query.fragments import Fragment, identifier
 from orgbridge.emulator.query.plans import (
     BlobItem,
@@ -28,6 +29,8 @@ from orgbridge.wire.fieldtypes import DECIMAL_TYPES, FieldType
 
 #: LIMIT that FIELDS(ALL) and FIELDS(CUSTOM) need. Source: facts/salesforce/soql.md section 1, "Special shapes".
 FIELDS_LIMIT = 200
+#: Characters from which on a text area counts as a long one.
+SHORT_TEXT = 255
 #: Parts of an address and of a location, as the compound value shows them. Source: the same.
 _ADDRESS_PARTS = ("city", "country", "geocodeAccuracy", "latitude", "longitude", "postalCode", "state", "street")
 _LOCATION_PARTS = ("latitude", "longitude")
@@ -63,6 +66,8 @@ class SelectList:
         self._places: dict[str, int] = {}
         self._nodes: dict[tuple[str, ...], _Node] = {(): _Node(scope.root)}
         self._selected: set[str] = set()
+        self._long_texts = 0
+        self._unnamed = 0
         self.csv_columns: list[Column] = []
         self.features: set[Feature] = set()
         self._place(f"{scope.alias}.{identifier('Id')}")
@@ -125,11 +130,11 @@ class SelectList:
         found = table.sobject.field("Type") if table.is_polymorphic else None
         return self._place(table.column(found)) if found else None
 
-    def _place(self, sql: str, parameters: tuple[str | int | float, ...] = ()) -> int:
+    def _place(self, sql: str) -> int:
         """Return the place of a column in the row, adding it when it is not there yet."""
-        if parameters or sql not in self._places:
+        if sql not in self._places:
             self._places[sql] = len(self._columns)
-            self._columns.append(Fragment(sql, parameters))
+            self._columns.append(Fragment(sql))
         return self._places[sql]
 
     def _node(self, table: Table) -> _Node:
@@ -152,6 +157,9 @@ class SelectList:
         self._select_once(name)
         item = self._item(table, selected)
         self._node(table).items.append(item)
+        self._long_texts += selected.custom and selected.type is FieldType.TEXTAREA and selected.length > SHORT_TEXT
+        if self._long_texts > 1:
+            self.features.add(Feature.LONG_TEXTS)
         if isinstance(item, ValueItem):
             self.csv_columns.append(Column(header=header or name, index=item.index, type=selected.type))
         elif named:
@@ -174,11 +182,13 @@ class SelectList:
                 return self._value(table, selected)
 
     def _value(self, table: Table, selected: Field) -> ValueItem:
-        column = table.column(selected)
-        if self._nested and selected.type in DECIMAL_TYPES:
+        return self._valued(selected.name, table.column(selected), selected.type)
+
+    def _valued(self, key: str, column: str, kind: FieldType) -> ValueItem:
+        if self._nested and kind in DECIMAL_TYPES:
             # SQLite writes only 15 digits of a real number into JSON; 17 are needed to get the same number back.
             column = f"CASE WHEN {column} IS NOT NULL THEN printf('%!.17g', {column}) END"
-        return ValueItem(key=selected.name, index=self._place(column), type=selected.type)
+        return ValueItem(key=key, index=self._place(column), type=kind)
 
     def _compound(self, table: Table, compound: Field, names: tuple[str, ...]) -> CompoundItem:
         components = table.sobject.components(compound.name)
@@ -189,20 +199,13 @@ class SelectList:
         return CompoundItem(key=compound.name, parts=tuple(parts))
 
     def _add_call(self, call: tree.FunctionCall, alias: str | None) -> None:
-        path = call.arguments[0] if len(call.arguments) == 1 else None
-        if call.name.upper() != "TOLABEL" or not isinstance(path, tree.FieldPath):
-            raise self._refusals.not_evaluated(call.position, call.name)
-        reference = self._scope.resolve(path)
-        if not reference.field.is_stored or not reference.field.is_text:
-            raise self._refusals.not_evaluated(call.position, call.name)
-        key = alias or reference.field.name
-        self._select_once(".".join((*reference.table.path, key)))
-        labels = [(value.value, value.label) for value in reference.field.picklist if value.value != value.label]
-        column, parameters = reference.column, tuple(text for pair in labels for text in pair)
-        if labels:
-            column = f"CASE {column} {'WHEN ? THEN ? ' * len(labels)}ELSE {column} END"
-        item = ValueItem(key=key, index=self._place(column, parameters), type=FieldType.STRING)
-        self._node(reference.table).items.append(item)
+        operand = selected_function(self._scope, call)
+        table = operand.reference.table if operand.reference else self._scope.root
+        key = alias or (operand.name if operand.reference else f"expr{self._unnamed}")
+        self._unnamed += operand.reference is None and alias is None
+        self._select_once(".".join((*table.path, key)))
+        item = self._valued(key, operand.column, operand.type)
+        self._node(table).items.append(item)
         self.csv_columns.append(Column(header=key, index=item.index, type=item.type))
 
     def _add_group(self, item: tree.SelectFields, query: tree.Query) -> None:

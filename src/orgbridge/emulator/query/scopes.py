@@ -14,6 +14,8 @@ from orgbridge.wire.fieldtypes import FieldType
 
 #: Parents that one path may climb. Source: facts/salesforce/soql.md, "Relationship limits".
 MAX_LEVELS = 5
+#: Parents that one query may reach. Source: the same.
+MAX_PARENTS = 55
 #: Fields of the object `Name` that stands for "whatever a polymorphic reference points to".
 #: Assumed: the list; those of them are there that one of the possible objects has.
 _NAME_FIELDS = ("Id", "FirstName", "LastName", "Email", "Phone", "Title", "Username", "Alias", "IsActive")
@@ -177,6 +179,10 @@ class Scope:
             )
         key = tuple(name.lower() for name in relationships)
         if key not in self._tables:
+            if len(self._tables) > MAX_PARENTS:
+                # Assumed: code and text; the bound is documented.
+                text = f"Maximum {MAX_PARENTS} child to parent relationships are allowed in a query"
+                raise self.refusals.malformed(position, text)
             parent = self.table(relationships[:-1], position)
             self._tables[key] = self._join(parent, relationships[-1], position)
         return self._tables[key]

@@ -24,6 +24,8 @@ Connection = sqlite3.Connection
 BUSY_SECONDS = 30
 #: Reader connections kept open for the next reader.
 IDLE_READERS = 8
+#: Page cache of a reader; a sort that does not fit into it goes to a file.
+READER_CACHE_KIB = 16_384
 
 
 class Storage:
@@ -58,9 +60,10 @@ class Storage:
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
         )
         connection.execute(f"PRAGMA synchronous={'OFF' if self._temporary else 'NORMAL'}")
-        connection.execute("PRAGMA temp_store=MEMORY")
-        connection.create_function("SF_FOLD", 1, functions.fold, deterministic=True)
-        connection.create_function("SF_LIKE", 2, functions.like, deterministic=True)
+        # Small sorts stay in the page cache; large ones go to a file, so that memory is bounded by the cache.
+        connection.execute("PRAGMA temp_store=FILE")
+        connection.execute(f"PRAGMA cache_size=-{READER_CACHE_KIB}")
+        functions.register(connection)
         return connection
 
     def migrate(self, catalogue: Catalogue) -> None:

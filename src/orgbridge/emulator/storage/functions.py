@@ -1,9 +1,14 @@
-"""SQL functions that compare text as SOQL does."""
+"""SQL functions that SQLite lacks: those that compare text as SOQL does, and the list of all."""
 
 from __future__ import annotations
 
 import re
+import sqlite3
 from functools import lru_cache
+
+from orgbridge.emulator.storage.locations import distance
+from orgbridge.emulator.storage.presentation import formatted
+from orgbridge.emulator.storage.words import contains
 
 #: What SQLite hands to a function.
 SQLValue = str | bytes | int | float | None
@@ -38,3 +43,12 @@ def like(value: SQLValue, pattern: str) -> int | None:
     if value is None:
         return None
     return int(_like_pattern(pattern).fullmatch(str(value).casefold()) is not None)
+
+
+def register(connection: sqlite3.Connection) -> None:
+    """Give a connection every function."""
+    connection.create_function("SF_FOLD", 1, fold, deterministic=True)
+    connection.create_function("SF_LIKE", 2, like, deterministic=True)
+    connection.create_function("SF_DISTANCE", 5, distance, deterministic=True)
+    connection.create_function("SF_FORMAT", 3, formatted, deterministic=True)
+    connection.create_function("SF_CONTAINS", -1, contains, deterministic=True)

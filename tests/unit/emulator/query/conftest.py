@@ -100,7 +100,31 @@ TASK = SObject(
         reference("OwnerId", "User"),
     ),
 )
-CATALOGUE = Catalogue([ACCOUNT, CONTACT, USER, TASK])
+SITE = SObject(
+    name="Site__c",
+    label="Site",
+    label_plural="Sites",
+    key_prefix="a01",
+    custom=True,
+    fields=(
+        *SYSTEM,
+        field("Name", T.STRING, length=80, name_field=True),
+        field("Location__c", T.LOCATION, custom=True, filterable=False, sortable=False, groupable=False),
+        field("Location__Latitude__s", T.DOUBLE, custom=True, compound_field_name="Location__c"),
+        field("Location__Longitude__s", T.DOUBLE, custom=True, compound_field_name="Location__c"),
+        field("Opens__c", T.TIME, custom=True),
+        field("Rent__c", T.CURRENCY, precision=18, scale=2, custom=True),
+        field("Share__c", T.PERCENT, precision=5, scale=1, custom=True),
+        field("Seats__c", T.INT, digits=8, custom=True),
+        field("Phone__c", T.PHONE, length=40, custom=True),
+        field("Story__c", T.TEXTAREA, length=32000, custom=True, filterable=False, sortable=False, groupable=False),
+        field("Plan__c", T.TEXTAREA, length=32000, custom=True, filterable=False, sortable=False, groupable=False),
+        field("LastViewedDate", T.DATETIME),
+        field("LastReferencedDate", T.DATETIME),
+        reference("Account__c", "Account", relationship="Account__r"),
+    ),
+)
+CATALOGUE = Catalogue([ACCOUNT, CONTACT, USER, TASK, SITE])
 #: A Wednesday.
 NOW = datetime(2025, 5, 14, 12, tzinfo=UTC)
 
@@ -153,6 +177,18 @@ def fill(connection: Connection) -> None:
     insert(connection, TASK, Id=make_id("00T", 1), Subject="Call", WhoId=make_id("003", 1), OwnerId=ann, Body=b"\x00")
     insert(connection, TASK, Id=make_id("00T", 2), Subject="Write", WhoId=bob, OwnerId=bob)
     insert(connection, TASK, Id=make_id("00T", 3), Subject="Rest", OwnerId=bob)
+    insert(
+        connection, SITE, Id=make_id("a01", 1), Name="Bern", Location__Latitude__s=46.948,
+        Location__Longitude__s=7.4474, Opens__c="08:30:00.000Z", Rent__c=1234567.5,
+        Share__c=12.5, Seats__c=12000, Phone__c="031 555-1234",
+        Story__c="Old town, O'Brien's bear-pit", Account__c=a1, CreatedDate=day(14, 13),
+    )  # fmt: skip
+    insert(
+        connection, SITE, Id=make_id("a01", 2), Name="Zurich West", Location__Latitude__s=47.3769,
+        Location__Longitude__s=8.5417, Opens__c="09:00:00.000Z", Rent__c=-0.5, Share__c=0.04, Seats__c=7,
+        Story__c="the old factory", Account__c=a2, CreatedDate=day(1, 0),
+    )  # fmt: skip
+    insert(connection, SITE, Id=make_id("a01", 3), Name="Nowhere", CreatedDate=day(2))
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.soql_files import Block, bare, blocks
 
 from orgbridge.emulator.query import results
 from orgbridge.emulator.query.planner import plan_query
@@ -28,43 +29,22 @@ from orgbridge.wire.ids import make_id
 _FILES = Path(__file__).parents[3] / "soql"
 
 
-def _blocks(path: Path) -> list[Any]:
-    text = "\n".join(line for line in path.read_text().split("\n") if not line.startswith("--"))
-    blocks = [block.strip("\n") for block in text.split("\n\n")]
-    return [pytest.param(block, id=f"{path.stem}:{block[:60]}") for block in blocks if block]
+def _params(path: Path) -> list[Any]:
+    return [pytest.param(block, id=f"{path.stem}:{block.text[:60]}") for block in blocks(path)]
 
 
-def _split(block: str) -> tuple[str, dict[str, list[str]]]:
-    """Return the query and the lines after it by their first character."""
-    query: list[str] = []
-    marked: dict[str, list[str]] = {mark: [] for mark in "~?=!|"}
-    for line in block.split("\n"):
-        if line and line[0] in marked:
-            marked[line[0]].append(line[1:] if line[0] == "|" else line[2:])
-        else:
-            query.append(line)
-    return "\n".join(query), marked
-
-
-def _bare(value: Any) -> Any:
-    """Return a record without attributes, at every level."""
-    if isinstance(value, dict):
-        return {key: _bare(item) for key, item in value.items() if key != "attributes"}
-    return [_bare(item) for item in value] if isinstance(value, list) else value
-
-
-@pytest.mark.parametrize("block", [b for path in sorted((_FILES / "plan").glob("*.soql")) for b in _blocks(path)])
-def test_a_query_gives_its_rows(block: str, catalogue: Catalogue, org: Connection, now: datetime) -> None:
+@pytest.mark.parametrize("block", [b for path in sorted((_FILES / "plan").glob("*.soql")) for b in _params(path)])
+def test_a_query_gives_its_rows(block: Block, catalogue: Catalogue, org: Connection, now: datetime) -> None:
     """The query becomes the SQL that is written below it and gives these records in this order."""
-    soql, expected = _split(block)
+    soql, expected = block.text, block.marked
     plan = plan_query(catalogue, soql, now=now, user_id=make_id("005", 1))
     reply = results.query_json(plan, org, version="v62.0")
     wanted = [loads(line) for line in expected["="]]
     if plan.is_count:
         assert [reply["totalSize"]] == wanted
         return
-    assert _bare(reply["records"]) == wanted
-    assert [list(record) for record in _bare(reply["records"])] == [list(record) for record in wanted]
+    assert bare(reply["records"]) == wanted
+    assert [list(record) for record in bare(reply["records"])] == [list(record) for record in wanted]
     assert reply["totalSize"] == len(wanted)
     if expected["~"]:
         assert plan.sql.split() == " ".join(expected["~"]).split()
@@ -72,10 +52,10 @@ def test_a_query_gives_its_rows(block: str, catalogue: Catalogue, org: Connectio
         assert list(plan.parameters) == loads(expected["?"][0])
 
 
-@pytest.mark.parametrize("block", _blocks(_FILES / "errors.soql"))
-def test_a_wrong_query_is_refused_in_salesforces_words(block: str, catalogue: Catalogue, now: datetime) -> None:
+@pytest.mark.parametrize("block", _params(_FILES / "errors.soql"))
+def test_a_wrong_query_is_refused_in_salesforces_words(block: Block, catalogue: Catalogue, now: datetime) -> None:
     """The query gives this code and this message, to the letter."""
-    soql, expected = _split(block)
+    soql, expected = block.text, block.marked
     with pytest.raises(SFError) as caught:
         plan_query(catalogue, soql, now=now)
     assert (caught.value.code, caught.value.message) == (expected["!"][0], "\n".join(expected["|"]))

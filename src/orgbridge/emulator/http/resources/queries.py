@@ -14,6 +14,8 @@ from orgbridge.emulator.http.cursors import Page
 from orgbridge.emulator.http.replies import raw_json_reply
 from orgbridge.emulator.query import results
 from orgbridge.emulator.query.planner import plan_query
+from orgbridge.emulator.query.plans import Feature
+from orgbridge.emulator.query.viewing import mark_seen
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.kit.json import dumps
 from orgbridge.wire.limits import QUERY_PAGE_DEFAULT, QUERY_PAGE_MAX, QUERY_PAGE_MIN
@@ -67,14 +69,28 @@ async def _query(call: Call, *, include_deleted: bool) -> Response:
 
     def run() -> Page:
         plan = plan_query(
-            parts.org.catalogue, soql, include_deleted=include_deleted, now=parts.clock.now(), user_id=user_id
+            parts.org.catalogue,
+            soql,
+            include_deleted=include_deleted,
+            now=parts.clock.now(),
+            user_id=user_id,
+            api_version=call.version,
         )
+        page_size = min(size, QUERY_PAGE_MIN) if Feature.LONG_TEXTS in plan.features else size
         with parts.storage.read() as connection:
             if plan.is_count or plan.is_aggregate:
                 whole = results.page(plan, connection, version=version, size=size)
                 return Page(total=whole.total, records=dumps(whole.records), next_locator=None)
             total = results.total(plan, connection)
-            return parts.cursors.open(results.records(plan, connection, version=version), total, size, user_id)
+            found = results.records(plan, connection, version=version)
+            if Feature.CHILDREN in plan.features:
+                page = parts.cursors.open_with_children(found, total, page_size, user_id, f"{call.data_path}/query")
+            else:
+                page = parts.cursors.open(found, total, page_size, user_id)
+        if plan.query.for_:
+            with parts.storage.write() as connection:
+                mark_seen(plan, connection, now=parts.clock.now())
+        return page
 
     return _reply(call, await call.thread(run))
 
