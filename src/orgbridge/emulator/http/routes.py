@@ -5,14 +5,19 @@ from __future__ import annotations
 from orgbridge.emulator.http import control
 from orgbridge.emulator.http.auth import identity, soap, tokens
 from orgbridge.emulator.http.resources import (
+    batch,
     bulk_ingest,
     bulk_query,
     collections,
+    composite,
     describe,
     discovery,
+    graph,
     queries,
     records,
+    tree,
 )
+from orgbridge.emulator.http.resources.subrequests import Subrequests
 from orgbridge.emulator.http.routing import Access, Route, RouteTable
 
 _DATA = "/services/data/{version}"
@@ -68,7 +73,6 @@ _REST = (
     Route(pattern=f"{_DATA}/query/{{locator}}", handlers={"GET": queries.more}),
     Route(pattern=f"{_DATA}/queryAll", handlers={"GET": queries.query_all}),
     Route(pattern=f"{_DATA}/queryAll/{{locator}}", handlers={"GET": queries.more}),
-    Route(pattern=f"{_DATA}/composite", handlers={"GET": collections.overview}),
     Route(
         pattern=f"{_DATA}/composite/sobjects",
         handlers={"POST": collections.create, "PATCH": collections.update, "DELETE": collections.delete},
@@ -103,6 +107,29 @@ _BULK = (
 )
 
 
+def _below(*starts: str) -> Subrequests:
+    """Return what runs subrequests to the REST addresses that begin so."""
+    return Subrequests(route for route in _REST if route.pattern.removeprefix(_DATA).startswith(starts))
+
+
+#: What may stand in each kind of composite call. Source: facts/salesforce/composite.md sections 1, 2 and 4.
+_COMPOSITE = (
+    Route(
+        pattern=f"{_DATA}/composite",
+        handlers={
+            "GET": composite.overview,
+            "POST": composite.Composite(_below("/sobjects", "/query", "/composite/sobjects")).answer,
+        },
+    ),
+    Route(
+        pattern=f"{_DATA}/composite/batch",
+        handlers={"POST": batch.CompositeBatch(_below("/limits", "/sobjects", "/query", "/search")).answer},
+    ),
+    Route(pattern=f"{_DATA}/composite/graph", handlers={"POST": graph.CompositeGraph(_below("/sobjects")).answer}),
+    Route(pattern=f"{_DATA}/composite/tree/{{sobject}}", handlers={"POST": tree.create}),
+)
+
+
 def route_table() -> RouteTable:
     """Return the table of all routes."""
-    return RouteTable([*_OPEN, *_CONTROL, *_REST, *_BULK])
+    return RouteTable([*_OPEN, *_CONTROL, *_REST, *_COMPOSITE, *_BULK])

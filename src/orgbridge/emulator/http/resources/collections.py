@@ -31,11 +31,6 @@ class _RolledBack(Exception):
         super().__init__("rolled back")
 
 
-async def overview(call: Call) -> Response:
-    """Answer GET /composite: only the collections are there."""
-    return call.json({"sobjects": f"{call.data_path}/composite/sobjects"})
-
-
 async def create(call: Call) -> Response:
     """Answer POST /composite/sobjects."""
     user_id = call.user_id
