@@ -40,3 +40,7 @@ TREE_RECORDS, TREE_TYPES, TREE_LEVELS = 200, 5, 5
 GRAPH_NODES, GRAPHS, GRAPH_DEPTH, GRAPH_KINDS = 500, 75, 15, 15
 #: Failed graphs after which the rest is not run. Source: composite.md, table.
 GRAPH_FAILURES = 14
+#: Bytes of a multipart upload. Source: rest.md section 3, "Blobs".
+BLOB_BYTES = 500_000_000
+#: Bytes of a content version's multipart upload: 2 GB in a real org, here what one SQLite value can hold.
+CONTENT_VERSION_BYTES = 1_000_000_000

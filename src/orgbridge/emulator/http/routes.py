@@ -6,6 +6,7 @@ from orgbridge.emulator.http import control
 from orgbridge.emulator.http.auth import identity, soap, tokens
 from orgbridge.emulator.http.resources import (
     batch,
+    blobs,
     bulk_ingest,
     bulk_query,
     collections,
@@ -15,6 +16,7 @@ from orgbridge.emulator.http.resources import (
     graph,
     queries,
     records,
+    traversal,
     tree,
 )
 from orgbridge.emulator.http.resources.subrequests import Subrequests
@@ -54,20 +56,25 @@ _REST = (
     Route(pattern=f"{_DATA}/limits", handlers={"GET": discovery.limits}),
     Route(pattern=f"{_DATA}/limits/recordCount", handlers={"GET": discovery.record_count}),
     Route(pattern=f"{_DATA}/sobjects", handlers={"GET": describe.global_describe}),
-    Route(pattern=f"{_DATA}/sobjects/{{sobject}}", handlers={"GET": describe.basic_info, "POST": records.create}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}", handlers={"GET": describe.basic_info, "POST": blobs.create}),
     Route(pattern=f"{_DATA}/sobjects/{{sobject}}/describe", handlers={"GET": describe.describe}),
     Route(
         pattern=f"{_DATA}/sobjects/{{sobject}}/{{id}}",
         handlers={
             "GET": records.retrieve,
-            "PATCH": records.update,
+            "PATCH": blobs.update,
             "DELETE": records.delete,
             "POST": records.create_by_id_path,
         },
     ),
     Route(
         pattern=f"{_DATA}/sobjects/{{sobject}}/{{field}}/{{value}}",
-        handlers={"GET": records.retrieve_by_key, "PATCH": records.upsert, "DELETE": records.delete_by_key},
+        handlers={
+            "GET": traversal.retrieve,
+            "PATCH": traversal.change,
+            "DELETE": traversal.remove,
+            "POST": traversal.post,
+        },
     ),
     Route(pattern=f"{_DATA}/query", handlers={"GET": queries.query}),
     Route(pattern=f"{_DATA}/query/{{locator}}", handlers={"GET": queries.more}),

@@ -223,7 +223,7 @@ def test_every_object_holds_together(sobject):
     names = [f.name.lower() for f in sobject.fields]
     assert len(set(names)) == len(names)
     assert len(sobject.key_prefix) == 3
-    assert sobject.name_field is not None or sobject.name in ("Event",)
+    assert sobject.name_field is not None or sobject.name in ("Event", "ContentDocumentLink")
     for f in sobject.fields:
         if f.type is FieldType.REFERENCE:
             assert f.reference_to, f.name
