@@ -44,3 +44,7 @@ GRAPH_FAILURES = 14
 BLOB_BYTES = 500_000_000
 #: Bytes of a content version's multipart upload: 2 GB in a real org, here what one SQLite value can hold.
 CONTENT_VERSION_BYTES = 1_000_000_000
+#: How far back deleted and updated rows are told of, and how many at once. Source: rest.md section 3.
+DELETED_DAYS, UPDATED_DAYS, REPLICATION_IDS = 15, 30, 600_000
+#: Items of the list of recent rows. Source: rest.md section 3.
+RECENT_ITEMS = 200

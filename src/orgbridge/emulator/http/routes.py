@@ -14,8 +14,12 @@ from orgbridge.emulator.http.resources import (
     describe,
     discovery,
     graph,
+    layouts,
     queries,
+    recent,
     records,
+    replication,
+    tooling,
     traversal,
     tree,
 )
@@ -58,6 +62,19 @@ _REST = (
     Route(pattern=f"{_DATA}/sobjects", handlers={"GET": describe.global_describe}),
     Route(pattern=f"{_DATA}/sobjects/{{sobject}}", handlers={"GET": describe.basic_info, "POST": blobs.create}),
     Route(pattern=f"{_DATA}/sobjects/{{sobject}}/describe", handlers={"GET": describe.describe}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/describe/layouts", handlers={"GET": layouts.layouts}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/describe/layouts/{{id}}", handlers={"GET": layouts.layout}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/describe/compactLayouts", handlers={"GET": layouts.compact_layouts}),
+    Route(
+        pattern=f"{_DATA}/sobjects/{{sobject}}/describe/compactLayouts/{{id}}",
+        handlers={"GET": layouts.compact_layout},
+    ),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/describe/approvalLayouts", handlers={"GET": layouts.approval_layouts}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/defaultValues", handlers={"GET": layouts.default_values}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/listviews", handlers={"GET": layouts.list_views}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/quickActions", handlers={"GET": layouts.quick_actions}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/deleted", handlers={"GET": replication.deleted}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/updated", handlers={"GET": replication.updated}),
     Route(
         pattern=f"{_DATA}/sobjects/{{sobject}}/{{id}}",
         handlers={
@@ -89,6 +106,15 @@ _REST = (
         handlers={"GET": collections.retrieve_by_get, "POST": collections.retrieve_by_post},
     ),
     Route(pattern=f"{_DATA}/composite/sobjects/{{sobject}}/{{field}}", handlers={"PATCH": collections.upsert}),
+)
+_EXTRAS = (
+    Route(pattern=f"{_DATA}/recent", handlers={"GET": recent.recent}),
+    Route(pattern=f"{_DATA}/compactLayouts", handlers={"GET": layouts.many_compact_layouts}),
+    Route(pattern=f"{_DATA}/tooling", handlers={"GET": tooling.overview}),
+    Route(pattern=f"{_DATA}/tooling/query", handlers={"GET": tooling.query}),
+    Route(pattern=f"{_DATA}/tooling/sobjects", handlers={"GET": tooling.global_describe}),
+    Route(pattern=f"{_DATA}/tooling/sobjects/{{sobject}}", handlers={"GET": tooling.basic_info}),
+    Route(pattern=f"{_DATA}/tooling/sobjects/{{sobject}}/describe", handlers={"GET": tooling.describe}),
 )
 _BULK = (
     Route(
@@ -139,4 +165,4 @@ _COMPOSITE = (
 
 def route_table() -> RouteTable:
     """Return the table of all routes."""
-    return RouteTable([*_OPEN, *_CONTROL, *_REST, *_COMPOSITE, *_BULK])
+    return RouteTable([*_OPEN, *_CONTROL, *_REST, *_EXTRAS, *_COMPOSITE, *_BULK])
