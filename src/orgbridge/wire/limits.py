@@ -30,3 +30,21 @@ SOQL_CHARS = 100_000
 SOQL_OFFSET = 2_000
 #: Seconds that a session lives without use under the default policy. Source: auth.md section 1.
 SESSION_SECONDS = 7_200
+#: Subrequests of a composite call, and how many of them may be queries or collections. Source: composite.md, table.
+COMPOSITE_SUBREQUESTS, COMPOSITE_QUERIES = 25, 5
+#: Subrequests of a composite batch. Source: composite.md, table.
+BATCH_SUBREQUESTS = 25
+#: Records, types and levels of a composite tree. Source: composite.md, table.
+TREE_RECORDS, TREE_TYPES, TREE_LEVELS = 200, 5, 5
+#: Nodes, graphs, depth and kinds of node of a composite graph call. Source: composite.md, table.
+GRAPH_NODES, GRAPHS, GRAPH_DEPTH, GRAPH_KINDS = 500, 75, 15, 15
+#: Failed graphs after which the rest is not run. Source: composite.md, table.
+GRAPH_FAILURES = 14
+#: Bytes of a multipart upload. Source: rest.md section 3, "Blobs".
+BLOB_BYTES = 500_000_000
+#: Bytes of a content version's multipart upload: 2 GB in a real org, here what one SQLite value can hold.
+CONTENT_VERSION_BYTES = 1_000_000_000
+#: How far back deleted and updated rows are told of, and how many at once. Source: rest.md section 3.
+DELETED_DAYS, UPDATED_DAYS, REPLICATION_IDS = 15, 30, 600_000
+#: Items of the list of recent rows. Source: rest.md section 3.
+RECENT_ITEMS = 200

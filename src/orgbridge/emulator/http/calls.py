@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -58,6 +58,10 @@ class Parts:
     faults: Faults
     #: The time.
     clock: Clock
+
+    def through(self, storage: Storage) -> Parts:
+        """Return the parts as they work on another storage of the same file, such as one open transaction."""
+        return replace(self, storage=storage, org=self.org.through(storage), cursors=self.cursors.through(storage))
 
 
 @dataclass(slots=True, kw_only=True)

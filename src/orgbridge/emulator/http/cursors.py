@@ -8,6 +8,7 @@ Source: facts/salesforce/soql.md section 1 (locator `0r8…-2000`, life of two d
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -66,6 +67,12 @@ class Cursors:
         self._storage = storage
         self._clock = clock
         storage.ensure(_TABLES)
+
+    def through(self, storage: Storage) -> Cursors:
+        """Return these cursors as kept in another storage of the same file, such as one open transaction."""
+        twin = copy.copy(self)
+        twin._storage = storage
+        return twin
 
     def open(self, records: Iterable[JSON], total: int, size: int, user_id: str) -> Page:
         """Return the first page, and keep the others.

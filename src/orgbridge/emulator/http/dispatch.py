@@ -5,7 +5,6 @@ Source: facts/salesforce/rest.md head and sections 4 and 5, auth.md sections 0 a
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_address
 
 from starlette.requests import Request
@@ -14,26 +13,11 @@ from starlette.types import Receive, Scope, Send
 
 from orgbridge.emulator.http.calls import Call, Parts
 from orgbridge.emulator.http.errors import not_found, render, session_invalid
-from orgbridge.emulator.http.routing import Access, Match, RouteTable, segments
+from orgbridge.emulator.http.headers import check_headers
+from orgbridge.emulator.http.routing import Access, Match, RouteTable, api_version, segments
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.storage.sessions import Session
 from orgbridge.wire.limits import URI_BYTES
-from orgbridge.wire.versions import NEWEST, OLDEST
-
-_VERSION = re.compile(r"v(\d{1,3})\.(\d)\Z", re.IGNORECASE)
-#: Headers of Salesforce's that this org understands, or that change nothing in an org without rules for them.
-_KNOWN_HEADERS = frozenset(
-    {
-        "sforce-call-options",
-        "sforce-query-options",
-        "sforce-auto-assign",
-        "sforce-duplicate-rule-header",
-        "sforce-mru",
-        "sforce-limit-info",
-        "sforce-line-ending",
-    }
-)
-_JSON_ENOUGH = ("*/*", "application/json", "application/*", "text/csv", "text/*", "text/plain")
 
 
 def is_loopback(request: Request) -> bool:
@@ -79,7 +63,7 @@ class Dispatcher:
             return PlainTextResponse("URI Too Long", 414)
         given = segments(path)
         if len(given) > 2 and [piece.lower() for piece in given[:2]] == ["services", "data"]:
-            call.version = _version(given[2])
+            call.version = api_version(given[2])
             await self._sign_in(call)
         if match is None:
             raise not_found()
@@ -92,7 +76,7 @@ class Dispatcher:
             allowed = ",".join(sorted({*match.route.handlers, *(["HEAD"] if "GET" in match.route.handlers else [])}))
             raise SFError("METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are {allowed}")
         if match.route.access is Access.API:
-            _check_headers(request)
+            check_headers(request.headers)
         call.args = match.args
         return await handler(call)
 
@@ -130,31 +114,3 @@ async def find_session(call: Call) -> Session | None:
     sessions = call.parts.sessions
     known = sessions.known(token.strip())
     return known if known is not None else await call.thread(lambda: sessions.find(token.strip()))
-
-
-def _version(segment: str) -> int:
-    found = _VERSION.match(segment)
-    if found is None or found.group(2) != "0" or int(found.group(1)) > NEWEST:
-        raise not_found()
-    version = int(found.group(1))
-    if version < OLDEST:
-        # Assumed: text; the status is documented (auth.md section 0).
-        raise SFError("UNSUPPORTED_API_VERSION", f"API version {version}.0 is no longer supported", 410)
-    return version
-
-
-def _check_headers(request: Request) -> None:
-    """Refuse headers that would change what the call means and that this org cannot honour.
-
-    Raises:
-        SFError: Such a header is there. Assumed: the code; real orgs ignore what they do not know.
-    """
-    for name in request.headers:
-        unknown = name.startswith("sforce-") and name not in _KNOWN_HEADERS
-        # A Bulk 1.0 header that aiosalesforce sends with every call; Bulk 2.0 jobs say their line ending themselves.
-        unknown |= name == "sforce-line-ending" and request.headers[name].strip().upper() != "LF"
-        if unknown or name.startswith("x-sfdc-packageversion-"):
-            raise SFError("FUNCTIONALITY_NOT_ENABLED", f"The emulated org does not know the header {name}", 403)
-    accept = request.headers.get("accept")
-    if accept and not any(kind in accept.lower() for kind in _JSON_ENOUGH):
-        raise SFError("NOT_ACCEPTABLE", f"The emulated org cannot answer as {accept}", 406)

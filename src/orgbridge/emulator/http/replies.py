@@ -53,6 +53,11 @@ async def _in_threads(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
             yield piece[start : start + _PIECE]
 
 
+def bytes_reply(blocks: Iterator[bytes], media_type: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a binary reply that is read from `blocks` as it is sent, in threads."""
+    return StreamingResponse(_in_threads(blocks), 200, dict(headers or {}), media_type=media_type)
+
+
 def csv_reply(blocks: Iterator[bytes], headers: Mapping[str, str] | None = None) -> Response:
     """Return a CSV reply that is read from `blocks` as it is sent, in threads."""
     return StreamingResponse(_in_threads(blocks), 200, dict(headers or {}), media_type=_CSV)

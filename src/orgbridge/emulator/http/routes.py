@@ -5,16 +5,27 @@ from __future__ import annotations
 from orgbridge.emulator.http import control
 from orgbridge.emulator.http.auth import routes as auth
 from orgbridge.emulator.http.resources import (
+    batch,
+    blobs,
     bulk1,
     bulk_ingest,
     bulk_query,
     collections,
+    composite,
     describe,
     discovery,
+    graph,
+    layouts,
     queries,
+    recent,
     records,
+    replication,
     search,
+    tooling,
+    traversal,
+    tree,
 )
+from orgbridge.emulator.http.resources.subrequests import Subrequests
 from orgbridge.emulator.http.routing import Access, Route, RouteTable
 
 _DATA = "/services/data/{version}"
@@ -36,20 +47,38 @@ _REST = (
     Route(pattern=f"{_DATA}/limits", handlers={"GET": discovery.limits}),
     Route(pattern=f"{_DATA}/limits/recordCount", handlers={"GET": discovery.record_count}),
     Route(pattern=f"{_DATA}/sobjects", handlers={"GET": describe.global_describe}),
-    Route(pattern=f"{_DATA}/sobjects/{{sobject}}", handlers={"GET": describe.basic_info, "POST": records.create}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}", handlers={"GET": describe.basic_info, "POST": blobs.create}),
     Route(pattern=f"{_DATA}/sobjects/{{sobject}}/describe", handlers={"GET": describe.describe}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/describe/layouts", handlers={"GET": layouts.layouts}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/describe/layouts/{{id}}", handlers={"GET": layouts.layout}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/describe/compactLayouts", handlers={"GET": layouts.compact_layouts}),
+    Route(
+        pattern=f"{_DATA}/sobjects/{{sobject}}/describe/compactLayouts/{{id}}",
+        handlers={"GET": layouts.compact_layout},
+    ),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/describe/approvalLayouts", handlers={"GET": layouts.approval_layouts}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/defaultValues", handlers={"GET": layouts.default_values}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/listviews", handlers={"GET": layouts.list_views}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/quickActions", handlers={"GET": layouts.quick_actions}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/deleted", handlers={"GET": replication.deleted}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/updated", handlers={"GET": replication.updated}),
     Route(
         pattern=f"{_DATA}/sobjects/{{sobject}}/{{id}}",
         handlers={
             "GET": records.retrieve,
-            "PATCH": records.update,
+            "PATCH": blobs.update,
             "DELETE": records.delete,
             "POST": records.create_by_id_path,
         },
     ),
     Route(
         pattern=f"{_DATA}/sobjects/{{sobject}}/{{field}}/{{value}}",
-        handlers={"GET": records.retrieve_by_key, "PATCH": records.upsert, "DELETE": records.delete_by_key},
+        handlers={
+            "GET": traversal.retrieve,
+            "PATCH": traversal.change,
+            "DELETE": traversal.remove,
+            "POST": traversal.post,
+        },
     ),
     Route(pattern=f"{_DATA}/query", handlers={"GET": queries.query}),
     Route(pattern=f"{_DATA}/query/{{locator}}", handlers={"GET": queries.more}),
@@ -60,7 +89,6 @@ _REST = (
         pattern=f"{_DATA}/parameterizedSearch",
         handlers={"GET": search.parameterized_by_get, "POST": search.parameterized_by_post},
     ),
-    Route(pattern=f"{_DATA}/composite", handlers={"GET": collections.overview}),
     Route(
         pattern=f"{_DATA}/composite/sobjects",
         handlers={"POST": collections.create, "PATCH": collections.update, "DELETE": collections.delete},
@@ -70,6 +98,15 @@ _REST = (
         handlers={"GET": collections.retrieve_by_get, "POST": collections.retrieve_by_post},
     ),
     Route(pattern=f"{_DATA}/composite/sobjects/{{sobject}}/{{field}}", handlers={"PATCH": collections.upsert}),
+)
+_EXTRAS = (
+    Route(pattern=f"{_DATA}/recent", handlers={"GET": recent.recent}),
+    Route(pattern=f"{_DATA}/compactLayouts", handlers={"GET": layouts.many_compact_layouts}),
+    Route(pattern=f"{_DATA}/tooling", handlers={"GET": tooling.overview}),
+    Route(pattern=f"{_DATA}/tooling/query", handlers={"GET": tooling.query}),
+    Route(pattern=f"{_DATA}/tooling/sobjects", handlers={"GET": tooling.global_describe}),
+    Route(pattern=f"{_DATA}/tooling/sobjects/{{sobject}}", handlers={"GET": tooling.basic_info}),
+    Route(pattern=f"{_DATA}/tooling/sobjects/{{sobject}}/describe", handlers={"GET": tooling.describe}),
 )
 _BULK = (
     Route(
@@ -95,6 +132,29 @@ _BULK = (
 )
 
 
+def _below(*starts: str) -> Subrequests:
+    """Return what runs subrequests to the REST addresses that begin so."""
+    return Subrequests(route for route in _REST if route.pattern.removeprefix(_DATA).startswith(starts))
+
+
+#: What may stand in each kind of composite call. Source: facts/salesforce/composite.md sections 1, 2 and 4.
+_COMPOSITE = (
+    Route(
+        pattern=f"{_DATA}/composite",
+        handlers={
+            "GET": composite.overview,
+            "POST": composite.Composite(_below("/sobjects", "/query", "/composite/sobjects")).answer,
+        },
+    ),
+    Route(
+        pattern=f"{_DATA}/composite/batch",
+        handlers={"POST": batch.CompositeBatch(_below("/limits", "/sobjects", "/query", "/search")).answer},
+    ),
+    Route(pattern=f"{_DATA}/composite/graph", handlers={"POST": graph.CompositeGraph(_below("/sobjects")).answer}),
+    Route(pattern=f"{_DATA}/composite/tree/{{sobject}}", handlers={"POST": tree.create}),
+)
+
+
 def route_table() -> RouteTable:
     """Return the table of all routes."""
-    return RouteTable([*_OPEN, *_CONTROL, *_REST, *_BULK, *bulk1.ROUTES])
+    return RouteTable([*_OPEN, *_CONTROL, *_REST, *_EXTRAS, *_COMPOSITE, *_BULK, *bulk1.ROUTES])

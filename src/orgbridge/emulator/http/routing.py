@@ -7,6 +7,7 @@ Source: facts/salesforce/rest.md, head.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +16,11 @@ from urllib.parse import unquote
 from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call
+from orgbridge.emulator.http.errors import not_found
+from orgbridge.emulator.schema.errors import SFError
+from orgbridge.wire.versions import NEWEST, OLDEST
 
+_VERSION = re.compile(r"v(\d{1,3})\.(\d)\Z", re.IGNORECASE)
 Handler = Callable[[Call], Awaitable[Response]]
 
 
@@ -57,6 +62,22 @@ class Match:
 def segments(raw_path: str) -> list[str]:
     """Return the pieces between slashes, still percent-encoded; a trailing slash makes none, nor do doubled ones."""
     return [segment for segment in raw_path.split("/") if segment]
+
+
+def api_version(segment: str) -> int:
+    """Return the number of a version such as `v62.0`.
+
+    Raises:
+        SFError: 404, it is no version or not yet there; 410, it is too old.
+    """
+    found = _VERSION.match(segment)
+    if found is None or found.group(2) != "0" or int(found.group(1)) > NEWEST:
+        raise not_found()
+    version = int(found.group(1))
+    if version < OLDEST:
+        # Assumed: text; the status is documented (auth.md section 0).
+        raise SFError("UNSUPPORTED_API_VERSION", f"API version {version}.0 is no longer supported", 410)
+    return version
 
 
 class RouteTable:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from orgbridge.emulator.org.contents import body_length, file_names, file_size
 from orgbridge.wire.dates import bulk_datetime, parse_date, parse_datetime
 
 
@@ -213,6 +214,12 @@ DERIVATIONS: dict[str, tuple[Derivation, ...]] = {
     "QuoteLineItem": (Derivation(("UnitPrice", "Quantity", "Discount"), ("Subtotal", "TotalPrice"), _quote_line),),
     "CampaignMember": (Derivation(("LeadId", "ContactId"), ("LeadOrContactId",), _either), _PERSON_NAME),
     "WorkOrder": (Derivation(("Status",), ("StatusCategory", "IsClosed"), _work_status),),
+    "Attachment": (Derivation(("Body",), ("BodyLength",), body_length),),
+    "Document": (Derivation(("Body",), ("BodyLength",), body_length),),
+    "ContentVersion": (
+        Derivation(("VersionData",), ("ContentSize", "Checksum"), file_size),
+        Derivation(("PathOnClient", "Title"), ("FileExtension", "FileType", "Title"), file_names),
+    ),
     "Contract": (
         Derivation(("Status",), ("StatusCode",), _contract_status),
         Derivation(("StartDate", "ContractTerm"), ("EndDate",), _contract_end),

@@ -6,6 +6,7 @@ block: call them in threads.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -85,6 +86,12 @@ class Org:
         self.admin_id = found.admin_id
         #: Id of the standard price book, `01s…`.
         self.standard_pricebook_id = found.standard_pricebook_id
+
+    def through(self, storage: Storage) -> Org:
+        """Return this org as it is seen through another storage of the same file, such as one open transaction."""
+        twin = copy.copy(self)
+        twin.storage = storage
+        return twin
 
     # -- names ---------------------------------------------------------------------------------------------------
 
@@ -399,6 +406,8 @@ class Org:
     ) -> dict[str, JSON]:
         """Return a row as REST shows it, without `attributes`: values by API name, in the order asked for.
 
+        Base64 fields show as 1 or 0, whether there are bytes: the address to read them at is the caller's work.
+
         Args:
             sobject: API name of the object.
             record_id: 15 or 18 characters.
@@ -417,7 +426,8 @@ class Org:
         with self.storage.read() as connection:
             found = self._find(connection, target, record_id)
             names = _stored_names(target, wanted)
-            sql = f"SELECT {', '.join(map(quote, names))} FROM {quote(target.name)} WHERE Id = ?"  # noqa: S608
+            columns = ", ".join(_shown(target, name) for name in names)
+            sql = f"SELECT {columns} FROM {quote(target.name)} WHERE Id = ?"  # noqa: S608
             values = connection.execute(sql, (found,)).fetchone()
         row: dict[str, Stored] = dict(zip(names, values, strict=True))
         return {f.name: rest_value(f, row[f.name]) if f.is_stored else compound_value(target, f, row) for f in wanted}
@@ -503,6 +513,12 @@ def _field(sobject: SObject, name: str) -> Field:
     if found is None:
         raise SFError("INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject.name}")
     return found
+
+
+def _shown(sobject: SObject, name: str) -> str:
+    """Return what is read of a column: of base64 only whether something is there, which may be very much."""
+    field = sobject.field(name)
+    return f"{quote(name)} IS NOT NULL" if field and field.type is FieldType.BASE64 else quote(name)
 
 
 def _stored_names(sobject: SObject, fields: Iterable[Field]) -> list[str]:

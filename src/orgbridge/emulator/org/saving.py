@@ -8,6 +8,7 @@ is wrong at one stage is told; a record that fails a stage does not reach the ne
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
@@ -22,6 +23,7 @@ from orgbridge.emulator.org.checks import (
     find_duplicates,
 )
 from orgbridge.emulator.org.computing import after_write, check_rows, compute, derived_fields
+from orgbridge.emulator.org.contents import publish
 from orgbridge.emulator.org.contexts import Context
 from orgbridge.emulator.org.derivations import stored_instant
 from orgbridge.emulator.org.ids import make_ids
@@ -212,6 +214,14 @@ class Saving:
         sql = f"INSERT INTO {quote(sobject.name)} ({names}) VALUES ({marks})"  # noqa: S608 names come from the catalogue
         context.connection.executemany(sql, zip(*columns.values(), strict=False))
         after_write(self._book.catalogue, context, sobject, columns, ids, {})
+        if sobject.name == "ContentVersion":
+            publish(replace(context, system=True), self._insert_named, ids)
+
+    def _insert_named(
+        self, context: Context, sobject: str, names: Sequence[str], columns: Sequence[Sequence[Any]], mode: ValueMode
+    ) -> list[SaveOutcome]:
+        found = self._book.catalogue.sobject(sobject)
+        return [] if found is None else self.insert(context, found, names, columns, mode)
 
     # -- updates -------------------------------------------------------------------------------------------------
 

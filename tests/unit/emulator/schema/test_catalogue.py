@@ -13,7 +13,15 @@ from orgbridge.wire.fieldtypes import FieldType
 CATALOGUE = standard_catalogue()
 #: Junctions whose rows have no name.
 NAMELESS = frozenset(
-    {"AccountContactRelation", "GroupMember", "NetworkMember", "OpportunityContactRole", "PermissionSetAssignment"}
+    {
+        "AccountContactRelation",
+        "ContentDocumentLink",
+        "Event",
+        "GroupMember",
+        "NetworkMember",
+        "OpportunityContactRole",
+        "PermissionSetAssignment",
+    }
 )
 BASE = "/services/data/v67.0"
 FIELD_KEYS = [

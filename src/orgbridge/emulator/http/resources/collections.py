@@ -11,6 +11,7 @@ from itertools import groupby
 from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call
+from orgbridge.emulator.http.resources.rows import shown_row
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.outcomes import ROLLED_BACK, SaveOutcome
 from orgbridge.emulator.schema.errors import SFError
@@ -29,11 +30,6 @@ class _RolledBack(Exception):
     def __init__(self, outcomes: list[SaveOutcome]) -> None:
         self.outcomes = outcomes
         super().__init__("rolled back")
-
-
-async def overview(call: Call) -> Response:
-    """Answer GET /composite: only the collections are there."""
-    return call.json({"sobjects": f"{call.data_path}/composite/sobjects"})
 
 
 async def create(call: Call) -> Response:
@@ -130,8 +126,7 @@ async def _retrieve(call: Call, ids: Sequence[str], fields: Sequence[str]) -> Re
             row = org.get(sobject.name, record_id, fields)
         except SFError:
             return None  # The place of a row that is not there stays null.
-        url = f"{call.data_path}/sobjects/{sobject.name}/{row['Id']}"
-        return {"attributes": {"type": sobject.name, "url": url}, **row}
+        return shown_row(sobject, row, call.data_path)
 
     return call.json(await call.thread(lambda: [one(record_id) for record_id in ids]))
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.replies import json_reply
-from orgbridge.emulator.http.resources.records import header_instant
+from orgbridge.emulator.http.resources.conditions import header_instant
 from orgbridge.emulator.schema.describe import describe_global, describe_item, describe_sobject
 from orgbridge.emulator.storage.tables import quote
 from orgbridge.kit.json import JSON, dumps

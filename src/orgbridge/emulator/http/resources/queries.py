@@ -12,6 +12,7 @@ from starlette.responses import Response
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.cursors import Page
 from orgbridge.emulator.http.replies import raw_json_reply
+from orgbridge.emulator.http.resources.explain import explain
 from orgbridge.emulator.query import results
 from orgbridge.emulator.query.planner import plan_query
 from orgbridge.emulator.query.plans import Feature
@@ -59,12 +60,23 @@ async def query_all(call: Call) -> Response:
 
 async def _query(call: Call, *, include_deleted: bool) -> Response:
     for name in call.request.query_params:
-        if name not in ("q", "_HttpMethod"):
-            # `explain` among them: the emulated org has no query plans to show.
+        if name not in ("q", "explain", "_HttpMethod"):
             raise SFError("FUNCTIONALITY_NOT_ENABLED", f"The emulated org does not know the parameter {name}")
+    explained = call.query("explain")
+    if explained:
+        return await explain(call, explained)
     soql = call.query("q")
     if not soql:
         raise SFError("MALFORMED_QUERY", "A query string has to be specified")
+    return await answer(call, soql, include_deleted=include_deleted)
+
+
+async def answer(call: Call, soql: str, *, include_deleted: bool) -> Response:
+    """Return the reply with the first page of a query's result.
+
+    Raises:
+        SFError: The query is refused.
+    """
     size, parts, user_id, version = _page_size(call), call.parts, call.user_id, f"v{call.version}.0"
 
     def run() -> Page:

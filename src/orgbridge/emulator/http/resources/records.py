@@ -6,8 +6,6 @@ Source: facts/salesforce/rest.md section 3.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 from starlette.responses import Response
@@ -15,10 +13,13 @@ from starlette.responses import Response
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.errors import ReplyNow, not_found
 from orgbridge.emulator.http.replies import json_reply
+from orgbridge.emulator.http.resources import conditions
+from orgbridge.emulator.http.resources.rows import shown_row
+from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.outcomes import SaveOutcome
 from orgbridge.emulator.schema.errors import SFError
+from orgbridge.emulator.storage.joined import JoinedStorage
 from orgbridge.kit.json import JSON
-from orgbridge.wire.dates import parse_datetime
 from orgbridge.wire.ids import is_id, to_18
 
 #: First version whose upsert answers an update with 200 and a body. Source: rest.md section 3, "External id".
@@ -27,7 +28,7 @@ _UPSERT_BODY_SINCE = 46
 _POST_ID_SINCE = 37
 
 
-def _check(outcome: SaveOutcome) -> None:
+def check(outcome: SaveOutcome) -> None:
     """Raise what refused a row.
 
     Raises:
@@ -49,7 +50,7 @@ async def create(call: Call) -> Response:
     sobject = org.sobject(call.args["sobject"])
     row = await call.json_object()
     outcome = (await call.thread(lambda: org.insert(sobject.name, [row], user_id=user_id)))[0]
-    _check(outcome)
+    check(outcome)
     location = _path(call, sobject.name, outcome.id or "")
     return json_reply(
         {"id": outcome.id, "success": True, "errors": []}, 201, headers={"Location": location}, pretty=call.pretty
@@ -72,7 +73,7 @@ def _wanted(call: Call) -> list[str] | None:
 
 async def retrieve(call: Call) -> Response:
     """Answer GET /sobjects/{sobject}/{id}."""
-    return await _row(call, _record_id(call))
+    return await show(call, call.args["sobject"], _record_id(call))
 
 
 def _record_id(call: Call) -> str:
@@ -83,73 +84,28 @@ def _record_id(call: Call) -> str:
     return record_id
 
 
-async def _row(call: Call, record_id: str) -> Response:
-    _refuse_etags(call)
+async def show(call: Call, name: str, record_id: str) -> Response:
+    """Return the reply with a row: all of it, or what `fields` names.
+
+    Raises:
+        SFError: There is no such row or field.
+        ReplyNow: A condition of the call says so.
+    """
     org, fields = call.parts.org, _wanted(call)
-    sobject = org.sobject(call.args["sobject"])
+    sobject = org.sobject(name)
     row = await call.thread(lambda: org.get(sobject.name, record_id, fields))
-    _check_dates(call, row.get("LastModifiedDate"))
-    url = _path(call, sobject.name, str(row["Id"]))
-    return call.json({"attributes": {"type": sobject.name, "url": url}, **row})
-
-
-def _refuse_etags(call: Call) -> None:
-    for name in ("if-match", "if-none-match"):
-        if call.header(name) is not None:
-            # Documented for Account rows only; the emulated org gives rows no ETag, so it cannot compare one.
-            raise SFError("FUNCTIONALITY_NOT_ENABLED", f"The emulated org does not know the header {name} on rows")
-
-
-def header_instant(call: Call, name: str) -> datetime | None:
-    """Return the instant in a conditional header, or None when the header is missing.
-
-    Raises:
-        SFError: It is no HTTP date.
-    """
-    text = call.header(name)
-    if text is None:
-        return None
-    try:
-        value = parsedate_to_datetime(text)
-    except ValueError as error:
-        # Assumed: code and text; that an invalid value is refused with 400 is documented for PATCH and POST.
-        raise SFError("INVALID_FIELD", f"{name} is no valid HTTP date") from error
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-def _check_dates(call: Call, modified: JSON) -> None:
-    """Answer If-Modified-Since and If-Unmodified-Since.
-
-    Raises:
-        ReplyNow: 304 or 412.
-    """
-    since, unless = header_instant(call, "if-modified-since"), header_instant(call, "if-unmodified-since")
-    changed = parse_datetime(str(modified)) if modified else None
-    if changed is None:
-        return
-    changed = changed.replace(microsecond=0)
-    if since is not None and changed <= since:
-        raise ReplyNow(Response(status_code=304))
-    if unless is not None and changed > unless:
-        raise ReplyNow(Response(status_code=412))
-
-
-async def _check_unmodified(call: Call, record_id: str) -> None:
-    _refuse_etags(call)
-    if call.header("if-modified-since") is None and call.header("if-unmodified-since") is None:
-        return
-    org, sobject = call.parts.org, call.args["sobject"]
-    row = await call.thread(lambda: org.get(sobject, record_id, ["LastModifiedDate"]))
-    _check_dates(call, row["LastModifiedDate"])
+    headers: dict[str, str] = {}
+    if conditions.has_tag(sobject.name) or conditions.is_conditional(call):
+        whole = row if fields is None else await call.thread(lambda: org.get(sobject.name, record_id))
+        headers = conditions.check_read(call, sobject.name, whole)
+    return json_reply(shown_row(sobject, row, call.data_path), headers=headers, pretty=call.pretty)
 
 
 async def update(call: Call) -> Response:
     """Answer PATCH /sobjects/{sobject}/{id}."""
     record_id = _record_id(call)
-    await _check_unmodified(call, record_id)
     row = await call.json_object()
-    _refuse_id(row)
-    await _update(call, record_id, row)
+    await change(call, call.args["sobject"], record_id, row)
     return Response(status_code=204)
 
 
@@ -158,33 +114,51 @@ def _refuse_id(row: Mapping[str, JSON]) -> None:
         raise SFError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
 
 
-async def _update(call: Call, record_id: str, row: Mapping[str, JSON]) -> None:
-    org, user_id, sobject = call.parts.org, call.user_id, call.args["sobject"]
+async def change(call: Call, sobject: str, record_id: str, row: Mapping[str, JSON]) -> None:
+    """Update a row if the call's conditions hold.
+
+    Raises:
+        SFError: There is no such row, or it is refused. Nothing was saved.
+        ReplyNow: A condition does not hold. Nothing was saved.
+    """
+    _refuse_id(row)
+    org, user_id = call.parts.org, call.user_id
+
+    def save(inner: Org) -> SaveOutcome:
+        found = inner.require(sobject, record_id)
+        return inner.update(sobject, [{**row, "Id": found}], user_id=user_id)[0]
 
     def work() -> SaveOutcome:
-        found = org.require(sobject, record_id)
-        return org.update(sobject, [{**row, "Id": found}], user_id=user_id)[0]
+        if not conditions.is_conditional(call):
+            return save(org)
+        with org.storage.write() as connection:
+            inner = org.through(JoinedStorage(org.storage, connection))
+            conditions.check_write(call, inner, inner.sobject(sobject).name, record_id)
+            return save(inner)
 
-    _check(await call.thread(work))
+    check(await call.thread(work))
 
 
 async def delete(call: Call) -> Response:
     """Answer DELETE /sobjects/{sobject}/{id}."""
-    record_id = _record_id(call)
-    if call.header("if-unmodified-since") or call.header("if-modified-since"):
-        raise SFError("FUNCTIONALITY_NOT_ENABLED", "Conditional headers are not supported on DELETE")
-    await _delete(call, record_id)
+    await remove(call, call.args["sobject"], _record_id(call))
     return Response(status_code=204)
 
 
-async def _delete(call: Call, record_id: str) -> None:
-    org, user_id, sobject = call.parts.org, call.user_id, call.args["sobject"]
+async def remove(call: Call, sobject: str, record_id: str) -> None:
+    """Delete a row.
+
+    Raises:
+        SFError: There is no such row, or it cannot go. Nothing was deleted.
+    """
+    conditions.refuse_on_delete(call)
+    org, user_id = call.parts.org, call.user_id
 
     def work() -> SaveOutcome:
         found = org.require(sobject, record_id)
         return org.delete([found], user_id=user_id, sobject=sobject)[0]
 
-    _check(await call.thread(work))
+    check(await call.thread(work))
 
 
 async def _only_match(call: Call) -> str | None:
@@ -204,32 +178,23 @@ async def _only_match(call: Call) -> str | None:
 
 async def retrieve_by_key(call: Call) -> Response:
     """Answer GET /sobjects/{sobject}/{field}/{value}."""
-    _refuse_related(call)
     record_id = await _only_match(call)
     if record_id is None:
         raise not_found()
-    return await _row(call, record_id)
-
-
-def _refuse_related(call: Call) -> None:
-    """Tell relationship traversal (`/sobjects/Contact/003…/Account`) from a field name: it is not emulated."""
-    if is_id(call.args["field"]) and call.parts.org.sobject(call.args["sobject"]).field(call.args["field"]) is None:
-        raise SFError("FUNCTIONALITY_NOT_ENABLED", "The emulated org does not follow relationships in addresses")
+    return await show(call, call.args["sobject"], record_id)
 
 
 async def delete_by_key(call: Call) -> Response:
     """Answer DELETE /sobjects/{sobject}/{field}/{value}."""
-    _refuse_related(call)
     record_id = await _only_match(call)
     if record_id is None:
         raise not_found()
-    await _delete(call, record_id)
+    await remove(call, call.args["sobject"], record_id)
     return Response(status_code=204)
 
 
 async def upsert(call: Call) -> Response:
     """Answer PATCH /sobjects/{sobject}/{field}/{value}: find and save in one transaction."""
-    _refuse_related(call)
     org, user_id, args = call.parts.org, call.user_id, call.args
     sobject = org.sobject(args["sobject"])
     field = org.external_key(sobject.name, args["field"])
@@ -240,15 +205,17 @@ async def upsert(call: Call) -> Response:
         raise SFError("INVALID_FIELD", text)
     if field.name == "Id":
         found = to_18(args["value"]) or args["value"]
-        await _update(call, found, row)
+        await change(call, sobject.name, found, row)
         return _upserted(call, SaveOutcome(found, False, True))
     matched = await _only_match(call)
     if matched is None and update_only:
         raise not_found()
+    if matched is not None and conditions.is_conditional(call):
+        await call.thread(lambda: conditions.check_write(call, org, sobject.name, matched))
     outcomes = await call.thread(
         lambda: org.upsert(sobject.name, field.name, [{**row, field.name: args["value"]}], user_id=user_id)
     )
-    _check(outcomes[0])
+    check(outcomes[0])
     return _upserted(call, outcomes[0])
 
 
