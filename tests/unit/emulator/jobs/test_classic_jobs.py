@@ -130,4 +130,4 @@ def test_the_batches_of_a_day_run_out(make_town: Callable[[], Town], monkeypatch
     jobs.add_batch(job.id, b"Name\nx\n")
     with pytest.raises(ClassicFault, match="ExceededQuota"):
         jobs.add_batch(job.id, b"Name\nx\n")
-    assert len(waiting(town)) == 1
+    assert (len(waiting(town)), jobs.batches_left()) == (1, 0)

@@ -138,6 +138,15 @@ class ClassicJobs:
         self._worker.wake()
         return made
 
+    def batches_left(self) -> int:
+        """Return how many batches may still be added; those of the last 24 hours are spent.
+
+        Assumed: batches of Bulk API 2.0, which share the number, are not counted.
+        """
+        since = bulk_datetime(self._tools.clock.now() - _DAY)
+        with self._storage.read() as connection:
+            return max(0, DAILY_BULK_BATCHES - rows.count_batches_since(connection, since))
+
     def batches(self, job_id: str) -> tuple[ClassicJob, list[ClassicBatch]]:
         """Return a job and its batches.
 
