@@ -335,7 +335,8 @@ def test_sessions_versions_and_addresses(call: Caller) -> None:
         (XML, b"<oops", "InvalidXml"),
         (XML, b'<!DOCTYPE a [<!ENTITY b "c">]><jobInfo>&b;</jobInfo>', "InvalidXml"),
         (XML, b"<job/>", "InvalidXml"),
-        ({**JSON, "Sforce-Enable-PKChunking": "chunkSize=1000"}, b"{}", "FeatureNotEnabled"),
+        ({**JSON, "Sforce-Enable-PKChunking": "parent=Account"}, b"{}", "FeatureNotEnabled"),
+        ({**JSON, "Sforce-Enable-PKChunking": "chunkSize=many"}, b"{}", "ClientInputError"),
         ({**JSON, "Sforce-Line-Ending": "CR"}, b"{}", "ClientInputError"),
     ],
 )
@@ -344,6 +345,28 @@ def test_bodies_that_are_no_job_are_refused(call: Caller, headers: dict[str, str
     reply = call.http.post(f"{ASYNC}/job", content=body, headers={"X-SFDC-Session": call.token, **headers})
     assert reply.status_code == 400
     assert f"{code}" in reply.text
+
+
+@pytest.mark.documented
+def test_pk_chunking_makes_batches_of_ranges(call: Caller) -> None:
+    """The first batch is not processed, the others hold every row once; LIMIT leaves a query whole."""
+    _through(call, make_job(call), [{"Name": f"n{n}"} for n in range(25)])
+    info = {"operation": "query", "object": "Account", "contentType": "JSON"}
+    chunking = {"Sforce-Enable-PKChunking": "chunkSize=10; startRow=001000000000000AAA", "X-SFDC-Session": call.token}
+    made = call.http.post(f"{ASYNC}/job", json=info, headers=chunking)
+    job_id = made.json()["id"]
+    first = add(call, job_id, "SELECT Name FROM Account WHERE Name != 'n3' OR Name = null", **JSON)
+    assert ended(call, job_id, first)["state"] == "NotProcessed"
+    names: list[str] = []
+    batches = send(call, "GET", f"/{job_id}/batch").json()["batchInfo"][1:]
+    assert len(batches) == 3
+    for batch in batches:
+        assert ended(call, job_id, batch["id"])["state"] == "Completed"
+        (name,) = result(call, job_id, batch["id"]).json()
+        names += [row["Name"] for row in result(call, job_id, batch["id"], f"/{name}").json()]
+    assert sorted(names) == sorted(f"n{n}" for n in range(25) if n != 3)
+    whole = add(call, job_id, "SELECT Id FROM Account LIMIT 5", **JSON)
+    assert ended(call, job_id, whole)["numberRecordsProcessed"] == 5
 
 
 def test_limits_of_a_batch(call: Caller) -> None:

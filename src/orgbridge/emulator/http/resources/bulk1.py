@@ -26,6 +26,7 @@ from orgbridge.emulator.http.resources.bulk1_replies import (
     wants_json,
 )
 from orgbridge.emulator.http.routing import Access, Route
+from orgbridge.emulator.jobs.classic.chunking import read_chunking
 from orgbridge.emulator.jobs.classic.faults import ClassicFault
 from orgbridge.emulator.jobs.classic.info import batch_info, job_info
 from orgbridge.emulator.jobs.classic.requests import read_job_request, read_state
@@ -89,15 +90,15 @@ def _batch_reply(call: Call, job: ClassicJob, batch: ClassicBatch, status: int =
 @_classic
 async def create(call: Call) -> Response:
     """Answer POST /job."""
-    chunking = (call.header("sforce-enable-pkchunking") or "false").strip().lower()
-    if chunking not in ("", "false"):
-        raise ClassicFault("FeatureNotEnabled", "The emulated org does not chunk queries by primary key")
+    chunking = read_chunking(call.header("sforce-enable-pkchunking"))
     ending = (call.header("sforce-line-ending") or "LF").strip().upper()
     if ending not in ("LF", "CRLF"):
         raise ClassicFault("ClientInputError", f"Sforce-Line-Ending {ending} is not LF or CRLF")
     request = read_job_request(call.parts.org.catalogue, await read_info(call))
     jobs, user_id, version = call.parts.classic, call.user_id, int(call.args["version"])
-    job, totals = await call.thread(lambda: jobs.create(request, user_id=user_id, version=version, line_ending=ending))
+    job, totals = await call.thread(
+        lambda: jobs.create(request, user_id=user_id, version=version, line_ending=ending, chunking=chunking)
+    )
     as_json = wants_json(call)
     return info_reply(call, "jobInfo", job_info(job, totals, as_json=as_json), as_json=as_json, status=201)
 

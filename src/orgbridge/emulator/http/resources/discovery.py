@@ -84,9 +84,10 @@ async def resources(call: Call) -> Response:
 async def limits(call: Call) -> Response:
     """Answer GET /limits."""
     usage = call.parts.usage
+    batches = await call.thread(call.parts.classic.batches_left)
     spent = {
         "DailyApiRequests": {"Max": usage.daily_limit, "Remaining": usage.remaining},
-        "DailyBulkApiBatches": {"Max": DAILY_BULK_BATCHES, "Remaining": DAILY_BULK_BATCHES},
+        "DailyBulkApiBatches": {"Max": DAILY_BULK_BATCHES, "Remaining": batches},
         "DailyBulkV2QueryJobs": {"Max": _DAILY_QUERY_JOBS, "Remaining": _DAILY_QUERY_JOBS},
     }
     constant = {name: {"Max": value, "Remaining": value} for name, value in _CONSTANT_LIMITS.items()}

@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from orgbridge.emulator.jobs.classic.chunking import chunk_queries, is_chunked
 from orgbridge.emulator.jobs.classic.faults import BatchFault
 from orgbridge.emulator.jobs.classic.ingest import begin_batch, fail_batch
 from orgbridge.emulator.jobs.classic.results import QueryForm
@@ -21,6 +22,7 @@ from orgbridge.emulator.jobs.classic.rows import (
     ClassicBatch,
     ClassicJob,
     ContentType,
+    add_batch,
     add_result,
     find_batch,
     remove_results,
@@ -96,6 +98,8 @@ class QueryBatchRun:
         except BatchFault as fault:
             self.fail(str(fault))
             return True
+        if is_chunked(job, plan) and not batch.is_chunk:
+            return self._cut_up(job, plan)
         snapshot = self._open.enter_context(storage.read())
         header: list[str] = []
         if job.content_type is ContentType.CSV:
@@ -107,6 +111,21 @@ class QueryBatchRun:
             remove_results(connection, batch)
             save_batch(connection, replace(batch, processed=0, processing_ms=0))
         return False
+
+    def _cut_up(self, job: ClassicJob, plan: QueryPlan) -> bool:
+        """Put one batch for each range of ids in the place of this one, all in one transaction."""
+        with self._tools.org.storage.write() as connection:
+            found = find_batch(connection, self.job_id)
+            if found is None or found[1].ended:
+                return True
+            stamp = bulk_datetime(self._tools.clock.now())
+            save_batch(connection, replace(found[1], state=BatchState.NOT_PROCESSED, modified_at=stamp))
+            for soql in chunk_queries(connection, job, plan):
+                chunk = ClassicBatch(
+                    job=job.number, created_at=stamp, modified_at=stamp, state=BatchState.QUEUED, is_chunk=True
+                )
+                add_batch(connection, chunk, soql.encode())
+        return True
 
     def _plan(self, job: ClassicJob, body: bytes) -> QueryPlan:
         try:

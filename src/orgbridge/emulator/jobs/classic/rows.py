@@ -4,7 +4,7 @@ Laws of the states:
 
     job:    Open -> Closed | Aborted | Failed;  Closed -> Aborted
     batch:  Queued -> InProgress -> Completed | Failed
-            Queued | InProgress -> NotProcessed    (its job was aborted)
+            Queued | InProgress -> NotProcessed    (its job was aborted, or its query was cut up into other batches)
 
 A batch is processed as soon as it is there; closing a job only ends the adding of batches. Rows change only inside a
 write transaction of the storage; whoever opened it commits.
@@ -28,11 +28,11 @@ _TABLES = (
         number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, operation TEXT NOT NULL, object TEXT NOT NULL,
         external_id_field TEXT, assignment_rule_id TEXT, concurrency TEXT NOT NULL, content_type TEXT NOT NULL,
         line_ending TEXT NOT NULL, api_version INTEGER NOT NULL, created_by TEXT NOT NULL, created_at TEXT NOT NULL,
-        modified_at TEXT NOT NULL, state TEXT NOT NULL)""",
+        modified_at TEXT NOT NULL, state TEXT NOT NULL, chunk_rows INTEGER, chunk_start TEXT)""",
     """CREATE TABLE IF NOT EXISTS "_classic_batches" (
         number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, job INTEGER NOT NULL, created_at TEXT NOT NULL,
         modified_at TEXT NOT NULL, state TEXT NOT NULL, state_message TEXT, processed INTEGER NOT NULL DEFAULT 0,
-        failed INTEGER NOT NULL DEFAULT 0, processing_ms INTEGER NOT NULL DEFAULT 0)""",
+        failed INTEGER NOT NULL DEFAULT 0, processing_ms INTEGER NOT NULL DEFAULT 0, is_chunk INTEGER NOT NULL)""",
     'CREATE INDEX IF NOT EXISTS "_classic_batches_job" ON "_classic_batches" (job)',
     'CREATE INDEX IF NOT EXISTS "_classic_batches_state" ON "_classic_batches" (state)',
     'CREATE INDEX IF NOT EXISTS "_classic_batches_created" ON "_classic_batches" (created_at)',
@@ -126,6 +126,10 @@ class ClassicJob:
     modified_at: str
     #: Where the job stands.
     state: ClassicState
+    #: Ids in a range of PK chunking; None for none.
+    chunk_rows: int | None = None
+    #: The first id of PK chunking; None for the very first.
+    chunk_start: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +156,8 @@ class ClassicBatch:
     failed: int = 0
     #: Milliseconds spent on processing.
     processing_ms: int = 0
+    #: Whether it is a range of a query that was cut up.
+    is_chunk: bool = False
 
     @property
     def ended(self) -> bool:
@@ -206,7 +212,8 @@ def _job(values: tuple[object, ...]) -> ClassicJob:
 
 def _batch(values: tuple[object, ...]) -> ClassicBatch:
     named = dict(zip(_BATCH_FIELDS, values, strict=True))
-    return ClassicBatch(**{**named, "state": BatchState(str(named["state"]))})  # type: ignore[arg-type]  # as above
+    own = {"state": BatchState(str(named["state"])), "is_chunk": bool(named["is_chunk"])}
+    return ClassicBatch(**{**named, **own})  # type: ignore[arg-type]  # as above
 
 
 def _insert(connection: Connection, table: str, names: tuple[str, ...], values: list[object]) -> int:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from orgbridge.emulator.jobs.classic import rows
+from orgbridge.emulator.jobs.classic.chunking import Chunking
 from orgbridge.emulator.jobs.classic.faults import ClassicFault
 from orgbridge.emulator.jobs.classic.ingest import IngestBatchRun
 from orgbridge.emulator.jobs.classic.queries import QueryBatchRun
@@ -61,7 +62,9 @@ class ClassicJobs:
         """Stop after the step under way."""
         self._worker.stop()
 
-    def create(self, request: JobRequest, *, user_id: str, version: int, line_ending: str) -> tuple[ClassicJob, Totals]:
+    def create(
+        self, request: JobRequest, *, user_id: str, version: int, line_ending: str, chunking: Chunking | None = None
+    ) -> tuple[ClassicJob, Totals]:
         """Make an `Open` job."""
         stamp = self._stamp()
         job = ClassicJob(
@@ -77,6 +80,8 @@ class ClassicJobs:
             created_at=stamp,
             modified_at=stamp,
             state=ClassicState.OPEN,
+            chunk_rows=chunking.rows if chunking else None,
+            chunk_start=chunking.start if chunking else None,
         )
         with self._storage.write() as connection:
             made = rows.add_job(connection, job)
@@ -137,6 +142,15 @@ class ClassicJobs:
             made = rows.add_batch(connection, batch, body)
         self._worker.wake()
         return made
+
+    def batches_left(self) -> int:
+        """Return how many batches may still be added; those of the last 24 hours are spent.
+
+        Assumed: batches of Bulk API 2.0, which share the number, are not counted.
+        """
+        since = bulk_datetime(self._tools.clock.now() - _DAY)
+        with self._storage.read() as connection:
+            return max(0, DAILY_BULK_BATCHES - rows.count_batches_since(connection, since))
 
     def batches(self, job_id: str) -> tuple[ClassicJob, list[ClassicBatch]]:
         """Return a job and its batches.
