@@ -36,3 +36,5 @@ def loads(data: bytes | str) -> JSON:
         return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise JSONDecodeError(str(error)) from error
+    except RecursionError as error:
+        raise JSONDecodeError("JSON is nested too deeply") from error
