@@ -15,6 +15,7 @@ from orgbridge.emulator.http.calls import Call, Parts
 from orgbridge.emulator.http.errors import not_found, render, session_invalid
 from orgbridge.emulator.http.headers import check_headers
 from orgbridge.emulator.http.routing import Access, Match, RouteTable, api_version, segments
+from orgbridge.emulator.http.xmlreplies import as_xml, kinds_beside_json, wants_xml
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.storage.sessions import Session
 from orgbridge.wire.limits import URI_BYTES
@@ -53,6 +54,8 @@ class Dispatcher:
             response = await self._answer(call, path, match)
         except Exception as error:  # noqa: BLE001 the emulator's edge: every error becomes Salesforce's
             response = render(error, pretty=call.pretty, bulk=match is not None and match.route.bulk)
+        if call.version and wants_xml(call.header("accept")):
+            response = as_xml(response)
         if call.version and (call.session is not None or response.status_code == 403):
             response.headers["Sforce-Limit-Info"] = self._parts.usage.header
         await response(scope, receive, send)
@@ -76,7 +79,7 @@ class Dispatcher:
             allowed = ",".join(sorted({*match.route.handlers, *(["HEAD"] if "GET" in match.route.handlers else [])}))
             raise SFError("METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are {allowed}")
         if match.route.access is Access.API:
-            check_headers(request.headers)
+            check_headers(request.headers, kinds=kinds_beside_json(match.route.pattern, method))
         call.args = match.args
         return await handler(call)
 

@@ -21,11 +21,12 @@ _DUPLICATE_WORDS = frozenset({"allowsave", "includerecorddetails", "runascurrent
 _PASSED = frozenset({"sforce-query-options", "sforce-limit-info"})
 
 
-def check_headers(headers: Mapping[str, str]) -> None:
+def check_headers(headers: Mapping[str, str], *, kinds: tuple[str, ...] = ()) -> None:
     """Refuse headers that would change what the call means and that this org cannot honour.
 
     Args:
         headers: Of the request, or of a subrequest; names in lower case.
+        kinds: Kinds of reply that may be wanted beside JSON.
 
     Raises:
         SFError: Such a header is there, or a known one says what it cannot.
@@ -34,7 +35,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
         if name.startswith("x-sfdc-packageversion-") or (name.startswith("sforce-") and not _is_taken(name, headers)):
             raise SFError("FUNCTIONALITY_NOT_ENABLED", f"The emulated org does not know the header {name}", 403)
     accept = headers.get("accept")
-    if accept and not any(kind in accept.lower() for kind in _JSON_ENOUGH):
+    if accept and not any(kind in accept.lower() for kind in (*_JSON_ENOUGH, *kinds)):
         raise SFError("NOT_ACCEPTABLE", f"The emulated org cannot answer as {accept}", 406)
 
 

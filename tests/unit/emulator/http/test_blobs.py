@@ -49,6 +49,7 @@ def test_an_attachment_travels_as_base64_and_comes_back_as_bytes(call: Caller, a
     assert (shown["Body"], shown["BodyLength"]) == (body, len(DATA))
     reply = call("GET", body)
     assert (reply.content, reply.headers["content-type"]) == (DATA, "image/png")
+    assert call("GET", body, headers={"Accept": "image/png"}).content == DATA
     assert one(call, "SELECT Body FROM Attachment")["Body"] == body
     item = call("GET", f"/composite/sobjects/Attachment?ids={record_id}&fields=Body").json()[0]
     assert item["Body"] == body

@@ -181,6 +181,9 @@ def test_subrequests_have_headers_of_their_own(call: Caller) -> None:
 
 
 GET = sub("a", "GET", "/sobjects")
+DEEP: Any = 1
+for _ in range(101):
+    DEEP = {"a": [DEEP]}
 
 
 @pytest.mark.parametrize(
@@ -195,10 +198,11 @@ GET = sub("a", "GET", "/sobjects")
         {"compositeRequest": [{**GET, "referenceId": "_a"}]},
         {"compositeRequest": [{**GET, "extra": 1}]},
         {"compositeRequest": [GET, GET]},
+        {"compositeRequest": [{**GET, "body": DEEP}]},
         {"compositeRequest": [{**GET, "referenceId": f"r{n}"} for n in range(26)]},
         {"compositeRequest": [sub(f"r{n}", "GET", "/query?q=SELECT Id FROM Account") for n in range(6)]},
     ],
-    ids=["none", "empty", "key", "flag", "method", "url", "id", "part", "twice", "many", "queries"],
+    ids=["none", "empty", "key", "flag", "method", "url", "id", "part", "twice", "deep", "many", "queries"],
 )
 def test_a_composite_call_out_of_form_is_refused(call: Caller, body: dict[str, Any]) -> None:
     """The reply is 400 with a list, and nothing is run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -145,3 +146,37 @@ def test_other_tooling_resources_are_refused(call: Caller) -> None:
     assert call("GET", "/tooling/sobjects/ApexClass/describe").status_code == 404
     assert call("POST", "/tooling/sobjects/EntityDefinition", json={}).status_code == 405
     assert call("GET", "/tooling/executeAnonymous").status_code == 404
+
+
+def test_rows_queries_and_errors_come_as_xml(call: Caller) -> None:
+    """Values are escaped, null is nil, ids of save results and errors are told; anything else is refused unread."""
+    xml = {"Accept": "application/xml"}
+    made = call("POST", "/sobjects/Account", headers=xml, json={"Name": "A & <B>\u0001"})
+    result = ElementTree.fromstring(made.content)
+    record_id = result.findtext("id")
+    assert (made.status_code, result.tag, result.findtext("success")) == (201, "Result", "true")
+    row = ElementTree.fromstring(call("GET", f"/sobjects/Account/{record_id}", headers=xml).content)
+    assert (row.tag, row.get("type"), row.findtext("Name")) == ("Account", "Account", "A & <B>\ufffd")
+    assert row.find("Phone").keys() == ["{http://www.w3.org/2001/XMLSchema-instance}nil"]
+    reply = call("GET", "/query?q=SELECT+Id,Owner.Name+FROM+Account", headers=xml)
+    assert reply.headers["content-type"] == "application/xml;charset=UTF-8"
+    page = ElementTree.fromstring(reply.content)
+    assert (page.tag, page.findtext("totalSize"), page.findtext("records/Owner/Name")) == (
+        "QueryResult",
+        "1",
+        "Ada Admin",
+    )
+    error = ElementTree.fromstring(call("GET", "/sobjects/Account/001000000000009AAA", headers=xml).content)
+    assert (error.tag, error.findtext("Error/errorCode")) == ("Errors", "NOT_FOUND")
+    refused = call("POST", "/composite/sobjects", headers=xml, json={"records": []})
+    assert (refused.status_code, ElementTree.fromstring(refused.content).findtext("Error/errorCode")) == (
+        406,
+        "NOT_ACCEPTABLE",
+    )
+
+
+def test_a_body_nested_without_end_is_refused(call: Caller) -> None:
+    """It is a fault of the caller, not of the org."""
+    body = b'{"a":' * 5000 + b"1" + b"}" * 5000
+    reply = call("POST", "/sobjects/Account", content=body, headers={"Content-Type": "application/json"})
+    assert (reply.status_code, reply.json()[0]["errorCode"]) == (400, "JSON_PARSER_ERROR")

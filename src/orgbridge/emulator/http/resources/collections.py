@@ -85,6 +85,7 @@ async def delete(call: Call) -> Response:
     if not ids:
         raise SFError("INVALID_ID_FIELD", "ids is required")
     _check_count(len(ids))
+    _check_runs(sum(1 for _ in groupby(ids, key=lambda text: text[:3])))
     all_or_none = (call.query("allOrNone") or "false").lower() == "true"
     outcomes = await call.thread(lambda: org.delete(ids, user_id=user_id, all_or_none=all_or_none))
     return call.json([_item(outcome, created=False) for outcome in outcomes])
@@ -152,6 +153,13 @@ def _check_count(count: int) -> None:
         raise SFError("EXCEEDED_ID_LIMIT", text)
 
 
+def _check_runs(count: int) -> None:
+    if count > COLLECTION_CHUNKS:
+        # Assumed: code and text; the bound is documented.
+        text = f"record limit reached. cannot submit more than {COLLECTION_CHUNKS} chunks of types into this call"
+        raise SFError("EXCEEDED_ID_LIMIT", text)
+
+
 def _type_of(org: Org, row: Row) -> str:
     attributes = row.get("attributes")
     name = attributes.get("type") if isinstance(attributes, dict) else None
@@ -168,10 +176,7 @@ async def _save(call: Call, all_or_none: bool, rows: Sequence[Row], save: Save) 
     """Save runs of one type after the other in one transaction; keep nothing if all-or-none and one row is bad."""
     org = call.parts.org
     runs = [(name, list(run)) for name, run in groupby(rows, key=lambda row: _type_of(org, row))]
-    if len(runs) > COLLECTION_CHUNKS:
-        # Assumed: code and text.
-        text = f"record limit reached. cannot submit more than {COLLECTION_CHUNKS} chunks of types into this call"
-        raise SFError("EXCEEDED_ID_LIMIT", text)
+    _check_runs(len(runs))
 
     def work() -> list[SaveOutcome]:
         try:

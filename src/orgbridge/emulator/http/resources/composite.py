@@ -6,7 +6,7 @@ which the whole call is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starlette.responses import Response
@@ -25,6 +25,8 @@ _KEYS = frozenset({"method", "url", "referenceId", "body", "httpHeaders"})
 _OUTER_HEADERS = frozenset({"accept", "authorization", "content-type"})
 #: First version that refuses the whole call for an id out of form. Source: the same.
 _IDS_CHECKED_SINCE = 52
+#: Levels that a body may have: no record needs more, and whoever walks it needs a bound. Assumed.
+_LEVELS = 100
 _ROLLED_BACK = "The transaction was rolled back since another operation in the same transaction failed."
 
 
@@ -230,10 +232,27 @@ def _read_node(item: JSON, version: int) -> Node:
         )
     if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
         raise SFError("JSON_PARSER_ERROR", "httpHeaders must be an object of strings at [line:1, column:1]")
+    if _is_deeper(item.get("body"), _LEVELS):
+        raise SFError("JSON_PARSER_ERROR", "the body of a subrequest is nested too deeply")
     for name in headers:
         if name.lower() in _OUTER_HEADERS:
             refuse(f"The header {name} is not allowed in a subrequest")
     return Node(method=method, url=url, reference_id=reference_id, body=item.get("body"), headers=headers)
+
+
+def _is_deeper(value: JSON, levels: int) -> bool:
+    layer = [value]
+    for _ in range(levels):
+        layer = [inner for outer in layer for inner in _inside(outer)]
+        if not layer:
+            return False
+    return True
+
+
+def _inside(value: JSON) -> Iterable[JSON]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 async def overview(call: Call) -> Response:
