@@ -153,7 +153,7 @@ class _Query:
             }[sign.value]
         assert isinstance(right, tree.StringValue | tree.NumberValue | tree.DateValue | tree.DateTimeValue)
         wanted: Any = right.value
-        if kind == "id":
+        if kind in ("id", "reference"):
             own, wanted = own[:15], str(wanted)[:15]
         elif isinstance(wanted, str):
             own, wanted = own.casefold(), wanted.casefold()

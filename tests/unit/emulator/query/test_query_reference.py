@@ -67,7 +67,8 @@ _LITERALS: dict[str, list[str]] = {
     "reference": [f"'{_ACCOUNTS[0]}'", f"'{_USERS[0][:15]}'", "null"],
 }
 _RELATIVE = ["TODAY", "YESTERDAY", "TOMORROW", "THIS_WEEK", "LAST_WEEK", "LAST_N_DAYS:4", "NEXT_N_DAYS:3",
-             "N_DAYS_AGO:3", "THIS_MONTH", "LAST_N_MONTHS:5", "N_MONTHS_AGO:1", "THIS_YEAR", "LAST_N_FISCAL_YEARS:1"]  # fmt: skip
+             "N_DAYS_AGO:3", "THIS_MONTH", "LAST_N_MONTHS:5", "N_MONTHS_AGO:1", "THIS_YEAR",
+             "LAST_N_FISCAL_YEARS:1"]  # fmt: skip
 _LITERALS["date"] = [d.isoformat() for d in _DAYS[::3]] + _RELATIVE + ["null"]
 _LITERALS["datetime"] = [bulk_datetime(i) for i in _INSTANTS[::5]] + _RELATIVE + ["null"]
 _RANGED = ("text", "picklist", "int", "decimal", "date", "datetime")
