@@ -175,7 +175,7 @@ class _GroupPlanner:
             text = f"Field must be grouped or aggregated: {name}"
             raise self._refusals.malformed(expression.position, text)
         if identity not in self._active:
-            return replace(operand, column="NULL", key="NULL")
+            return replace(operand, column="NULL", key="NULL", is_key_stored=False)
         shown = f"MIN({operand.column})" if operand.type in TEXT_TYPES else operand.column
         return replace(operand, column=shown, is_key_stored=False)
 

@@ -126,7 +126,8 @@ class Filter:
             raise self._refusals.wrong_type(operand.position, operand.name, "boolean", quoted=False)
         wanted = isinstance(value, tree.BooleanValue) and value.value
         is_joined = operand.reference is not None and operand.reference.is_joined
-        if wanted or not is_joined:
+        # The parent may be missing, and the field of a group may be summed up over: both are null, which is false.
+        if wanted or (operand.is_key_stored and not is_joined):
             return Fragment(f"{operand.column} = ?", (int(wanted),))
         return Fragment(f"COALESCE({operand.column}, 0) = 0")
 
