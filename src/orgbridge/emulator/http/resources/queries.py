@@ -67,7 +67,7 @@ async def _query(call: Call, *, include_deleted: bool) -> Response:
 
     def run() -> Page:
         plan = plan_query(
-            parts.org.catalogue, soql, include_deleted=include_deleted, now=parts.clock.now(), user_id=user_id
+            parts.org.view(user_id), soql, include_deleted=include_deleted, now=parts.clock.now(), user_id=user_id
         )
         with parts.storage.read() as connection:
             if plan.is_count or plan.is_aggregate:

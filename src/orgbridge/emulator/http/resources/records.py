@@ -47,8 +47,8 @@ async def create(call: Call) -> Response:
     """Answer POST /sobjects/{sobject}."""
     org, user_id = call.parts.org, call.user_id
     sobject = org.sobject(call.args["sobject"])
-    row = await call.json_object()
-    outcome = (await call.thread(lambda: org.insert(sobject.name, [row], user_id=user_id)))[0]
+    row, allow = await call.json_object(), call.allows_duplicates
+    outcome = (await call.thread(lambda: org.insert(sobject.name, [row], user_id=user_id, allow_duplicates=allow)))[0]
     _check(outcome)
     location = _path(call, sobject.name, outcome.id or "")
     return json_reply(
@@ -87,7 +87,7 @@ async def _row(call: Call, record_id: str) -> Response:
     _refuse_etags(call)
     org, fields = call.parts.org, _wanted(call)
     sobject = org.sobject(call.args["sobject"])
-    row = await call.thread(lambda: org.get(sobject.name, record_id, fields))
+    row = await call.thread(lambda: org.get(sobject.name, record_id, fields, user_id=call.user_id))
     _check_dates(call, row.get("LastModifiedDate"))
     url = _path(call, sobject.name, str(row["Id"]))
     return call.json({"attributes": {"type": sobject.name, "url": url}, **row})
@@ -163,7 +163,7 @@ async def _update(call: Call, record_id: str, row: Mapping[str, JSON]) -> None:
 
     def work() -> SaveOutcome:
         found = org.require(sobject, record_id)
-        return org.update(sobject, [{**row, "Id": found}], user_id=user_id)[0]
+        return org.update(sobject, [{**row, "Id": found}], user_id=user_id, allow_duplicates=call.allows_duplicates)[0]
 
     _check(await call.thread(work))
 
@@ -245,8 +245,9 @@ async def upsert(call: Call) -> Response:
     matched = await _only_match(call)
     if matched is None and update_only:
         raise not_found()
+    fields, allow = {**row, field.name: args["value"]}, call.allows_duplicates
     outcomes = await call.thread(
-        lambda: org.upsert(sobject.name, field.name, [{**row, field.name: args["value"]}], user_id=user_id)
+        lambda: org.upsert(sobject.name, field.name, [fields], user_id=user_id, allow_duplicates=allow)
     )
     _check(outcomes[0])
     return _upserted(call, outcomes[0])
