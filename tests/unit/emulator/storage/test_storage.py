@@ -206,7 +206,7 @@ def test_fold_leaves_what_is_no_text():
 
 
 def test_a_blank_org_is_copied_from_a_template(tmp_path):
-    """Two new orgs have the tables and indexes that making them one by one gives; one with a row is not written over."""
+    """New orgs have the tables that making them one by one gives; one with a row is not written over."""
     catalogue = standard_catalogue()
     found = []
     for name in ("a", "b", "c"):
