@@ -102,6 +102,12 @@ class Call:
         return self.session.user_id
 
     @property
+    def allows_duplicates(self) -> bool:
+        """True when rows are to be saved that duplicate rules only warn of. Source: rest.md section 4."""
+        wanted = (self.request.headers.get("sforce-duplicate-rule-header") or "").lower().split(";")
+        return any(piece.replace(" ", "") == "allowsave=true" for piece in wanted)
+
+    @property
     def pretty(self) -> bool:
         """True when the caller wants indented JSON."""
         return self.request.headers.get("x-prettyprint", "0").strip() == "1"

@@ -46,7 +46,7 @@ def plan_bulk(org: Org, soql: str, operation: str, user_id: str, now: datetime) 
         SFError: The SOQL is wrong, or not allowed in a query job.
     """
     plan = plan_query(
-        org.catalogue,
+        org.view(user_id),
         soql,
         include_deleted=operation == QueryOperation.QUERY_ALL,
         now=now,

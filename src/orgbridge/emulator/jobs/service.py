@@ -34,7 +34,7 @@ from orgbridge.emulator.jobs.uploads import UploadFault, UploadReader
 from orgbridge.emulator.jobs.worker import JobWorker
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.storage.database import Connection
-from orgbridge.wire.bulk import JobState
+from orgbridge.wire.bulk import IngestOperation, JobState
 from orgbridge.wire.dates import bulk_datetime
 from orgbridge.wire.ids import to_18
 
@@ -101,7 +101,13 @@ class Jobs:
         self._query_worker.stop()
 
     def create_ingest(self, request: IngestRequest, user_id: str, version: int) -> Job:
-        """Make an `Open` ingest job."""
+        """Make an `Open` ingest job.
+
+        Raises:
+            SFError: The user may not delete past the recycle bin. Assumed: the code and the text.
+        """
+        if request.operation is IngestOperation.HARD_DELETE and not self._tools.org.may_hard_delete(user_id):
+            raise SFError("FEATURENOTENABLED", "hardDelete operation requires special user profile permission")
         stamp = self._stamp()
         job = Job(
             kind=JobKind.INGEST,

@@ -10,6 +10,7 @@ from orgbridge.emulator.org.rules import Rules
 from orgbridge.emulator.org.values import add_fault
 from orgbridge.emulator.schema.errors import Fault
 from orgbridge.emulator.schema.model import Catalogue, Field, SObject
+from orgbridge.wire.ids import MASTER_RECORD_TYPE_ID
 
 INVALID_REFERENCE = Fault("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
 DELETED = Fault("ENTITY_IS_DELETED", "entity is deleted")
@@ -74,9 +75,12 @@ def check_references(catalogue: Catalogue, context: Context, rules: Rules, batch
             continue
         # The saving user is known to be there: the usual owner of every row costs no lookup.
         wanted = {v for v in column if isinstance(v, str)} - {context.user_id}
+        if name == "RecordTypeId":
+            # The master record type has no row of its own.
+            wanted.discard(MASTER_RECORD_TYPE_ID)
         if not wanted:
             continue
-        known = {context.user_id}
+        known = {context.user_id, MASTER_RECORD_TYPE_ID} if name == "RecordTypeId" else {context.user_id}
         by_prefix: dict[str, set[str]] = {}
         for record_id in wanted:
             by_prefix.setdefault(record_id[:3], set()).add(record_id)

@@ -147,6 +147,10 @@ def _quote_line(
     return round(price * quantity, 2), round(price * quantity * (1 - (discount or 0.0) / 100), 2)
 
 
+def _grand_total(_now: str, *parts: float | None) -> tuple[float]:
+    return (round(sum(part or 0.0 for part in parts), 2),)
+
+
 def _either(_now: str, one: str | None, other: str | None) -> tuple[str | None]:
     return (one or other,)
 
@@ -211,6 +215,7 @@ DERIVATIONS: dict[str, tuple[Derivation, ...]] = {
     "OpportunityLineItem": (
         Derivation(("UnitPrice", "Quantity", "TotalPrice"), ("UnitPrice", "TotalPrice"), _product_price),
     ),
+    "Quote": (Derivation(("TotalPrice", "Tax", "ShippingHandling"), ("GrandTotal",), _grand_total),),
     "QuoteLineItem": (Derivation(("UnitPrice", "Quantity", "Discount"), ("Subtotal", "TotalPrice"), _quote_line),),
     "CampaignMember": (Derivation(("LeadId", "ContactId"), ("LeadOrContactId",), _either), _PERSON_NAME),
     "WorkOrder": (Derivation(("Status",), ("StatusCategory", "IsClosed"), _work_status),),

@@ -95,13 +95,13 @@ class Org:
 
     # -- names ---------------------------------------------------------------------------------------------------
 
-    def sobject(self, name: str) -> SObject:
-        """Return the object of that API name.
+    def sobject(self, name: str, *, user_id: str | None = None) -> SObject:
+        """Return the object of that API name, as a user sees it when one is named.
 
         Raises:
             SFError: 404 NOT_FOUND, there is no such object.
         """
-        found = self.catalogue.sobject(name)
+        found = (self.catalogue if user_id is None else self.view(user_id)).sobject(name)
         if found is None:
             raise SFError("NOT_FOUND", _NO_RESOURCE)
         return found
@@ -417,9 +417,7 @@ class Org:
         Raises:
             SFError: 404 as `require`; 400 INVALID_FIELD, the object has no such field.
         """
-        target = (self.catalogue if user_id is None else self.view(user_id)).sobject(sobject)
-        if target is None:
-            raise SFError("NOT_FOUND", _NO_RESOURCE)
+        target = self.sobject(sobject, user_id=user_id)
         wanted = list(target.fields) if fields is None else [_field(target, name) for name in fields]
         if not any(field.type is FieldType.ID for field in wanted):
             wanted.append(_field(target, "Id"))

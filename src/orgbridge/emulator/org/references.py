@@ -42,6 +42,9 @@ def clear_references(
         target = catalogue.sobject(relation.child)
         if relation.field in _AUDIT or target is None or target.field(relation.field) is None:
             continue
+        if keep and relation.cascade_delete:
+            # What is left below is in the bin already and stays tied to its parent.
+            continue
         found = connection.execute(
             f"SELECT Id, {field} FROM {child} WHERE {field} IN (SELECT value FROM json_each(?))",  # noqa: S608 names come from the catalogue
             (listed,),

@@ -12,10 +12,14 @@ from orgbridge.wire.ids import make_id
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #: Key prefix of record types. Source: facts/salesforce/ids-and-types.md section 1.
 _RECORD_TYPE = "012"
+#: How the ids begin that an emulated org counts up: those of another one may be taken here.
+_OWN_RECORD_TYPES = make_id(_RECORD_TYPE, 1)[:6]
 
 
 def identify(connection: sqlite3.Connection, objects: Iterable[JSON]) -> tuple[JSON, ...]:
     """Return the objects, told in the form of the data files, with a key prefix and record types with an id each.
+
+    Ids of record types that come from a real org are kept.
 
     Args:
         connection: The open write transaction; what is given is kept when it commits.
@@ -35,7 +39,9 @@ def _identified(connection: sqlite3.Connection, data: JSON, free: Iterator[str])
     kinds = []
     for kind in data.get("recordTypes", ()):
         key = f"record_type.{data['name']}.{kind['developer_name']}"
-        known = kind.get("id") or get_meta(connection, key)
+        known = get_meta(connection, key)
+        if (told_id := kind.get("id")) and not told_id.startswith(_OWN_RECORD_TYPES):
+            known = told_id
         if known is None:
             known = make_id(_RECORD_TYPE, allocate(connection, _RECORD_TYPE))
             set_meta(connection, key, known)

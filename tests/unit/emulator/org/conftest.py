@@ -19,14 +19,15 @@ class StillClock:
 
     def __init__(self) -> None:
         self.instant = datetime(2025, 3, 4, 5, 6, 7, 890000, tzinfo=UTC)
+        self.moment = 0.0
 
     def now(self) -> datetime:
         """Return the instant that was set."""
         return self.instant
 
     def monotonic(self) -> float:
-        """Return nothing that moves."""
-        return 0.0
+        """Return the moment that was set."""
+        return self.moment
 
     async def sleep(self, seconds: float) -> None:
         """Refuse: nothing in the org waits."""

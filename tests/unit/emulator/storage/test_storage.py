@@ -203,3 +203,22 @@ def test_like_matches_whole_texts_without_case(value, pattern, matches):
 def test_fold_leaves_what_is_no_text():
     """Only text is folded."""
     assert [fold(v) for v in ("ÄSS", 1, None, b"A")] == ["äss", 1, None, b"A"]
+
+
+def test_a_blank_org_is_copied_from_a_template(tmp_path):
+    """New orgs have the tables that making them one by one gives; one with a row is not written over."""
+    catalogue = standard_catalogue()
+    found = []
+    for name in ("a", "b", "c"):
+        storage = Storage(tmp_path / name)
+        if name == "c":
+            with storage.write() as connection:
+                set_meta(connection, "mine", "kept")
+        storage.migrate(catalogue)
+        with storage.read() as connection:
+            found.append(sorted(row[0] for row in connection.execute("SELECT sql FROM sqlite_master WHERE sql > ''")))
+            journal = connection.execute("PRAGMA journal_mode").fetchone()[0]
+            kept = get_meta(connection, "mine")
+        storage.close()
+    assert found[0] == found[1] == found[2]
+    assert (journal, kept) == ("wal", "kept")

@@ -27,12 +27,12 @@ _DESCRIBE_OPTION_SINCE = 50
 
 async def global_describe(call: Call) -> Response:
     """Answer GET /sobjects."""
-    return _conditional(call, describe_global(call.parts.org.catalogue, call.data_path))
+    return _conditional(call, describe_global(call.parts.org.view(call.user_id), call.data_path))
 
 
 async def describe(call: Call) -> Response:
     """Answer GET /sobjects/{sobject}/describe."""
-    sobject = call.parts.org.sobject(call.args["sobject"])
+    sobject = call.parts.org.sobject(call.args["sobject"], user_id=call.user_id)
     value = describe_sobject(sobject, call.data_path)
     if call.version < _DESCRIBE_OPTION_SINCE:
         value.pop("sobjectDescribeOption", None)
@@ -41,7 +41,7 @@ async def describe(call: Call) -> Response:
 
 async def basic_info(call: Call) -> Response:
     """Answer GET /sobjects/{sobject}: the object in short, and the newest rows."""
-    sobject = call.parts.org.sobject(call.args["sobject"])
+    sobject = call.parts.org.sobject(call.args["sobject"], user_id=call.user_id)
     base = f"{call.data_path}/sobjects/{sobject.name}"
     name = sobject.name_field
 

@@ -81,7 +81,7 @@ async def answer(call: Call, soql: str, *, include_deleted: bool) -> Response:
 
     def run() -> Page:
         plan = plan_query(
-            parts.org.catalogue,
+            parts.org.view(user_id),
             soql,
             include_deleted=include_deleted,
             now=parts.clock.now(),

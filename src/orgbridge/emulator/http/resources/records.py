@@ -48,8 +48,8 @@ async def create(call: Call) -> Response:
     """Answer POST /sobjects/{sobject}."""
     org, user_id = call.parts.org, call.user_id
     sobject = org.sobject(call.args["sobject"])
-    row = await call.json_object()
-    outcome = (await call.thread(lambda: org.insert(sobject.name, [row], user_id=user_id)))[0]
+    row, allow = await call.json_object(), call.allows_duplicates
+    outcome = (await call.thread(lambda: org.insert(sobject.name, [row], user_id=user_id, allow_duplicates=allow)))[0]
     check(outcome)
     location = _path(call, sobject.name, outcome.id or "")
     return json_reply(
@@ -93,7 +93,7 @@ async def show(call: Call, name: str, record_id: str) -> Response:
     """
     org, fields = call.parts.org, _wanted(call)
     sobject = org.sobject(name)
-    row = await call.thread(lambda: org.get(sobject.name, record_id, fields))
+    row = await call.thread(lambda: org.get(sobject.name, record_id, fields, user_id=call.user_id))
     headers: dict[str, str] = {}
     if conditions.has_tag(sobject.name) or conditions.is_conditional(call):
         whole = row if fields is None else await call.thread(lambda: org.get(sobject.name, record_id))
@@ -126,7 +126,8 @@ async def change(call: Call, sobject: str, record_id: str, row: Mapping[str, JSO
 
     def save(inner: Org) -> SaveOutcome:
         found = inner.require(sobject, record_id)
-        return inner.update(sobject, [{**row, "Id": found}], user_id=user_id)[0]
+        rows = [{**row, "Id": found}]
+        return inner.update(sobject, rows, user_id=user_id, allow_duplicates=call.allows_duplicates)[0]
 
     def work() -> SaveOutcome:
         if not conditions.is_conditional(call):
@@ -212,8 +213,9 @@ async def upsert(call: Call) -> Response:
         raise not_found()
     if matched is not None and conditions.is_conditional(call):
         await call.thread(lambda: conditions.check_write(call, org, sobject.name, matched))
+    fields, allow = {**row, field.name: args["value"]}, call.allows_duplicates
     outcomes = await call.thread(
-        lambda: org.upsert(sobject.name, field.name, [{**row, field.name: args["value"]}], user_id=user_id)
+        lambda: org.upsert(sobject.name, field.name, [fields], user_id=user_id, allow_duplicates=allow)
     )
     check(outcomes[0])
     return _upserted(call, outcomes[0])
