@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from orgbridge.kit.errors import ErrorKind, OrgbridgeError
 from orgbridge.kit.json import dumps
@@ -49,6 +50,7 @@ _OAUTH = {
     "identity.scope_not_granted": "invalid_scope",
     "identity.unsupported_grant": "unsupported_grant_type",
 }
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 log = get_logger(__name__)
 
 
@@ -154,14 +156,27 @@ def _place(item: Mapping[str, Any]) -> dict[str, Any]:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "registered for it"
     status = error.status_code
+    headers = dict(error.headers or {})
+    if status == 405:
+        headers["Allow"] = ", ".join(_methods(request))
     return problem(
         request_id_of(request),
         request.url.path,
         status=status,
         code=_CODES.get(status, f"http.{status}"),
         detail=_DETAILS.get(status, str(error.detail)),
-        headers=error.headers,
+        headers=headers,
     )
+
+
+def _methods(request: Request) -> list[str]:
+    """Return all methods of the request's address: the framework names those of the first route that it found."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def request_id_of(request: Request) -> str:

@@ -23,7 +23,7 @@ from orgbridge.api.v1.schemas.bulk import (
     QuerySubmit,
 )
 from orgbridge.api.v1.schemas.problems import problems
-from orgbridge.api.v1.schemas.records import BatchReply, FieldName, ObjectName
+from orgbridge.api.v1.schemas.records import BatchReply, FieldName, LoadOperation, ObjectName
 from orgbridge.api.v1.upload_options import FORM_OPTIONS, MAX_PART_ROWS, RAW_OPTIONS, check_query, form_request
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.json import JSON
@@ -82,7 +82,8 @@ JobId = Annotated[
 ]
 _OptionalObject = Annotated[ObjectName | None, Query()]
 _OptionalField = Annotated[FieldName | None, Query()]
-_Operation = Annotated[str | None, Query(max_length=20, examples=["insert"])]
+_OptionalOperation = Annotated[LoadOperation | None, Query()]
+_AnyOperation = Annotated[str | None, Query(max_length=20, examples=["insert"])]
 _Encoding = Annotated[str | None, Query(max_length=40, description="When it cannot be told from the bytes.")]
 _Delimiter = Annotated[str | None, Query(max_length=10, description="When it cannot be told from the header.")]
 _PartRows = Annotated[int | None, Query(ge=1, le=MAX_PART_ROWS, description="Rows per part.")]
@@ -100,7 +101,7 @@ async def dml_file_upload(
     request: Request,
     caller: BulkWriter,
     object_name: _OptionalObject = None,
-    operation_type: _Operation = None,
+    operation_type: _OptionalOperation = None,
     external_id_field: _OptionalField = None,
     encoding: _Encoding = None,
     delimiter: _Delimiter = None,
@@ -143,7 +144,7 @@ async def dml_raw_upload(
     request: Request,
     caller: BulkWriter,
     object_name: Annotated[ObjectName, Query()],
-    operation_type: Annotated[str, Query(max_length=20, examples=["insert"])],
+    operation_type: Annotated[LoadOperation, Query()],
     external_id_field: _OptionalField = None,
     encoding: _Encoding = None,
     delimiter: _Delimiter = None,
@@ -229,7 +230,7 @@ async def jobs(
     caller: BulkReader,
     state: Annotated[str | None, Query(max_length=20, examples=["InProgress"])] = None,
     object_name: _OptionalObject = None,
-    operation: _Operation = None,
+    operation: _AnyOperation = None,
     created_by: Annotated[str | None, Query(max_length=128, description="Sign-in name.")] = None,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,

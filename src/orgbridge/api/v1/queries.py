@@ -11,7 +11,7 @@ from orgbridge.api.bodies import StrictRoute
 from orgbridge.api.replies import accepts, json_reply, stream_reply
 from orgbridge.api.security import RecordsReader, services_of
 from orgbridge.api.v1.schemas.problems import problems
-from orgbridge.api.v1.schemas.records import LimitsReply, QueryReply, QueryRequest
+from orgbridge.api.v1.schemas.records import SOQL_SCHEMA, LimitsReply, QueryReply, QueryRequest
 from orgbridge.services.queries import SoqlPage, cursor_of
 
 router = APIRouter(tags=["queries"], route_class=StrictRoute)
@@ -28,7 +28,17 @@ _FORMS = {NDJSON_TYPE: {"schema": {"type": "string"}}, CSV_TYPE: {"schema": {"ty
 async def query_get(
     request: Request,
     caller: RecordsReader,
-    q: Annotated[str, Query(min_length=1, max_length=16_000, examples=["SELECT Id, Name FROM Account LIMIT 10"])],
+    q: Annotated[
+        str,
+        Query(
+            min_length=1,
+            # What any script needs in UTF-8 and percent signs stays below the 64 KiB that a URL may have.
+            max_length=5_000,
+            description="The SOQL text; a longer one by POST.",
+            examples=["SELECT Id, Name FROM Account LIMIT 10"],
+            json_schema_extra=SOQL_SCHEMA,
+        ),
+    ],
     include_deleted: bool = False,
 ) -> Response:
     """Return the first page as JSON, or all records as NDJSON or CSV, as Accept asks."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from orgbridge.api.v1.schemas.records import ObjectName
+from orgbridge.api.v1.schemas.records import SOQL_SCHEMA, LoadOperation, ObjectName
 
 
 class LocalFileRequest(BaseModel):
@@ -27,11 +27,11 @@ class LocalFileRequest(BaseModel):
     )
 
     object_name: ObjectName
-    use_bulk_api: bool = Field(True, description="false: collections of 200, for files of at most 2,000 records.")
+    use_bulk_api: StrictBool = Field(True, description="false: collections of 200, for files of at most 2,000 records.")
     file_path: str = Field(
         min_length=1, max_length=4096, description="Relative to DATA_PATH_INPUT, or absolute inside of it."
     )
-    operation_type: str = Field(max_length=20, description="insert, update, upsert, delete or hardDelete.")
+    operation_type: LoadOperation
     external_id_field: str | None = Field(None, description="The key of an upsert.")
 
 
@@ -52,7 +52,7 @@ class DirectPayload(BaseModel):
     )
 
     object_name: ObjectName
-    operation: str = Field(max_length=20, description="insert, update, upsert, delete or hardDelete.")
+    operation: LoadOperation
     records: list[dict[str, Any]] = Field(min_length=1, description="One mapping per record.")
     external_id_field: str | None = Field(None, description="The key of an upsert.")
 
@@ -74,8 +74,15 @@ class QuerySubmit(BaseModel):
     )
 
     object_name: ObjectName
-    soql_query: str = Field(min_length=1, max_length=100_000, description="The SOQL text.")
-    operation: str = Field("query", max_length=20, description="query, or queryAll to see the recycle bin too.")
+    soql_query: str = Field(
+        min_length=1, max_length=100_000, description="The SOQL text.", json_schema_extra=SOQL_SCHEMA
+    )
+    operation: str = Field(
+        "query",
+        max_length=20,
+        description="query, or queryAll to see the recycle bin too.",
+        json_schema_extra={"enum": ["query", "queryAll"]},
+    )
 
 
 class JobAccepted(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from orgbridge.services.names import API_NAME
 
@@ -20,6 +20,19 @@ RecordId = Annotated[
         examples=["001Ob0000000001AAA"],
     ),
 ]
+
+#: The words of bulk calls, as documented; letter case is not looked at.
+LoadOperation = Annotated[
+    str,
+    Field(
+        max_length=20,
+        description="insert, update, upsert, delete or hardDelete; create means insert.",
+        examples=["insert"],
+        json_schema_extra={"enum": ["insert", "update", "upsert", "delete", "hardDelete", "create"]},
+    ),
+]
+#: A SOQL text in the API documents.
+SOQL_SCHEMA: dict[str, Any] = {"pattern": r"^\s*[Ss][Ee][Ll][Ee][Cc][Tt]\s"}
 
 
 class RecordCreate(BaseModel):
@@ -120,15 +133,15 @@ class BatchRequest(BaseModel):
     )
 
     object_name: ObjectName
-    operation_type: str = Field(
-        max_length=20, description="create, insert, update, upsert or delete.", examples=["create"]
+    operation_type: LoadOperation = Field(
+        description="create, insert, update, upsert or delete; hardDelete as a load only.", examples=["create"]
     )
     records: list[dict[str, Any]] = Field(min_length=1, description="One mapping per record.")
-    use_bulk_api: bool | Literal["auto"] = Field(
+    use_bulk_api: StrictBool | Literal["auto"] = Field(
         False, description="true: a load; false: collections of 200; auto: a load above 2,000 records."
     )
     external_id_field: str | None = Field(None, description="The key of an upsert.", examples=["External_Id__c"])
-    all_or_none: bool = Field(False, description="Save all or nothing; at most 200 records.")
+    all_or_none: StrictBool = Field(False, description="Save all or nothing; at most 200 records, and not as a load.")
 
 
 class RecordResult(BaseModel):
@@ -177,8 +190,8 @@ class QueryRequest(BaseModel):
         json_schema_extra={"examples": [{"q": "SELECT Id, Name FROM Account LIMIT 10", "include_deleted": False}]},
     )
 
-    q: str = Field(min_length=1, max_length=100_000, description="The SOQL text.")
-    include_deleted: bool = Field(False, description="See the recycle bin too.")
+    q: str = Field(min_length=1, max_length=100_000, description="The SOQL text.", json_schema_extra=SOQL_SCHEMA)
+    include_deleted: StrictBool = Field(False, description="See the recycle bin too.")
 
 
 class QueryReply(BaseModel):
