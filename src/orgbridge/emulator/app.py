@@ -37,13 +37,14 @@ from orgbridge.emulator.schema.describes import read_describes
 from orgbridge.emulator.schema.duplicate_rules import read_duplicate_rules
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.schema.loading import catalogue_from_json, standard_catalogue, standard_objects
-from orgbridge.emulator.schema.merging import merge_objects
+from orgbridge.emulator.schema.merging import check_names, merge_objects
 from orgbridge.emulator.schema.metadata import read_metadata
 from orgbridge.emulator.schema.model import Catalogue
 from orgbridge.emulator.schema.profiles import READ_ONLY, read_profiles
 from orgbridge.emulator.storage.database import Storage
 from orgbridge.emulator.storage.identities import identify
 from orgbridge.kit.clock import Clock, SystemClock
+from orgbridge.kit.json import JSON
 from orgbridge.wire.limits import INGEST_BATCH_RECORDS, SESSION_SECONDS
 
 #: Path that stands for a private org that ends with the process.
@@ -157,14 +158,15 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
 
     Raises:
         CertificateError: `jwt_certificate` is no certificate. Nothing was opened.
-        MetadataError: `metadata` holds what is not emulated. The org's file is as it was.
-        UnknownObjectError: `metadata` has fields for an object that is not there. The org's file is as it was.
+        MetadataError: `metadata` holds what is not emulated. Nothing was opened.
+        UnknownObjectError: `metadata` names an object or a field that is not there. No row was touched.
     """
     clients = _clients(config)
     time = clock or SystemClock()
+    objects, policies = _objects(config), _policies(config)
     storage = Storage(config.path)
     try:
-        org = Org(storage, catalogue or _catalogue(config, storage), time, _policies(config))
+        org = Org(storage, catalogue or _catalogue(objects, storage), time, policies)
     except BaseException:
         storage.close()
         raise
@@ -205,11 +207,19 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
     return _application(parts, spool)
 
 
-def _catalogue(config: EmulatorConfig, storage: Storage) -> Catalogue:
+def _objects(config: EmulatorConfig) -> tuple[JSON, ...] | None:
+    """Return the org's objects in the form of the data files; None for the standard ones alone."""
     if config.metadata is None:
+        return None
+    told = read_metadata(config.metadata)
+    objects = merge_objects(merge_objects(standard_objects(), read_describes(config.metadata)), told)
+    check_names(objects, told)
+    return objects
+
+
+def _catalogue(objects: tuple[JSON, ...] | None, storage: Storage) -> Catalogue:
+    if objects is None:
         return standard_catalogue()
-    told = [*read_describes(config.metadata), *read_metadata(config.metadata)]
-    objects = merge_objects(standard_objects(), told)
     with storage.write() as connection:
         return catalogue_from_json(identify(connection, objects))
 

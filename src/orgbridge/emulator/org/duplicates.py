@@ -14,24 +14,33 @@ from orgbridge.emulator.org.rowrules import RowRule, Rows
 from orgbridge.emulator.org.values import add_fault
 from orgbridge.emulator.schema.duplicate_rules import DuplicateRule
 from orgbridge.emulator.schema.errors import Fault
+from orgbridge.emulator.schema.merging import UnknownObjectError
 from orgbridge.emulator.schema.model import Catalogue, SObject
-from orgbridge.emulator.storage.tables import quote
+from orgbridge.emulator.storage.tables import column_type, quote
 from orgbridge.kit.json import JSON
 
 
-def duplicate_row_rules(catalogue: Catalogue, sobject: SObject, rules: Sequence[DuplicateRule]) -> tuple[RowRule, ...]:
-    """Return the duplicate rules of an object.
+def check_duplicate_rules(catalogue: Catalogue, rules: Sequence[DuplicateRule]) -> None:
+    """Refuse rules that compare what is not there.
 
     Raises:
-        LookupError: A rule compares a field that the object does not have.
+        UnknownObjectError: A rule names an object or a field that the org does not have.
     """
+    for rule in rules:
+        sobject = catalogue.sobject(rule.sobject)
+        for name in rule.fields:
+            field = None if sobject is None else sobject.field(name)
+            if field is None or not field.is_stored or column_type(field) != "TEXT":
+                where = f"{rule.sobject}.{name}"
+                raise UnknownObjectError(f"The duplicate rule {rule.name} compares {where}, which is no field of text")
+
+
+def duplicate_row_rules(sobject: SObject, rules: Sequence[DuplicateRule]) -> tuple[RowRule, ...]:
+    """Return the duplicate rules of an object."""
     found = []
     for rule in rules:
         if rule.sobject.lower() != sobject.name.lower():
             continue
-        for name in rule.fields:
-            if sobject.field(name) is None:
-                raise LookupError(f"the duplicate rule {rule.name} compares {rule.sobject}.{name}, which is no field")
         found.append(_row_rule(sobject, rule))
     return tuple(found)
 

@@ -15,6 +15,7 @@ from typing import Any
 from orgbridge.emulator.org import columns, founding
 from orgbridge.emulator.org.batches import table_of
 from orgbridge.emulator.org.contexts import Context
+from orgbridge.emulator.org.duplicates import check_duplicate_rules
 from orgbridge.emulator.org.locks import RowLocks
 from orgbridge.emulator.org.lookups import ids_by_key
 from orgbridge.emulator.org.outcomes import SaveOutcome, ValueMode
@@ -62,6 +63,9 @@ class Org:
         catalogue: The objects of the org.
         clock: Gives the instants of system fields.
         policies: What the org asks beyond its objects; a new org's when None.
+
+    Raises:
+        UnknownObjectError: A duplicate rule compares what is not there. Nothing was written.
     """
 
     def __init__(self, storage: Storage, catalogue: Catalogue, clock: Clock, policies: Policies | None = None) -> None:
@@ -69,6 +73,7 @@ class Org:
         self.catalogue = catalogue
         self.clock = clock
         policies = policies or Policies()
+        check_duplicate_rules(catalogue, policies.duplicate_rules)
         #: Who holds which rows.
         self.locks = RowLocks(clock, policies.lock_seconds)
         self._rights = Rights(catalogue, policies.profiles)

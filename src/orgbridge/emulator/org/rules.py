@@ -69,7 +69,7 @@ def compile_rules(catalogue: Catalogue, sobject: SObject, duplicate_rules: Seque
         keyed={f.name: f for f in fields if f.has_key},
         auto_numbers=tuple(f for f in fields if f.auto_number),
         checks={f.name: checker(f, prefixes) for f in fields},
-        row_rules=row_rules(catalogue, sobject) + duplicate_row_rules(catalogue, sobject, duplicate_rules),
+        row_rules=row_rules(catalogue, sobject) + duplicate_row_rules(sobject, duplicate_rules),
         record_type=next((kind.id for kind in sobject.record_types if kind.default and kind.active), None),
     )
 

@@ -165,6 +165,14 @@ def _children(objects: Iterable[JSON]) -> dict[str, list[ChildRelationship]]:
     return found
 
 
+def _known_targets(field: Field, names: set[str]) -> Field:
+    """Return a reference without the objects that are not there; with none left it is no way to another row."""
+    targets = tuple(name for name in field.reference_to if name in names)
+    if targets == field.reference_to:
+        return field
+    return replace(field, reference_to=targets, relationship_name=field.relationship_name if targets else None)
+
+
 def catalogue_from_json(objects: Iterable[JSON]) -> Catalogue:
     """Return the catalogue of objects told in the form of the data files.
 
@@ -191,7 +199,7 @@ def catalogue_from_json(objects: Iterable[JSON]) -> Catalogue:
                 label=data["label"],
                 label_plural=data["labelPlural"],
                 key_prefix=data["keyPrefix"],
-                fields=tuple(replace(f, reference_to=tuple(r for r in f.reference_to if r in names)) for f in fields),
+                fields=tuple(_known_targets(f, names) for f in fields),
                 child_relationships=tuple(
                     sorted(children.get(data["name"], ()), key=lambda c: (c.child.lower(), c.field.lower()))
                 ),

@@ -46,6 +46,29 @@ def merge_objects(base: Iterable[JSON], told: Iterable[JSON]) -> tuple[JSON, ...
     return tuple(merged.values())
 
 
+def check_names(objects: Iterable[JSON], told: Iterable[JSON]) -> None:
+    """Refuse fields of `told` that name objects or fields which are not among `objects`.
+
+    Raises:
+        UnknownObjectError: A lookup, a roll-up or a dependent picklist leads nowhere.
+    """
+    known = {data["name"]: {field["name"] for field in data["fields"]} for data in objects}
+    for data in told:
+        for field in data["fields"]:
+            place = f"{data['name']}.{field['name']}"
+            for target in field.get("referenceTo", ()):
+                if target not in known:
+                    raise UnknownObjectError(f"{place} refers to {target}, but the org knows no such object")
+            controller = field.get("controllerName")
+            if controller and controller not in known[data["name"]]:
+                raise UnknownObjectError(f"{place} depends on {controller}, which is no field")
+            if (summary := field.get("summary")) is None:
+                continue
+            for name in (summary["reference"], summary["field"]):
+                if name is not None and name not in known.get(summary["child"], ()):
+                    raise UnknownObjectError(f"{place} sums up {summary['child']}.{name}, which is no field")
+
+
 def _with_components(fields: Iterable[JSON]) -> Iterable[JSON]:
     """Yield the fields; a geolocation with the two fields that it is made of."""
     listed = list(fields)

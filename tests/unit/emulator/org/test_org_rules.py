@@ -11,8 +11,8 @@ from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.policies import Policies
 from orgbridge.emulator.schema.duplicate_rules import DuplicateRule
 from orgbridge.emulator.schema.errors import SFError
-from orgbridge.emulator.schema.loading import catalogue_from_json, standard_objects
-from orgbridge.emulator.schema.merging import merge_objects
+from orgbridge.emulator.schema.loading import catalogue_from_json, standard_catalogue, standard_objects
+from orgbridge.emulator.schema.merging import UnknownObjectError, merge_objects
 from orgbridge.emulator.schema.profiles import READ_ONLY, FieldRights, ObjectRights, ProfileRights
 from orgbridge.emulator.storage.database import Storage
 from orgbridge.wire.bulk import IngestOperation
@@ -298,6 +298,17 @@ def test_duplicate_rules_tell_of_the_rows_that_are_there(org, save, codes):
     assert codes("Account", warned, allow_duplicates=True) == [()]
     assert codes("Account", {"Name": "d", "TickerSymbol": "t"}, allow_duplicates=True) == [found]
     assert codes("Account", {"Id": known, "Phone": "2"}) == [()]
+
+
+@pytest.mark.parametrize("path", ["Gone.Name", "Account.Gone__c", "Account.AnnualRevenue"])
+def test_a_duplicate_rule_must_compare_texts_that_are_there(clock, path):
+    """A rule on an unknown object or field, or on a number, is refused when the org starts."""
+    sobject, _, name = path.partition(".")
+    rule = DuplicateRule(name="R", sobject=sobject, fields=(name,))
+    storage = Storage(":memory:")
+    with pytest.raises(UnknownObjectError, match=path):
+        Org(storage, standard_catalogue(), clock, Policies(duplicate_rules=(rule,)))
+    storage.close()
 
 
 @pytest.mark.documented

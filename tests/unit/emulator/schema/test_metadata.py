@@ -186,6 +186,22 @@ def test_other_kinds_of_objects_are_refused(project, tmp_path):
         read_metadata(project)
 
 
+@pytest.mark.parametrize(
+    ("name", "body", "reason"),
+    [
+        ("Up__c", "<type>Lookup</type><referenceTo>Gone__c</referenceTo>", "Gone__c"),
+        ("Gates__c", FIELDS["Gates__c"].replace("Gate__c.Site__c", "Gate__c.Gone__c"), "Gate__c.Gone__c"),
+        ("Colour__c", COLOUR.replace("Kind__c", "Gone__c"), "depends on Gone__c"),
+    ],
+)
+def test_names_that_lead_nowhere_stop_the_start(project, tmp_path, name, body, reason):
+    """A lookup, a roll-up or a dependency on what is not there is told before the org's file is opened."""
+    put_field(project, "Site__c", name, body)
+    with pytest.raises(UnknownObjectError, match=reason):
+        build_app(EmulatorConfig(path=str(tmp_path / "new.sqlite"), metadata=project))
+    assert not (tmp_path / "new.sqlite").exists()
+
+
 def test_identities_stay_when_objects_come_later(project, tmp_path):
     """Key prefixes and record types keep their ids when another start of the same file brings more objects."""
     path = tmp_path / "org.sqlite"
