@@ -13,7 +13,7 @@ from orgbridge.emulator.storage.tables import quote
 from orgbridge.wire.limits import DAILY_BULK_BATCHES
 from orgbridge.wire.versions import NEWEST, OLDEST, version_label
 
-_RESOURCES = ("limits", "sobjects", "query", "queryAll", "jobs", "composite")
+_RESOURCES = ("limits", "sobjects", "query", "queryAll", "search", "parameterizedSearch", "jobs", "composite")
 _DAILY_QUERY_JOBS = 10_000
 #: Limits that the emulated org never spends. Values are those of a large sandbox; Assumed.
 _CONSTANT_LIMITS = {
