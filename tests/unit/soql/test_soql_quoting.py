@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import pytest
@@ -31,6 +31,7 @@ from orgbridge.soql.quoting import Scalar
         ("Zürich 😀", "'Zürich 😀'"),
         (date(2020, 2, 29), "2020-02-29"),
         (datetime(2020, 1, 2, 3, 4, 5, 678900, UTC), "2020-01-02T03:04:05.678Z"),
+        (time(9, 30, 0, 1999), "09:30:00.001Z"),
     ],
 )
 def test_each_value_has_its_documented_literal(value: Scalar, literal: str) -> None:
@@ -39,7 +40,17 @@ def test_each_value_has_its_documented_literal(value: Scalar, literal: str) -> N
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), datetime(2020, 1, 1), date(1600, 1, 1), "a\ud800", b"x", object()]
+    "value",
+    [
+        float("nan"),
+        float("inf"),
+        datetime(2020, 1, 1),
+        time(1, tzinfo=UTC),
+        date(1600, 1, 1),
+        "a\ud800",
+        b"x",
+        object(),
+    ],
 )
 def test_what_has_no_literal_is_refused(value: object) -> None:
     """Nothing is guessed for a value SOQL cannot say."""

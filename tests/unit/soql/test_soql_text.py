@@ -178,6 +178,7 @@ _values: st.SearchStrategy[tree.Value] = st.one_of(
     st.builds(tree.NullValue),
     st.builds(tree.DateValue, value=st.dates(date(1700, 1, 1), date(4000, 12, 31))),
     st.builds(tree.DateTimeValue, value=_instants),
+    st.builds(tree.TimeValue, value=_instants.map(lambda instant: instant.time())),
     st.builds(tree.DateLiteral, name=st.sampled_from(sorted(PLAIN_LITERALS))),
     st.builds(tree.DateLiteral, name=st.sampled_from(sorted(COUNTED_LITERALS)), count=st.integers(0, 10**6)),
     st.builds(

@@ -19,22 +19,28 @@ _PATHS = [
     "Id", "Name", "Industry", "AnnualRevenue", "Employees", "Since", "Active", "Opens", "Notes", "Key__c", "Exact__c",
     "Tags__c", "BillingCity", "BillingAddress", "ParentId", "Owner.Name", "Parent.Owner.IsActive", "Account.Name",
     "Who.Name", "Who.Type", "Subject", "Body", "Email", "Score", "CreatedDate", "Parent.CreatedDate", "Bogus", "a.Name",
+    "Location__c", "Opens__c", "Rent__c", "Seats__c", "Account__r.Name", "LastViewedDate",
 ]  # fmt: skip
 _FUNCTIONS = [
     "COUNT", "COUNT_DISTINCT", "SUM", "AVG", "MIN", "MAX", "GROUPING", "CALENDAR_YEAR", "DAY_ONLY", "HOUR_IN_DAY",
-    "WEEK_IN_YEAR", "toLabel", "FORMAT", "DISTANCE", "FIELDS",
+    "WEEK_IN_YEAR", "toLabel", "FORMAT", "DISTANCE", "FIELDS", "convertCurrency",
 ]  # fmt: skip
 _VALUES = [
     "'x'", "''", "'001Ob0000000001'", "5", "-1.5", "1e400", "99999999999999999999", "TRUE", "null", "TODAY",
     "LAST_N_DAYS:3", "NEXT_N_YEARS:99999999999", "2025-05-14", "2025-05-14T01:00:00Z", "USD5", r"'%\_*?[]^-'",
-    r"'\u0000'",
+    r"'\u0000'", "08:30:00Z", "EUR7", "9" * 300, "1" + "0" * 30,
 ]  # fmt: skip
 _paths = st.sampled_from(_PATHS)
-_calls = st.builds(lambda name, path: f"{name}({path})", st.sampled_from(_FUNCTIONS), _paths)
+_distances = st.builds(
+    lambda path, place: f"DISTANCE({path}, GEOLOCATION({place}), 'km')",
+    _paths,
+    st.sampled_from(["1, 2", "90.0, -180", "91, 0", "1", "'a', 2", "1e400, 1"]),
+)
+_calls = st.builds(lambda name, path: f"{name}({path})", st.sampled_from(_FUNCTIONS), _paths) | _distances
 _expressions = st.one_of(_paths, _paths, _calls)
 _values = st.sampled_from(_VALUES)
 _lists = st.lists(_values, min_size=1, max_size=3).map(", ".join)
-_objects = st.sampled_from(["Account", "Contact", "Task", "User", "Account a", "Bogus"])
+_objects = st.sampled_from(["Account", "Contact", "Task", "User", "Account a", "Bogus", "Site__c"])
 _semi = st.builds(lambda path, source: f"SELECT {path} FROM {source}", _paths, _objects)
 _simple = st.one_of(
     st.builds(
@@ -88,6 +94,7 @@ def _queries(items: st.SearchStrategy[str], sources: st.SearchStrategy[str]) -> 
         _clause("ORDER BY", _orders),
         _clause("LIMIT", st.sampled_from(["0", "1", "200", "999999999999999999"])),
         _clause("OFFSET", st.sampled_from(["0", "1", "2001"])),
+        st.sampled_from(["", "", " FOR VIEW", " FOR REFERENCE"]),
     )
 
 

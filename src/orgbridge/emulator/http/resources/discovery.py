@@ -18,6 +18,8 @@ _RESOURCES = (
     "sobjects",
     "query",
     "queryAll",
+    "search",
+    "parameterizedSearch",
     "jobs",
     "composite",
     "recent",
