@@ -6,7 +6,6 @@ import importlib
 import json
 import pkgutil
 import platform
-import subprocess
 import sys
 from pathlib import Path
 
@@ -29,10 +28,6 @@ def main(names: list[str]) -> int:
         if hasattr(loaded, "figures") and callable(loaded.figures):
             print(f"running {module.name} ...", file=sys.stderr)
             results[module.name] = loaded.figures()
-        elif hasattr(loaded, "main") and not module.name.startswith("_"):
-            # A script with a table of its own; it is shown, and sets no targets here.
-            print(f"running {module.name} ...", file=sys.stderr)
-            subprocess.run([sys.executable, "-m", f"benchmarks.{module.name}"], check=True, timeout=1800)
     table = Table("benchmark", "figure", "value", "target", "", box=None, header_style="bold")
     for name, figures in results.items():
         for figure in figures:

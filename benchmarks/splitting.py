@@ -1,30 +1,34 @@
 """How fast inputs are split and checked, and results matched, on one core; and in how much memory.
 
-Run `python benchmarks/splitting.py [--megabytes 200] [--rows 100000]`. Targets: splitting at least 800, 400 and 300
-MB/s (plain, quoted newlines, all quoted) in at most 32 MiB; matching at least 150,000 rows/s in at most 40 MB. A load
-needs the hash of every part too, so splitting is shown without it ("checked") and with it ("split").
+"Checked" is what the targets are about: boundaries, UTF-8, quoting, columns, line ending and length of every record.
+"Split and hashed" is what a load does: the same, dealt out to parts with the SHA-256 of each. Processor seconds of one
+core are counted, the best of three runs. Run it alone as `python -m benchmarks.splitting [MEGABYTES [ROWS]]`.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import resource
 import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from functools import partial
 
+from benchmarks.figures import Figure
 from orgbridge.loads.checks import RecordChecker
 from orgbridge.loads.dialect import Encoding, read_header
 from orgbridge.loads.matching import match_part
-from orgbridge.loads.records import record_chunks
+from orgbridge.loads.records import segmented_chunks
 from orgbridge.loads.splitter import split_records
 from orgbridge.wire.bulk import IngestOperation
 
 COLUMNS = 10
 BLOCK = 1 << 20
 HEADER = (",".join(f"Field{n}__c" for n in range(COLUMNS)) + "\n").encode()
+_FOUND = read_header(HEADER, Encoding(name="utf-8", has_bom=False))
+_DIALECT, _NAMES = _FOUND.dialect, _FOUND.names
+#: MB/s aimed at.
+_KINDS = {"plain": 800, "non-ASCII": None, "quoted newlines": 400, "all quoted": 300}
 
 
 def row(kind: str, number: int) -> str:
@@ -77,51 +81,68 @@ def best(run: Callable[[], int], times: int = 3) -> tuple[float, int]:
     return shortest, got
 
 
-def measure_splitting(megabytes: int) -> None:
-    """Print MB/s of checking, of splitting, and of hashing alone."""
-    header = read_header(HEADER, Encoding(name="utf-8", has_bom=False))
-    print(f"{'splitting, MB/s':<18}{'checked':>10}{'split':>10}{'sha256':>10}{'rows':>12}")
-    for kind in ("plain", "non-ASCII", "quoted newlines", "all quoted"):
+def check(piece: bytes, size: int) -> int:
+    """Check a table of that size; return its rows."""
+    checker = RecordChecker(_DIALECT, COLUMNS, row=1, line=2, offset=0)
+    for chunk, segments in segmented_chunks(repeated(piece, size)):
+        checker.check(chunk, segments)
+    if checker.faults:
+        sys.exit("The splitting benchmark found faults where none are.")
+    return checker.row - 1
+
+
+def split(piece: bytes, size: int) -> int:
+    """Split a table of that size into parts with their hashes; return what came."""
+    return sum(
+        1
+        for _ in split_records(
+            repeated(piece, size),
+            _DIALECT,
+            header_record=HEADER,
+            columns=COLUMNS,
+            max_rows=100_000,
+            max_bytes=100_000_000,
+        )
+    )
+
+
+def digest(piece: bytes, size: int) -> int:
+    """Hash a table of that size and do nothing else."""
+    value = hashlib.sha256()
+    for block in repeated(piece, size):
+        value.update(block)
+    return 0
+
+
+def splitting_figures(megabytes: int) -> list[Figure]:
+    """Return MB/s of checking, of splitting with the hash, and of hashing alone."""
+    size = megabytes * 1_000_000
+    found = []
+    for kind, target in _KINDS.items():
         piece = sample(kind)
-        size = megabytes * 1_000_000
         total = sum(map(len, repeated(piece, size)))
-
-        def check(piece: bytes = piece, size: int = size) -> int:
-            checker = RecordChecker(header.dialect, COLUMNS, row=1, line=2, offset=0)
-            for chunk in record_chunks(repeated(piece, size)):
-                checker.check(chunk)
-            return checker.row - 1
-
-        def split(piece: bytes = piece, size: int = size) -> int:
-            count = 0
-            for _ in split_records(
-                repeated(piece, size),
-                header.dialect,
-                header_record=HEADER,
-                columns=COLUMNS,
-                max_rows=100_000,
-                max_bytes=100_000_000,
-            ):
-                count += 1
-            return count
-
-        def digest(piece: bytes = piece, size: int = size) -> int:
-            value = hashlib.sha256()
-            for block in repeated(piece, size):
-                value.update(block)
-            return 0
-
-        checked, rows = best(check)
-        parted, _ = best(split)
-        hashed, _ = best(digest)
-        rates = (total / 1e6 / seconds for seconds in (checked, parted, hashed))
-        print(f"{kind:<18}" + "".join(f"{rate:>10.0f}" for rate in rates) + f"{rows:>12}")
+        tracemalloc.start()
+        split(piece, 10_000_000)
+        peak = tracemalloc.get_traced_memory()[1] / (1 << 20)
+        tracemalloc.stop()
+        for name, work, wanted in (("checked", check, target), ("split and hashed", split, None)):
+            seconds, _ = best(partial(work, piece, size))
+            found.append(
+                Figure(
+                    name=f"{kind}, {name}", value=total / 1e6 / seconds, unit="MB/s", target=wanted, more_is_better=True
+                )
+            )
+        found.append(Figure(name=f"{kind}, memory while splitting", value=peak, unit="MiB", target=32))
+    piece = sample("plain")
+    seconds, _ = best(partial(digest, piece, size))
+    found.append(Figure(name="SHA-256 alone, to compare", value=size / 1e6 / seconds, unit="MB/s", more_is_better=True))
+    return found
 
 
-def measure_matching(rows: int) -> None:
-    """Print rows/s of joining a part with its results and writing its piece of the results file."""
+def matching_figures(rows: int) -> list[Figure]:
+    """Return rows/s of joining a part with its results and writing its piece of the results file, and the memory."""
+    found = []
     piece = sample("quoted newlines", rows)
-    header = read_header(HEADER, Encoding(name="utf-8", has_bom=False))
     table = [row("plain", number).split(",") for number in range(rows)]
     for number, cells in enumerate(table):
         cells[2] = f"{number % 97} Main Street\nSuite 4, left"
@@ -146,8 +167,8 @@ def measure_matching(rows: int) -> None:
         def match(operation: IngestOperation = operation, key: str | None = key) -> int:
             joined = match_part(
                 records=lambda: repeated(piece, len(piece)),
-                dialect=header.dialect,
-                header=header.names,
+                dialect=_DIALECT,
+                header=_NAMES,
                 operation=operation,
                 external_id_field=key,
                 successful=lambda: repeated(successful, len(successful)),
@@ -166,20 +187,18 @@ def measure_matching(rows: int) -> None:
         match()
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        print(f"matching {name:<9}{rows / seconds:>12.0f} rows/s{peak / 1e6:>8.1f} MB for a part of {rows} rows")
+        found += [
+            Figure(name=f"matching {name}", value=rows / seconds, unit="rows/s", target=150_000, more_is_better=True),
+            Figure(name=f"matching {name}, memory for {rows:,} rows", value=peak / 1e6, unit="MB", target=40),
+        ]
+    return found
 
 
-def main() -> None:
-    """Run both."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--megabytes", type=int, default=200)
-    arguments.add_argument("--rows", type=int, default=100_000)
-    chosen = arguments.parse_args()
-    measure_splitting(chosen.megabytes)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory of the process after splitting: {peak:.0f} MiB")
-    measure_matching(chosen.rows)
+def figures(megabytes: int = 100, rows: int = 100_000) -> list[Figure]:
+    """Measure both."""
+    return splitting_figures(megabytes) + matching_figures(rows)
 
 
 if __name__ == "__main__":
-    main()
+    for figure in figures(*map(int, sys.argv[1:])):
+        print(f"{figure.name:<50}{figure.value:>12.1f} {figure.unit}")
