@@ -33,6 +33,7 @@ class LoadRequest:
     operation: IngestOperation
     external_id: str | None = None
     encoding: str | None = None
+    delimiter: str | None = None
     #: True when the path is the service's own, inside DATA_PATH_INPUT.
     on_server: bool = False
 
@@ -41,10 +42,12 @@ class LoadRequest:
         params = {"object_name": self.object_name, "operation_type": self.operation.value}
         if self.external_id:
             params["external_id_field"] = self.external_id
-        if self.encoding:
+        for name, value in (("encoding", self.encoding), ("delimiter", self.delimiter)):
+            if value is None:
+                continue
             if self.on_server:
-                raise UsageError("--encoding is for files that are sent; leave it out with --on-server.")
-            params["encoding"] = self.encoding
+                raise UsageError(f"--{name} is for files that are sent; leave it out with --on-server.")
+            params[name] = value
         return params
 
 
@@ -67,10 +70,15 @@ async def submit(service: Service, request: LoadRequest, terminal: Terminal) -> 
 
 
 async def follow(service: Service, job_id: str, terminal: Terminal, clock: Clock) -> Status:
-    """Watch a job to its end with a progress bar."""
+    """Watch a job to its end with a progress bar, and say once for what it waits."""
+    waiting = ""
     with terminal.rows_bar(job_id, None) as bar:
 
         def show(status: Status) -> None:
+            nonlocal waiting
+            if status.waiting != waiting:
+                waiting = status.waiting
+                terminal.note(f"{job_id}: {waiting or 'goes on'}")
             text = f"{status.operation} {status.object_name}: {status.state}"
             bar.set(status.processed, total=status.rows, description=text)
 
@@ -91,11 +99,25 @@ async def fetch_receipt(service: Service, job_id: str) -> dict[str, Any]:
         raise
 
 
-async def save_results(service: Service, job_id: str, kind: ResultKind, path: Path) -> None:
+def check_output(path: Path) -> None:
+    """See that a file can be written there, before anything else is done.
+
+    Raises:
+        UsageError: There is no such folder, or the path is a folder.
+    """
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent}; make it, or name another file.")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a file.")
+
+
+async def save_results(
+    service: Service, job_id: str, kind: ResultKind, path: Path, *, accept: str = "text/csv"
+) -> None:
     """Write a job's results to a file, whole or not at all."""
     temporary = path.with_name(path.name + ".part")
     try:
-        async with service.results(job_id, kind.value) as blocks:
+        async with service.results(job_id, kind.value, accept=accept) as blocks:
             with temporary.open("wb") as file:
                 async for block in blocks:
                     file.write(block)

@@ -8,6 +8,7 @@ from typing import Any
 from orgbridge.cli.errors import ExitCode, untold_places
 from orgbridge.cli.terminal import Terminal
 from orgbridge.cli.watching import Status
+from orgbridge.wire.bulk import QueryOperation
 
 _LINES_SHOWN = 5
 _PLACES_SHOWN = 10
@@ -19,6 +20,11 @@ def rows(receipt: Mapping[str, Any], name: str) -> int:
     return int((receipt.get("rows") or {}).get(name) or 0)
 
 
+def is_query(status: Status) -> bool:
+    """Return whether the job only read: its rows have no outcomes."""
+    return status.operation in tuple(QueryOperation)
+
+
 def balanced(receipt: Mapping[str, Any]) -> bool:
     """Return whether rows read = succeeded + failed + unprocessed, and the receipt's own checks agree."""
     outcome = sum(rows(receipt, name) for name in ("succeeded", "failed", "unprocessed"))
@@ -27,6 +33,8 @@ def balanced(receipt: Mapping[str, Any]) -> bool:
 
 def exit_code_of(status: Status, receipt: Mapping[str, Any]) -> ExitCode:
     """Return what the shell learns: 0 all rows, 1 some failed, 2 none done."""
+    if is_query(status):
+        return ExitCode.ALL if status.state == "JobComplete" and receipt.get("balanced") else ExitCode.NONE
     succeeded = rows(receipt, "succeeded")
     lost = rows(receipt, "failed") + rows(receipt, "unprocessed")
     if status.state == "JobComplete" and lost == 0 and balanced(receipt):
@@ -78,7 +86,10 @@ def receipt_lines(
         lines.append(f"  {status.error_message}")
         lines += [f"    {place}" for place in _places(status)]
     if not receipt:
-        return [*lines, "  there is no receipt: it ended before its rows were split into parts"]
+        why = "before any row came" if is_query(status) else "before its rows were split into parts"
+        return [*lines, f"  there is no receipt: it ended {why}"]
+    if is_query(status):
+        return [*lines, *_query_lines(status, receipt, results_at)]
     for label, name in (
         ("rows read", "read"),
         ("rows sent", "sent"),
@@ -92,12 +103,7 @@ def receipt_lines(
             f"  {'ambiguous':<12}{rows(receipt, 'ambiguous'):>12,}  (identical rows that got different answers)"
         )
     lines += _error_lines(receipt)
-    parts = receipt.get("parts") or []
-    facts = {"parts": f"{len(parts):,}", "API calls": f"{int(receipt.get('api_calls') or 0):,}"}
-    seconds = receipt.get("seconds")
-    if seconds is not None:
-        facts["seconds"] = f"{float(seconds):.1f}"
-    lines += [f"  {label:<12}{text:>12}" for label, text in facts.items()]
+    lines += _fact_lines(receipt, {"parts": f"{len(receipt.get('parts') or []):,}"})
     lines += [f"  {label:<12}  {text}" for label, text in (extra or {}).items()]
     for mismatch in receipt.get("mismatches") or []:
         lines.append(f"  MISMATCH: {mismatch}")
@@ -108,9 +114,29 @@ def receipt_lines(
         lines.append("  read = succeeded + failed + unprocessed; parts that were never sent are unprocessed")
     else:
         lines.append("  NOT BALANCED: rows read, sent and accounted for differ; see the receipt's parts")
-    where = results_at or f"orgbridge jobs results {status.job_id} -o results.csv"
-    lines.append(f"  results: {where}")
+    lines.append(f"  results: {results_at or _fetching(status)}")
     return lines
+
+
+def _query_lines(status: Status, receipt: Mapping[str, Any], results_at: str | None) -> list[str]:
+    lines = _fact_lines(receipt, {"rows read": f"{rows(receipt, 'read'):,}"})
+    if receipt.get("balanced"):
+        lines.append("  rows received = rows that Salesforce announced")
+    else:
+        lines += [f"  MISMATCH: {mismatch}" for mismatch in receipt.get("mismatches") or ["rows are missing"]]
+    return [*lines, f"  results: {results_at or _fetching(status)}"]
+
+
+def _fact_lines(receipt: Mapping[str, Any], first: Mapping[str, str]) -> list[str]:
+    facts = {**first, "API calls": f"{int(receipt.get('api_calls') or 0):,}"}
+    seconds = receipt.get("seconds")
+    if seconds is not None:
+        facts["seconds"] = f"{float(seconds):.1f}"
+    return [f"  {label:<12}{text:>12}" for label, text in facts.items()]
+
+
+def _fetching(status: Status) -> str:
+    return f"orgbridge jobs results {status.job_id} -o results.csv"
 
 
 def _places(status: Status) -> list[str]:

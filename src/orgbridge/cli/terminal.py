@@ -23,7 +23,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from orgbridge.cli.errors import untold_places
+from orgbridge.cli.errors import ServiceRefused, untold_places
 from orgbridge.kit import json
 from orgbridge.kit.errors import OrgbridgeError
 
@@ -95,7 +95,9 @@ class Terminal:
     def error(self, error: OrgbridgeError) -> None:
         """Write one clear sentence and up to ten places to standard error; one JSON document with `--json`."""
         if self.as_json:
-            document = {"error": {"code": error.code, "message": error.message, "errors": error.details}}
+            # What the service said is passed on in its own code; ours only tells that it refused.
+            code = str(error.problem.get("code") or error.code) if isinstance(error, ServiceRefused) else error.code
+            document = {"error": {"code": code, "message": error.message, "errors": error.details}}
             sys.stderr.write(json.dumps(document).decode() + "\n")
             return
         self._err.print(f"error: {error.message}", style="bold red")

@@ -30,6 +30,8 @@ class Status:
     error_message: str
     #: Places in the input that the error points at.
     error_details: list[dict[str, Any]]
+    #: Why it does not go on just now; empty when it does.
+    waiting: str
     #: The whole answer.
     raw: dict[str, Any]
 
@@ -55,6 +57,7 @@ def status_of(answer: dict[str, Any]) -> Status:
         rows=int(rows) if rows is not None else None,
         error_message=str(answer.get("error_message") or ""),
         error_details=[item for item in details.get("error_details") or [] if isinstance(item, dict)],
+        waiting=str(details.get("waiting") or ""),
         raw=answer,
     )
 

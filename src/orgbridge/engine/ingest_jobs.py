@@ -76,7 +76,7 @@ class IngestJobs:
 
         A lost reply leaves an `Open` job without data behind: it processes nothing, and Salesforce deletes it.
         """
-        patience = self.resources.patience()
+        patience = self.resources.patience(self.load_id)
         load, part = await patience.until_done(self.records)
         request = IngestJobRequest(
             object=load.object_name,
@@ -85,14 +85,16 @@ class IngestJobs:
             line_ending=part_of(part).upload_line_ending,
             column_delimiter=self._facts(load).dialect.column_delimiter,
         )
+        asking = self.resources.patience(self.load_id)
         while True:
             if await patience.until_done(self._cancel_requested):
                 return None
             try:
                 job = await self._salesforce(load).bulk.ingest.create(request)
             except (OrgbridgeError, OSError) as error:
-                await patience.bear(error)
+                await asking.bear(error)
             else:
+                await asking.renew()
                 break
 
         async def record() -> None:
@@ -116,7 +118,7 @@ class IngestJobs:
 
     async def upload(self, job_id: str) -> Upload:
         """Send the part's file to a fresh job, unless an upload to it was begun before."""
-        patience = self.resources.patience()
+        patience = self.resources.patience(self.load_id)
         load, part = await patience.until_done(self.records)
         if load.cancel_requested:
             return Upload.CANCELLED
@@ -146,12 +148,13 @@ class IngestJobs:
                 else:
                     raise
             else:
+                await patience.renew()
                 await self._advance(PartState.UPLOADED, job_id=job_id)
                 return Upload.SENT
 
     async def commit(self, job_id: str) -> Commit:
         """Let Salesforce process the job. Looks at it first; a job already on its way is left alone."""
-        patience = self.resources.patience()
+        patience = self.resources.patience(self.load_id)
         load, _ = await patience.until_done(self.records)
         begun = await patience.until_done(lambda: self._commit_begun(job_id))
         while True:
@@ -188,7 +191,7 @@ class IngestJobs:
         Returns:
             `state` and `error` of the ended job, or `state` `Open` when the job is, against all rules, open again.
         """
-        patience = self.resources.patience()
+        patience = self.resources.patience(self.load_id)
         load, part = await patience.until_done(self.records)
         pace = Pace(
             rows=part.rows,
@@ -214,7 +217,7 @@ class IngestJobs:
 
     async def abort(self, job_id: str) -> None:
         """Ask Salesforce to stop a committed job. What it processed before stays processed."""
-        patience = self.resources.patience()
+        patience = self.resources.patience(self.load_id)
         load, _ = await patience.until_done(self.records)
 
         async def act() -> None:
@@ -231,7 +234,7 @@ class IngestJobs:
 
     async def discard(self, job_id: str) -> Discard:
         """Give up a job that was not committed by us, so that it can never process anything."""
-        patience = self.resources.patience()
+        patience = self.resources.patience(self.load_id)
         load, _ = await patience.until_done(self.records)
         while True:
             try:
@@ -258,7 +261,7 @@ class IngestJobs:
 
     async def fetch(self, job_id: str) -> dict[str, str]:
         """Store the job's three results; return their keys by kind."""
-        patience = self.resources.patience()
+        patience = self.resources.patience(self.load_id)
         load, _ = await patience.until_done(self.records)
         keys = {}
         for kind in ("successfulResults", "failedResults", "unprocessedrecords"):

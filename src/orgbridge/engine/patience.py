@@ -6,29 +6,48 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from orgbridge.engine.config import WorkerConfig
-from orgbridge.engine.faults import transient
+from orgbridge.engine.faults import fault_of, transient
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.logs import get_logger
 from orgbridge.store.errors import StoreUnavailable
 
 T = TypeVar("T")
+#: Told why the work waits; None once it goes on.
+Tell = Callable[[str | None], Awaitable[None]]
 _log = get_logger(__name__)
 
 
 class Patience:
-    """How long one step bears with transient errors. Make a new one for each step; success renews it."""
+    """How long one step bears with transient errors. Make a new one for each step; success renews it.
 
-    def __init__(self, config: WorkerConfig, clock: Clock) -> None:
+    What alternates between two systems needs a patience for each: a store that answers would otherwise renew the
+    patience with a Salesforce that does not, for ever.
+    """
+
+    def __init__(self, config: WorkerConfig, clock: Clock, tell: Tell | None = None) -> None:
+        """Prepare to wait.
+
+        Args:
+            config: How long.
+            clock: Time.
+            tell: Told the cause at each pause, and None once it has passed.
+        """
         self._config = config
         self._clock = clock
+        self._tell = tell
         self._since: float | None = None
+        self._began = ""
+        self._told = False
         self._pause = config.pause_seconds
 
-    def renew(self) -> None:
+    async def renew(self) -> None:
         """Forget past failures: something succeeded."""
         self._since = None
         self._pause = self._config.pause_seconds
+        if self._told and self._tell is not None:
+            self._told = False
+            await self._tell(None)
 
     async def bear(self, error: Exception, *, may_pass: bool | None = None) -> None:
         """Wait a while if the error may pass.
@@ -43,6 +62,7 @@ class Patience:
         now = self._clock.monotonic()
         if self._since is None:
             self._since = now
+            self._began = f"{self._clock.now():%Y-%m-%d %H:%M:%S} UTC"
         passing = transient(error) if may_pass is None else may_pass
         # Without the store nothing can be accounted for, so there is no giving up on it: a worker on PostgreSQL loses
         # its lease first, one on SQLite waits until its disk is back.
@@ -50,6 +70,11 @@ class Patience:
         if not passing or (not endless and now - self._since + self._pause > self._config.patience_seconds):
             raise error
         _log.warning("engine.waiting", cause=str(error), pause_seconds=round(self._pause, 1))
+        if self._tell is not None and not endless:
+            self._told = True
+            await self._tell(
+                f"Waiting since {self._began}, at most {self._config.patience_seconds:.0f} s: {fault_of(error).message}"
+            )
         await self._clock.sleep(self._pause)
         self._pause = min(self._pause * 2, self._config.longest_pause_seconds)
 
@@ -65,5 +90,5 @@ class Patience:
             except (OrgbridgeError, OSError) as error:
                 await self.bear(error)
             else:
-                self.renew()
+                await self.renew()
                 return result

@@ -82,7 +82,8 @@ class Preparation:
     async def _check_header(self, load: LoadRecord, source: CSVSource) -> None:
         salesforce = self.resources.orgs.get(load.org).salesforce
         try:
-            describe = await self.resources.patience().until_done(lambda: salesforce.describe.sobject(load.object_name))
+            patience = self.resources.patience(self.load_id)
+            describe = await patience.until_done(lambda: salesforce.describe.sobject(load.object_name))
         except NotFound as error:
             message = f"The org has no object {load.object_name!r}, or its user may not see it."
             raise StepRefused(Fault(code="load.unknown_object", message=message)) from error

@@ -67,7 +67,7 @@ class _QuerySteps:
 
     async def create(self) -> str | None:
         """Create the job and return its id; None when the query is to be stopped."""
-        patience = self.resources.patience()
+        patience = self.resources.patience(self.load_id)
 
         async def begin() -> LoadRecord:
             async with self.resources.database.unit() as unit:
@@ -95,7 +95,7 @@ class _QuerySteps:
 
     async def wait(self, job_id: str) -> dict[str, Any] | None:
         """Look at the job until it has ended; None when the query is to be stopped instead."""
-        patience = self.resources.patience()
+        patience = self.resources.patience(self.load_id)
         salesforce = self._salesforce(await patience.until_done(self._load))
         pause = self.resources.config.poll_seconds
         seen: int | None = None
@@ -121,7 +121,7 @@ class _QuerySteps:
 
     async def abort(self, job_id: str) -> None:
         """Ask Salesforce to stop the job."""
-        patience = self.resources.patience()
+        patience = self.resources.patience(self.load_id)
         salesforce = self._salesforce(await patience.until_done(self._load))
 
         async def act() -> None:
@@ -135,7 +135,7 @@ class _QuerySteps:
 
     async def fetch(self, job_id: str, expected: int | None) -> dict[str, Any]:
         """Stream all pages into the results file, with one header, and count the records."""
-        patience = self.resources.patience()
+        patience = self.resources.patience(self.load_id)
         salesforce = self._salesforce(await patience.until_done(self._load))
         key = f"loads/{self.load_id}/results.csv"
 
@@ -171,6 +171,7 @@ class _QuerySteps:
                     rows_read=fetched["records"],
                     rows_succeeded=fetched["records"],
                     results_key=fetched["key"],
+                    error_message=None,
                     receipt={
                         "load_id": load.id,
                         "object": load.object_name,

@@ -6,17 +6,21 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.paces import Rates
 from orgbridge.engine.patience import Patience
 from orgbridge.kit.clock import Clock
+from orgbridge.kit.logs import get_logger
 from orgbridge.orgs.connections import Orgs
 from orgbridge.store.database import Database
+from orgbridge.store.errors import StoreError
 from orgbridge.store.files import FileStore
 
 T = TypeVar("T")
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +45,21 @@ class Resources:
     #: How fast the orgs were seen to work.
     rates: Rates = field(default_factory=Rates)
 
-    def patience(self) -> Patience:
-        """Return a fresh patience for one step."""
-        return Patience(self.config, self.clock)
+    def patience(self, load_id: str | None = None) -> Patience:
+        """Return a fresh patience for one step.
+
+        Args:
+            load_id: The load whose status says why it waits; None says it nowhere but in the log.
+        """
+        return Patience(self.config, self.clock, partial(self._tell_waiting, load_id) if load_id is not None else None)
+
+    async def _tell_waiting(self, load_id: str, cause: str | None) -> None:
+        try:
+            async with self.database.unit() as unit:
+                await unit.loads.tell_waiting(load_id, cause)
+        except StoreError as error:
+            # The work does not depend on what is said about it.
+            _log.warning("engine.waiting_not_told", load_id=load_id, cause=str(error))
 
     async def match(self, work: Callable[[], T]) -> T:
         """Run work that matches results, when its turn comes."""

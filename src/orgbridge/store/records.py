@@ -72,7 +72,7 @@ class LoadRecord:
     api_calls: int = 0
     #: Stable code of the reason why the load as a whole failed.
     error_code: str | None = None
-    #: The reason in one sentence.
+    #: The reason in one sentence; while the load has not ended: why it waits just now.
     error_message: str | None = None
     #: Places in the input that the reason points at: line, field, code, message.
     error_details: list[dict[str, Any]] = field(default_factory=list)

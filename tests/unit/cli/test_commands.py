@@ -63,8 +63,24 @@ def _exit(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (("load", "pyproject.toml", "--object", "A", "--operation", "upsert"), 2, "--external-id"),
         (("load", "pyproject.toml", "--object", "A", "--operation", "explode"), 2, "explode"),
         (("demo", "--rows", "0"), 2, "rows"),
+        (("load", "pyproject.toml", "--object", "A", "--results", "nowhere/r.csv"), 2, "no folder nowhere"),
+        (("load", "pyproject.toml", "--object", "A", "--results", "src"), 2, "src is a folder"),
+        (("load", "x", "--object", "A", "--on-server", "--delimiter", ";"), 2, "--delimiter"),
+        (("jobs", "results", "load_1", "-o", "nowhere/r.csv"), 2, "no folder nowhere"),
     ],
-    ids=["no file", "no command", "missing file", "folder", "no key", "no operation", "no rows"],
+    ids=[
+        "no file",
+        "no command",
+        "missing file",
+        "folder",
+        "no key",
+        "no operation",
+        "no rows",
+        "results nowhere",
+        "results on a folder",
+        "delimiter of a server's file",
+        "output nowhere",
+    ],
 )
 def test_bad_usage_ends_with_two(
     arguments: tuple[str, ...],
@@ -75,6 +91,9 @@ def test_bad_usage_ends_with_two(
 ) -> None:
     """Bad usage names what is wrong on standard error and writes no result."""
     monkeypatch.chdir(_README.parent)
+    # A service that nobody must ask: what is wrong is seen before.
+    monkeypatch.setenv("ORGBRIDGE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("ORGBRIDGE_TOKEN", "t")
     assert _exit(monkeypatch, *arguments) == code
     out, err = capsys.readouterr()
     assert out == ""

@@ -57,6 +57,6 @@ def test_error_goes_to_standard_error_only(capsys: pytest.CaptureFixture[str]) -
 
 def test_error_is_json_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     """With --json the error is one document with code, message and places."""
-    Terminal(as_json=True).error(ServiceRefused(404, {"detail": "There is no such job."}))
+    Terminal(as_json=True).error(ServiceRefused(404, {"detail": "There is no such job.", "code": "load.not_found"}))
     document = json.loads(capsys.readouterr().err)
-    assert document["error"]["message"] == "There is no such job."
+    assert document["error"] == {"code": "load.not_found", "message": "There is no such job.", "errors": []}

@@ -76,3 +76,27 @@ def test_imbalance_is_shouted() -> None:
     assert not balanced(receipt)
     assert "NOT BALANCED" in text
     assert "MISMATCH: 1 row of part 0" in text
+
+
+def _query(receipt: dict[str, Any], state: str = "JobComplete") -> tuple[ExitCode, str]:
+    status = status_of({"job_id": "load_1", "state": state, "operation": "queryAll", "object_name": "Account"})
+    return exit_code_of(status, receipt), "\n".join(receipt_lines(status, receipt))
+
+
+@pytest.mark.parametrize("read", [0, 2_004])
+def test_a_query_has_rows_and_no_outcomes(read: int) -> None:
+    """What a query read is told without sums that only a load has, and is a success, also of no rows."""
+    receipt = {"rows": {"read": read}, "balanced": True, "mismatches": [], "api_calls": 3, "seconds": 2.1}
+    code, text = _query(receipt)
+    assert code is ExitCode.ALL
+    assert f"{read:,}" in text
+    assert "rows received = rows that Salesforce announced" in text
+    assert "BALANCED" not in text
+    assert "unprocessed" not in text
+
+
+def test_a_query_that_failed_did_nothing() -> None:
+    """Without a receipt there is no row, and the exit code says so."""
+    code, text = _query({}, "Failed")
+    assert code is ExitCode.NONE
+    assert "before any row came" in text

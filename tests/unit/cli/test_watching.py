@@ -10,7 +10,9 @@ from aiohttp import web
 
 from orgbridge.cli.addresses import Address
 from orgbridge.cli.errors import ServiceRefused, ServiceUnreachable
+from orgbridge.cli.loading import follow
 from orgbridge.cli.service import Service
+from orgbridge.cli.terminal import Terminal
 from orgbridge.cli.watching import Status, status_of, watch
 from orgbridge.kit.clock import SystemClock
 
@@ -105,3 +107,24 @@ def test_status_takes_rows_from_wherever_they_are_told() -> None:
     assert status_of({"state": "Queued"}).rows is None
     assert status_of({"progress": {"rows_read": 7}}).rows == 7
     assert status_of({"job_info_details": {"rows_read": 0}}).rows == 0
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [
+            {**_document("InProgress", 0), "job_info_details": {"waiting": "Waiting since noon: nobody listens."}},
+            {**_document("InProgress", 0), "job_info_details": {"waiting": "Waiting since noon: nobody listens."}},
+            _document("InProgress", 0),
+            _document("JobComplete", 5),
+        ]
+    ],
+    indirect=True,
+)
+async def test_what_a_load_waits_for_is_said_once(
+    script: tuple[Script, Service], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever watches learns why nothing moves, and that it goes on again."""
+    assert (await follow(script[1], "load_1", Terminal(), HastyClock())).ended
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["load_1: Waiting since noon: nobody listens.", "load_1: goes on"]

@@ -97,6 +97,19 @@ async def test_success_renews_patience() -> None:
     assert clock.pauses == [1, 2] * 5
 
 
+async def test_why_it_waits_is_told_until_it_has_passed() -> None:
+    """Each pause tells the cause, since when and how long at most; success takes it back."""
+    told: list[str | None] = []
+
+    async def tell(cause: str | None) -> None:
+        told.append(cause)
+
+    patience = Patience(_CONFIG, _Clock(), tell)
+    assert await patience.until_done(_Failing(2)) == "done"
+    assert await patience.until_done(_Failing(0)) == "done"
+    assert told == ["Waiting since 2026-01-01 00:00:00 UTC, at most 10 s: refused"] * 2 + [None]
+
+
 def _answer(
     kind: type[InvalidRequest | NotFound | ServerFault | ServerUnavailable], status: int, code: str
 ) -> Exception:

@@ -107,6 +107,7 @@ def doctor(data: _Data = None, as_json: JSONFlag = False) -> None:
             terminal.result(f"{'ok   ' if finding.holds else 'FAULT'}  {finding.name}: {finding.detail}")
             if not finding.holds and finding.remedy:
                 terminal.result(f"       -> {finding.remedy}")
-        terminal.note("nothing is wrong" if not faults else f"{len(faults)} faults")
+        count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
+        terminal.note(count if faults else "nothing is wrong")
     if faults:
         raise typer.Exit(ExitCode.SOME_FAILED)

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from orgbridge.cli.context import DataOption, JSONFlag, run, service_address
-from orgbridge.cli.errors import ExitCode, UsageError
-from orgbridge.cli.loading import ResultKind, fetch_receipt, follow, save_results
+from orgbridge.cli.errors import ExitCode
+from orgbridge.cli.loading import ResultKind, check_output, fetch_receipt, follow, save_results
 from orgbridge.cli.receipts import exit_code_of, print_receipt
 from orgbridge.cli.service import Service
 from orgbridge.cli.terminal import Terminal
@@ -78,8 +78,8 @@ async def _show(job_id: str, terminal: Terminal, folder: Path | None) -> None:
     total = f" of {status.rows:,}" if status.rows is not None else ""
     terminal.result(f"{status.job_id}: {status.operation} {status.object_name}, {status.state}")
     terminal.result(f"  processed {status.processed:,}{total} rows, {status.failed:,} failed")
-    if status.error_message:
-        terminal.result(f"  {status.error_message}")
+    if status.error_message or status.waiting:
+        terminal.result(f"  {status.error_message or status.waiting}")
 
 
 @app.command()
@@ -119,20 +119,21 @@ def results(
     kind: Annotated[ResultKind, typer.Option(help="Which rows.")] = ResultKind.ALL,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write; standard output else.")] = None,
     data: DataOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per row instead of CSV.")] = False,
 ) -> None:
     """Get the rows of a finished load with their outcome, in the input's order."""
-    run(_results(job_id, kind, output, data))
+    run(_results(job_id, kind, output, data, accept="application/x-ndjson" if as_json else "text/csv"))
 
 
-async def _results(job_id: str, kind: ResultKind, output: Path | None, folder: Path | None) -> None:
+async def _results(job_id: str, kind: ResultKind, output: Path | None, folder: Path | None, *, accept: str) -> None:
+    if output is not None:
+        check_output(output)
     async with Service(service_address(folder)) as service:
         if output is not None:
-            if not output.parent.is_dir():
-                raise UsageError(f"There is no folder {output.parent}; make it, or name another file with -o.")
-            await save_results(service, job_id, kind, output)
+            await save_results(service, job_id, kind, output, accept=accept)
             Terminal().note(f"written to {output}")
             return
-        async with service.results(job_id, kind.value) as blocks:
+        async with service.results(job_id, kind.value, accept=accept) as blocks:
             async for block in blocks:
                 sys.stdout.buffer.write(block)
             sys.stdout.buffer.flush()
@@ -140,14 +141,21 @@ async def _results(job_id: str, kind: ResultKind, output: Path | None, folder: P
 
 @app.command()
 def abort(job_id: JobId, data: DataOption = None, as_json: JSONFlag = False) -> None:
-    """Ask for a job to be stopped; rows that are done stay done, the rest is unprocessed."""
-    run(_abort(job_id, Terminal(as_json=as_json), data))
+    """Ask for a job to be stopped; rows that are done stay done, the rest is unprocessed.
+
+    Exit code 2 when the job had ended before, so that nothing was stopped.
+    """
+    raise typer.Exit(run(_abort(job_id, Terminal(as_json=as_json), data)))
 
 
-async def _abort(job_id: str, terminal: Terminal, folder: Path | None) -> None:
+async def _abort(job_id: str, terminal: Terminal, folder: Path | None) -> ExitCode:
     async with Service(service_address(folder)) as service:
         answer = await service.abort(job_id)
+    status = status_of(answer)
     if terminal.as_json:
         terminal.document(answer)
+    elif status.ended:
+        terminal.result(f"{job_id}: had ended before as {status.state}; nothing was stopped")
     else:
         terminal.result(f"{job_id}: asked to stop; `orgbridge jobs watch {job_id}` tells when it has")
+    return ExitCode.NONE if status.state in ("JobComplete", "Failed") else ExitCode.ALL

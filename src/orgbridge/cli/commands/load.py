@@ -8,8 +8,16 @@ from typing import Annotated
 import typer
 
 from orgbridge.cli.context import DataOption, JSONFlag, run, service_address
-from orgbridge.cli.errors import ExitCode, UsageError
-from orgbridge.cli.loading import LoadRequest, ResultKind, fetch_receipt, follow, save_results, submit
+from orgbridge.cli.errors import CLIError, ExitCode, UsageError
+from orgbridge.cli.loading import (
+    LoadRequest,
+    ResultKind,
+    check_output,
+    fetch_receipt,
+    follow,
+    save_results,
+    submit,
+)
 from orgbridge.cli.receipts import exit_code_of, print_receipt
 from orgbridge.cli.service import Service
 from orgbridge.cli.terminal import Terminal
@@ -23,6 +31,9 @@ def load(
     operation: Annotated[IngestOperation, typer.Option(help="What to do with each row.")] = IngestOperation.INSERT,
     external_id: Annotated[str | None, typer.Option(help="External id field, for upsert.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Encoding of the file when it is not UTF-8 or UTF-16.")] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="Delimiter when it cannot be told from the header: , ; | ^ ` or a tab.")
+    ] = None,
     on_server: Annotated[
         bool, typer.Option("--on-server", help="FILE is a path on the service, inside DATA_PATH_INPUT.")
     ] = False,
@@ -43,12 +54,15 @@ def load(
             raise UsageError(f"{file} is not a file; name one file to load.")
     if operation is IngestOperation.UPSERT and not external_id:
         raise UsageError("An upsert needs --external-id: the field by which rows are found, e.g. External_Id__c.")
+    if results is not None:
+        check_output(results)
     request = LoadRequest(
         path=file,
         object_name=object_name,
         operation=operation,
         external_id=external_id,
         encoding=encoding,
+        delimiter=delimiter,
         on_server=on_server,
     )
     raise typer.Exit(run(_load(request, terminal, data, results, wait=wait)))
@@ -69,7 +83,16 @@ async def _load(
         terminal.note(f"{job_id}: taken; `orgbridge jobs watch {job_id}` follows it from anywhere")
         status = await follow(service, job_id, terminal, clock)
         receipt = await fetch_receipt(service, job_id)
+        code = exit_code_of(status, receipt)
+        saved = None
         if results is not None and receipt:
-            await save_results(service, job_id, ResultKind.ALL, results)
-        print_receipt(terminal, status, receipt, results_at=str(results) if results and receipt else None)
-        return exit_code_of(status, receipt)
+            try:
+                await save_results(service, job_id, ResultKind.ALL, results)
+                saved = str(results)
+            except (OSError, CLIError) as error:
+                # The load itself is done, and its receipt must be seen.
+                reason = getattr(error, "strerror", None) or error
+                terminal.note(f"the results could not be written to {results}: {reason}", style="bold red")
+                code = max(code, ExitCode.SOME_FAILED)
+        print_receipt(terminal, status, receipt, results_at=saved)
+        return code

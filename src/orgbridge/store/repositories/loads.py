@@ -145,6 +145,15 @@ class LoadRepository:
             .values(state=LoadState.IN_PROGRESS, started_at=sa.func.coalesce(columns.started_at, now))
         )
 
+    async def tell_waiting(self, load_id: str, cause: str | None) -> None:
+        """Say why a load that has not ended does not go on just now; None: it goes on."""
+        columns = tables.loads.c
+        await self._connection.execute(
+            sa.update(tables.loads)
+            .where(columns.id == load_id, columns.finished_at.is_(None))
+            .values(error_message=cause)
+        )
+
     async def add_calls(self, load_id: str, calls: int) -> None:
         """Add HTTP requests to the load's own count."""
         columns = tables.loads.c

@@ -1,0 +1,116 @@
+"""A part whose Salesforce stays away: how long its steps wait, and what is said meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from orgbridge.client import ClientCredentials, RetryPolicy, Secret
+from orgbridge.client.errors import ClientError
+from orgbridge.engine.config import WorkerConfig
+from orgbridge.engine.facts import InputFacts
+from orgbridge.engine.ingest_jobs import IngestJobs
+from orgbridge.engine.resources import Resources
+from orgbridge.loads.inputs import open_input
+from orgbridge.loads.states import LoadState, PartState
+from orgbridge.orgs.connections import OrgConfig, Orgs
+from orgbridge.store.database import Database
+from orgbridge.store.files import LocalFiles
+from orgbridge.store.records import LoadKind, LoadRecord, PartRecord
+from orgbridge.store.schema import upgrade
+from tests.support.clocks import HandClock
+from tests.support.engine_bench import free_port
+
+_PATIENCE = 20.0
+_CSV = b"Name\nAcme\n"
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """Give threads to work in."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def resources(tmp_path: Path, threads: ThreadPoolExecutor) -> AsyncIterator[Resources]:
+    """Give a worker's connections: a real store, and a Salesforce where nobody listens."""
+    url = f"sqlite:///{tmp_path / 'orgbridge.sqlite'}"
+    await asyncio.to_thread(upgrade, url)
+    clock = HandClock()
+    org = OrgConfig(
+        credentials=ClientCredentials(client_id="c", client_secret=Secret("s3cret")),
+        token_url=f"http://127.0.0.1:{free_port()}/services/oauth2/token",
+        retry=RetryPolicy(attempts=1),
+    )
+    database, orgs = Database(url), Orgs([org], clock)
+    yield Resources(
+        config=WorkerConfig(patience_seconds=_PATIENCE, pause_seconds=1.0, longest_pause_seconds=4.0),
+        database=database,
+        files=LocalFiles(tmp_path / "files"),
+        orgs=orgs,
+        clock=clock,
+        matchers=threads,
+        splitters=threads,
+    )
+    await orgs.close()
+    await database.close()
+
+
+async def _planned(resources: Resources) -> IngestJobs:
+    facts = InputFacts.of_source(open_input(lambda: iter([_CSV]), name="a.csv"))
+    now = resources.clock.now()
+    load = LoadRecord(
+        id="load_1",
+        kind=LoadKind.INGEST,
+        object_name="Account",
+        operation="insert",
+        state=LoadState.IN_PROGRESS,
+        created_by="ann",
+        created_at=now,
+        input_facts=facts.to_json(),
+    )
+    part = PartRecord(
+        load_id="load_1",
+        number=0,
+        state=PartState.PLANNED,
+        rows=1,
+        bytes=5,
+        sha256="ab" * 32,
+        first_line=2,
+        first_row=1,
+        input_key="loads/load_1/parts/00000.csv",
+        upload={"line_ending": "LF", "upload_line_ending": "LF", "upload_bytes": 10, "mixed_cell_newlines": False},
+    )
+    async with resources.database.unit() as unit:
+        await unit.loads.add(load)
+        await unit.parts.replace_all("load_1", [part])
+    return IngestJobs(resources, "load_1", 0)
+
+
+async def test_a_job_that_cannot_be_created_is_given_up_when_patience_is_spent(resources: Resources) -> None:
+    """The store, asked between two tries whether the load was cancelled, does not renew the patience."""
+    jobs = await _planned(resources)
+    began = resources.clock.monotonic()
+    with pytest.raises(ClientError):
+        async with asyncio.timeout(20):
+            await jobs.create()
+    assert _PATIENCE / 2 <= resources.clock.monotonic() - began <= _PATIENCE
+
+
+async def test_a_load_that_waits_says_why(resources: Resources) -> None:
+    """Whoever asks learns what it waits for and since when, without the secret."""
+    jobs = await _planned(resources)
+    with pytest.raises(ClientError):
+        await jobs.create()
+    async with resources.database.unit(write=False) as unit:
+        load = await unit.loads.get("load_1")
+    assert load is not None
+    assert load.error_message is not None
+    assert load.error_message.startswith("Waiting since 2026-01-01 ")
+    assert "127.0.0.1" in load.error_message
+    assert "s3cret" not in load.error_message
