@@ -21,13 +21,16 @@ from orgbridge.emulator.http.calls import Parts
 from orgbridge.emulator.http.cursors import Cursors
 from orgbridge.emulator.http.directory import Client, Directory, Login, read_public_key
 from orgbridge.emulator.http.dispatch import Dispatcher
+from orgbridge.emulator.http.lifecycle import Lifecycle
 from orgbridge.emulator.http.middleware import FaultMiddleware, InflateMiddleware
+from orgbridge.emulator.http.requestlog import RequestLog, RequestLogMiddleware
 from orgbridge.emulator.http.routes import route_table
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
 from orgbridge.emulator.jobs.ingest import IngestTools
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.jobs.spool import Spool
+from orgbridge.emulator.org.clocks import OrgClock
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.seed import Seed, seed_org
 from orgbridge.emulator.schema.errors import SFError
@@ -86,6 +89,8 @@ class EmulatorConfig:
     batch_rows: int = INGEST_BATCH_RECORDS
     #: Pause before each batch, to make jobs last.
     batch_delay_seconds: float = 0.0
+    #: Whether other machines may use the controls under /_emulator; otherwise this one only.
+    control_from_anywhere: bool = False
 
 
 def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clock: Clock | None = None) -> Starlette:
@@ -100,15 +105,15 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         CertificateError: `jwt_certificate` is no certificate. Nothing was opened.
     """
     key = read_public_key(config.jwt_certificate) if config.jwt_certificate else None
-    time = clock or SystemClock()
+    time = OrgClock(clock or SystemClock())
+    objects = catalogue or standard_catalogue()
     storage = Storage(config.path)
-    org = Org(storage, catalogue or standard_catalogue(), time)
+    time.load(storage)
+    org, user_ids = _found(config, storage, objects, time)
     spool = Spool(None if config.path == MEMORY else Path(config.path + ".uploads"))
     faults = Faults()
     if config.batch_delay_seconds:
         faults.program({"kind": "slow_jobs", "delay_ms": config.batch_delay_seconds * 1000})
-    seed_org(org, config.seed)
-    user_ids = [_user_id(org, user) for user in config.users]
     logins = [Login(username=u.username, password=u.password, security_token=u.security_token) for u in config.users]
     sessions = Sessions(storage, time, org.org_id, timedelta(seconds=config.session_seconds))
     if config.refresh_token:
@@ -117,10 +122,11 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
     tools = IngestTools(
         org=org, spool=spool, faults=faults, clock=time, shuffle=config.shuffle_results, batch_rows=config.batch_rows
     )
+    jobs, usage, log = Jobs(tools), Usage(storage, time, config.daily_api_requests), RequestLog(time)
     parts = Parts(
         org=org,
         storage=storage,
-        jobs=Jobs(tools),
+        jobs=jobs,
         directory=Directory(
             org,
             org_name="Orgbridge Local Org",
@@ -130,14 +136,49 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         ),
         sessions=sessions,
         cursors=Cursors(storage, time),
-        usage=Usage(storage, time, config.daily_api_requests),
+        usage=usage,
         faults=faults,
+        requests=log,
+        lifecycle=Lifecycle(
+            org=org,
+            jobs=jobs,
+            spool=spool,
+            sessions=sessions,
+            usage=usage,
+            faults=faults,
+            clock=time,
+            log=log,
+            new=lambda path: _write_new(config, objects, SystemClock() if clock is None else clock, path),
+        ),
         clock=time,
     )
-    return _application(parts, spool)
+    parts.lifecycle.load()
+    return _application(parts, spool, control_from_anywhere=config.control_from_anywhere)
 
 
-def _application(parts: Parts, spool: Spool) -> Starlette:
+def _found(config: EmulatorConfig, storage: Storage, catalogue: Catalogue, clock: Clock) -> tuple[Org, list[str]]:
+    """Return the org on a storage, with its first rows and its users, and the users' ids."""
+    org = Org(storage, catalogue, clock)
+    seed_org(org, config.seed)
+    return org, [_user_id(org, user) for user in config.users]
+
+
+def _write_new(config: EmulatorConfig, catalogue: Catalogue, clock: Clock, path: Path) -> None:
+    """Write the file of an org that was never used."""
+    storage = Storage(MEMORY)
+    try:
+        _found(config, storage, catalogue, clock)
+        storage.copy_to(path)
+    finally:
+        storage.close()
+
+
+def write_template(config: EmulatorConfig, path: Path) -> None:
+    """Write the file of a new org, to be copied as the beginning of many: opening it takes a few milliseconds."""
+    _write_new(config, standard_catalogue(), SystemClock(), path)
+
+
+def _application(parts: Parts, spool: Spool, *, control_from_anywhere: bool) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await run_in_threadpool(parts.sessions.sweep)
@@ -151,14 +192,15 @@ def _application(parts: Parts, spool: Spool) -> Starlette:
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
             await run_in_threadpool(parts.jobs.stop)
-            await run_in_threadpool(_save, parts)
+            await run_in_threadpool(parts.lifecycle.save)
             await run_in_threadpool(parts.storage.close)
             spool.close()
 
-    dispatcher: ASGIApp = Dispatcher(parts, route_table())
+    dispatcher: ASGIApp = Dispatcher(parts, route_table(), control_from_anywhere=control_from_anywhere)
     return Starlette(
         routes=[Mount("/", app=dispatcher)],
         middleware=[
+            Middleware(RequestLogMiddleware, log=parts.requests, clock=parts.clock),
             Middleware(FaultMiddleware, faults=parts.faults, clock=parts.clock),
             Middleware(GZipMiddleware, minimum_size=500, compresslevel=1),
             Middleware(InflateMiddleware),
@@ -167,15 +209,10 @@ def _application(parts: Parts, spool: Spool) -> Starlette:
     )
 
 
-def _save(parts: Parts) -> None:
-    parts.sessions.save()
-    parts.usage.save()
-
-
 async def _keep_saving(parts: Parts) -> None:
     while True:
         await parts.clock.sleep(_SAVE_SECONDS)
-        await run_in_threadpool(_save, parts)
+        await run_in_threadpool(parts.lifecycle.save)
 
 
 def _user_id(org: Org, user: EmulatorUser) -> str:

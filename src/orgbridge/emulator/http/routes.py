@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orgbridge.emulator.http import control
 from orgbridge.emulator.http.auth import identity, soap, tokens
+from orgbridge.emulator.http.control.table import CONTROLS
 from orgbridge.emulator.http.resources import (
     bulk_ingest,
     bulk_query,
@@ -34,15 +34,6 @@ _OPEN = (
     Route(pattern="/id/{org}/{user}", handlers={"GET": identity.identity}, access=Access.OPEN),
     Route(pattern="/services/Soap/u/{version}", handlers={"POST": soap.partner_login}, access=Access.OPEN),
     Route(pattern="/services/Soap/c/{version}", handlers={"POST": soap.enterprise_login}, access=Access.OPEN),
-)
-_CONTROL = (
-    Route(
-        pattern="/__emulator/faults",
-        handlers={"POST": control.program_faults, "DELETE": control.clear_faults},
-        access=Access.LOCAL,
-    ),
-    Route(pattern="/__emulator/stats", handlers={"GET": control.stats}, access=Access.LOCAL),
-    Route(pattern="/__emulator/health", handlers={"GET": control.health}, access=Access.LOCAL),
 )
 _REST = (
     Route(pattern=_DATA, handlers={"GET": discovery.resources}),
@@ -105,4 +96,4 @@ _BULK = (
 
 def route_table() -> RouteTable:
     """Return the table of all routes."""
-    return RouteTable([*_OPEN, *_CONTROL, *_REST, *_BULK])
+    return RouteTable([*_OPEN, *CONTROLS, *_REST, *_BULK])

@@ -125,6 +125,22 @@ class Sessions:
                 for token, used_at in notes:
                     touch_session(connection, token, used_at)
 
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return all sessions as they are kept, for `adopt`."""
+        self.save()
+        with self._storage.read() as connection:
+            return connection.execute("SELECT * FROM ob_sessions").fetchall()
+
+    def adopt(self, rows: list[tuple[str, ...]]) -> None:
+        """Add sessions of another state of the org, as far as their users are there; forget what memory holds."""
+        with self._lock:
+            self._known.clear()
+            self._dirty.clear()
+        with self._storage.write() as connection:
+            users = {row[0] for row in connection.execute('SELECT Id FROM "User"')}
+            kept = [row for row in rows if row[2] in users]
+            connection.executemany("INSERT OR IGNORE INTO ob_sessions VALUES (?, ?, ?, ?, ?, ?)", kept)
+
     def sweep(self) -> None:
         """Remove sessions that ended long ago."""
         limit = bulk_datetime(self._clock.now() - 2 * self._idle)
