@@ -46,7 +46,10 @@ class FaultMiddleware:
                 await self._app(scope, receive, _swallow)
                 _cut(scope)
             case Cut.UPLOAD:
-                await self._app(scope, _CutUpload(scope, receive, fault.after_bytes), send)
+                upload = _CutUpload(receive, send, fault.after_bytes)
+                await self._app(scope, upload.receive, upload.send)
+                if upload.is_cut:
+                    _cut(scope)
             case Cut.DOWNLOAD:
                 await self._app(scope, receive, _CutDownload(scope, send, fault.after_bytes))
             case None:
@@ -66,16 +69,16 @@ class FaultMiddleware:
 
 
 class _CutUpload:
-    """A `receive` that drops the connection once so many bytes of the body came in."""
+    """Both ends of a call that loses its caller once so many bytes of the body came in; its reply goes nowhere."""
 
-    def __init__(self, scope: Scope, receive: Receive, after_bytes: int) -> None:
-        self._scope = scope
+    def __init__(self, receive: Receive, send: Send, after_bytes: int) -> None:
         self._receive = receive
+        self._send = send
         self._left = after_bytes
-        self._gone = False
+        self.is_cut = False
 
-    async def __call__(self) -> Message:
-        if self._gone:
+    async def receive(self) -> Message:
+        if self.is_cut:
             return {"type": "http.disconnect"}
         message = await self._receive()
         if message["type"] != "http.request":
@@ -85,9 +88,12 @@ class _CutUpload:
             self._left -= len(body)
             return message
         # A body shorter than the order says is cut at its end: it must not count as whole.
-        self._gone = True
-        _cut(self._scope)
+        self.is_cut = True
         return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if not self.is_cut:
+            await self._send(message)
 
 
 class _CutDownload:
