@@ -186,6 +186,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-rows", type=int, default=defaults.batch_rows)
     parser.add_argument("--batch-delay-seconds", type=float, default=0.0)
     parser.add_argument("--keep-order", action="store_true", help="keep bulk results in the order of upload")
+    parser.add_argument("--control-from-anywhere", action="store_true", help="let other machines use /_emulator")
     parser.add_argument("--tls-certificate", type=Path)
     parser.add_argument("--tls-key", type=Path)
     parser.add_argument("--log-level", default="warning")
@@ -208,6 +209,7 @@ def _config(options: argparse.Namespace) -> EmulatorServeConfig:
         shuffle_results=not options.keep_order,
         batch_rows=options.batch_rows,
         batch_delay_seconds=options.batch_delay_seconds,
+        control_from_anywhere=options.control_from_anywhere,
     )
     return EmulatorServeConfig(
         host=options.host,

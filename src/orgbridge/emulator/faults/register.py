@@ -189,6 +189,14 @@ class Faults:
             self._fates[job_id] = None
             return fate
 
+    def job_failure(self, job_id: str, batches_done: int) -> str | None:
+        """Return the text with which the job must fail now, or None; for jobs that nobody aborts. As `job_end` else."""
+        with self._lock:
+            if not any(isinstance(one.order.effect, JobEnd) and one.order.effect.message for one in self._standing):
+                return None
+        end = self.job_end(job_id, batches_done)
+        return None if end is None else end.message
+
     def _fate(self, sobject: str | None, operation: str | None) -> JobEnd | None:
         for standing in self._standing:
             end = standing.order.effect
