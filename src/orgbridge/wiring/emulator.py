@@ -56,10 +56,11 @@ class CannotServe(Exception):
     """The emulator cannot start; the message is one line for people."""
 
 
-class _CuttableProtocol(HttpToolsProtocol):
+class CuttableProtocol(HttpToolsProtocol):
     """uvicorn's protocol, which lets the application drop the connection for tests of broken networks."""
 
     def on_message_begin(self) -> None:
+        """Put the function that cuts the connection into the scope."""
         super().on_message_begin()
         # uvicorn types the scope as its own TypedDict, whose extensions know no foreign keys.
         scope: Any = self.scope
@@ -132,7 +133,7 @@ def _serve(config: EmulatorServeConfig, app: ASGIApp, listener: socket.socket) -
         uvicorn.Config(
             app,
             loop="uvloop",
-            http=_CuttableProtocol,
+            http=CuttableProtocol,
             ws="none",
             log_level=config.log_level,
             access_log=False,
