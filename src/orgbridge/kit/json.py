@@ -30,9 +30,11 @@ def loads(data: bytes | str) -> JSON:
     """Return the value that the JSON text stands for.
 
     Raises:
-        JSONDecodeError: The text is not JSON; the message names the byte.
+        JSONDecodeError: The text is not JSON, and the message names the byte; or it is nested too deeply.
     """
     try:
         return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise JSONDecodeError(str(error)) from error
+    except RecursionError as error:
+        raise JSONDecodeError("JSON is nested too deeply") from error

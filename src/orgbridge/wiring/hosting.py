@@ -240,6 +240,10 @@ class OrgHost:
             # Nobody needs to wait: a server takes a tenth of a second to say goodbye.
             self._begin_end(url, folder)
 
+    def settle(self) -> None:
+        """Return once the orgs that were left have ended."""
+        self._do(self._ended())
+
     def _template(self, config: EmulatorConfig) -> Path:
         key = (config.seed, config.users)
         if key not in self._templates:
