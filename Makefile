@@ -51,8 +51,21 @@ demo: $(RUNTIME) ## Run the main job end to end: load 100,000 accounts, kill the
 up: $(RUNTIME) ## Start service, worker and emulated org in one process
 	@$(BIN)/orgbridge up $(ARGS)
 
+# Installs npm's packages once; without Node.js and outside CI the tests that need them are skipped and say so.
+JSFORCE := tests/contract/jsforce
+$(JSFORCE)/node_modules/.package-lock.json: $(JSFORCE)/package-lock.json
+	@if [ "$(CI)" = true ] && ! command -v npm >/dev/null; then \
+		SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$SUDO apt-get -q update && $$SUDO apt-get -q install -y --no-install-recommends nodejs npm; fi
+	@if command -v npm >/dev/null; then echo "installing jsforce for its contract test (package-lock.json)"; \
+		cd $(JSFORCE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	elif [ "$(CI)" = true ]; then echo "npm cannot be had: jsforce's contract test cannot run" >&2; exit 2; fi
+
+.PHONY: node
+node: $(JSFORCE)/node_modules/.package-lock.json ## Install what the contract test of jsforce needs (npm)
+
 .PHONY: test
-test: $(DEVELOPMENT) ## Run every test, real PostgreSQL and the short chaos included
+test: $(DEVELOPMENT) node ## Run every test, real PostgreSQL and the short chaos included
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: check

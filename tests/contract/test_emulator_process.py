@@ -150,3 +150,25 @@ def test_a_file_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
             found = subprocess.run(EmulatorServer(path).command(), capture_output=True, timeout=30, check=False)
             assert (found.returncode, len(found.stderr.decode().splitlines())) == (2, 1), found.stderr
     assert text.read_text() == "This is no database at all."
+
+
+@pytest.mark.system
+def test_transfers_are_cut_in_the_middle_on_a_real_socket(tmp_path: Path) -> None:
+    """Of a download some bytes come and not all; an upload that is cut leaves the job open for a whole one."""
+    rows = b"Name\n" + b"".join(b"Firma %d\n" % n for n in range(2_000))
+    with EmulatorServer(tmp_path / "org.db") as server:
+        headers = sign_in(server)
+        job = server.request("POST", f"{V}/jobs/ingest", {"object": "Account", "operation": "insert"}, **headers)[1]
+        path = f"{V}/jobs/ingest/{job['id']}"
+        server.fault(kind="cut_upload", after_bytes=3_000)
+        with pytest.raises((ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected)):
+            server.request("PUT", f"{path}/batches", rows, **{**headers, **CSV})
+        assert server.request("PUT", f"{path}/batches", rows, **{**headers, **CSV})[0] == 201
+        server.request("PATCH", path, {"state": "UploadComplete"}, **headers)
+        assert wait_for(server, headers, job["id"])["numberRecordsProcessed"] == 2_000
+        server.fault(kind="cut_download", path="successfulResults", after_bytes=10_000)
+        with pytest.raises((http.client.IncompleteRead, ConnectionResetError)) as caught:
+            server.request("GET", f"{path}/successfulResults", **headers)
+        if isinstance(caught.value, http.client.IncompleteRead):
+            assert 0 < len(caught.value.partial) <= 10_000
+        assert len(server.request("GET", f"{path}/successfulResults", **headers)[1].splitlines()) == 2_001

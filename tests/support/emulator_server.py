@@ -105,18 +105,18 @@ class EmulatorServer:
 
     def fault(self, **order: object) -> None:
         """Program trouble; see `orgbridge.emulator.faults.Faults.program`."""
-        status, body = self.request("POST", "/__emulator/faults", order)
-        assert status == 204, body
+        status, body = self.request("POST", "/_emulator/faults", order)
+        assert status == 200, body
 
     def stats(self) -> dict[str, Any]:
         """Return what the emulator counted."""
-        status, body = self.request("GET", "/__emulator/stats")
+        status, body = self.request("GET", "/_emulator/stats")
         assert status == 200, body
         return dict(body)
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.request("GET", "/__emulator/health")[0] == 200
+            return self.request("GET", "/_emulator/health")[0] == 200
         return False
 
     def _end(self, number: signal.Signals) -> int:

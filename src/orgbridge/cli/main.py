@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from orgbridge import __version__
-from orgbridge.cli.commands import houses, jobs, users
+from orgbridge.cli.commands import emulator, houses, jobs, users
 from orgbridge.cli.commands.demo import demo
 from orgbridge.cli.commands.load import load
 from orgbridge.cli.commands.query import describe, query
@@ -55,7 +55,7 @@ app.command()(houses.doctor)
 app.add_typer(jobs.app)
 app.add_typer(users.app)
 app.add_typer(users.database_app)
-app.add_typer(houses.emulator_app)
+app.add_typer(emulator.app)
 
 
 def main() -> None:

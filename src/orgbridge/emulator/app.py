@@ -22,7 +22,9 @@ from orgbridge.emulator.http.cursors import Cursors
 from orgbridge.emulator.http.directory import Client, Directory, Login, SignInPolicy, read_public_key
 from orgbridge.emulator.http.dispatch import Dispatcher
 from orgbridge.emulator.http.grants import Grants
+from orgbridge.emulator.http.lifecycle import Lifecycle
 from orgbridge.emulator.http.middleware import FaultMiddleware, InflateMiddleware
+from orgbridge.emulator.http.requestlog import RequestLog, RequestLogMiddleware
 from orgbridge.emulator.http.routes import route_table
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
@@ -30,6 +32,7 @@ from orgbridge.emulator.jobs.classic.service import ClassicJobs
 from orgbridge.emulator.jobs.ingest import IngestTools
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.jobs.spool import Spool
+from orgbridge.emulator.org.clocks import OrgClock
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.policies import Policies
 from orgbridge.emulator.org.seed import Seed, seed_org
@@ -146,6 +149,8 @@ class EmulatorConfig:
     metadata: Path | None = None
     #: Seconds that the parents of rows written by a bulk job stay locked for everybody else; 0 for never.
     lock_seconds: float = 0.0
+    #: Whether other machines may use the controls under /_emulator; otherwise this one only.
+    control_from_anywhere: bool = False
 
 
 def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clock: Clock | None = None) -> Starlette:
@@ -162,10 +167,11 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         UnknownObjectError: `metadata` names an object or a field that is not there. No row was touched.
     """
     clients = _clients(config)
-    time = clock or SystemClock()
+    time = OrgClock(clock or SystemClock())
     objects, policies = _objects(config), _policies(config)
     storage = Storage(config.path)
     try:
+        time.load(storage)
         org = Org(storage, catalogue or _catalogue(objects, storage), time, policies)
     except BaseException:
         storage.close()
@@ -174,8 +180,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
     faults = Faults()
     if config.batch_delay_seconds:
         faults.program({"kind": "slow_jobs", "delay_ms": config.batch_delay_seconds * 1000})
-    seed_org(org, config.seed)
-    logins = {_user_id(org, user): _login(user) for user in config.users}
+    logins = {user_id: _login(user) for user_id, user in zip(_settle(org, config), config.users, strict=True)}
     directory = Directory(
         org,
         org_name="Orgbridge Local Org",
@@ -191,20 +196,35 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
     tools = IngestTools(
         org=org, spool=spool, faults=faults, clock=time, shuffle=config.shuffle_results, batch_rows=config.batch_rows
     )
+    jobs, classic = Jobs(tools), ClassicJobs(tools)
+    usage, log = Usage(storage, time, config.daily_api_requests), RequestLog(time)
     parts = Parts(
         org=org,
         storage=storage,
-        jobs=Jobs(tools),
-        classic=ClassicJobs(tools),
+        jobs=jobs,
+        classic=classic,
         directory=directory,
         sessions=sessions,
         grants=Grants(storage, time),
         cursors=Cursors(storage, time),
-        usage=Usage(storage, time, config.daily_api_requests),
+        usage=usage,
         faults=faults,
+        requests=log,
+        lifecycle=Lifecycle(
+            org=org,
+            jobs=(jobs, classic),
+            spool=spool,
+            sessions=sessions,
+            usage=usage,
+            faults=faults,
+            clock=time,
+            log=log,
+            new=lambda path: _write_new(config, catalogue, SystemClock() if clock is None else clock, path),
+        ),
         clock=time,
     )
-    return _application(parts, spool)
+    parts.lifecycle.load()
+    return _application(parts, spool, control_from_anywhere=config.control_from_anywhere)
 
 
 def _objects(config: EmulatorConfig) -> tuple[JSON, ...] | None:
@@ -234,7 +254,29 @@ def _policies(config: EmulatorConfig) -> Policies:
     )
 
 
-def _application(parts: Parts, spool: Spool) -> Starlette:
+def _settle(org: Org, config: EmulatorConfig) -> list[str]:
+    """Give the org its first rows and its users, as far as they are not there; return the users' ids."""
+    seed_org(org, config.seed)
+    return [_user_id(org, user) for user in config.users]
+
+
+def _write_new(config: EmulatorConfig, catalogue: Catalogue | None, clock: Clock, path: Path) -> None:
+    """Write the file of an org that was never used."""
+    storage = Storage(MEMORY)
+    try:
+        objects = catalogue or _catalogue(_objects(config), storage)
+        _settle(Org(storage, objects, clock, _policies(config)), config)
+        storage.copy_to(path)
+    finally:
+        storage.close()
+
+
+def write_template(config: EmulatorConfig, path: Path) -> None:
+    """Write the file of a new org, to be copied as the beginning of many: opening it takes a few milliseconds."""
+    _write_new(config, None, SystemClock(), path)
+
+
+def _application(parts: Parts, spool: Spool, *, control_from_anywhere: bool) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await run_in_threadpool(parts.sessions.sweep)
@@ -251,14 +293,15 @@ def _application(parts: Parts, spool: Spool) -> Starlette:
                 await keeper
             await run_in_threadpool(parts.jobs.stop)
             await run_in_threadpool(parts.classic.stop)
-            await run_in_threadpool(_save, parts)
+            await run_in_threadpool(parts.lifecycle.save)
             await run_in_threadpool(parts.storage.close)
             spool.close()
 
-    dispatcher: ASGIApp = Dispatcher(parts, route_table())
+    dispatcher: ASGIApp = Dispatcher(parts, route_table(), control_from_anywhere=control_from_anywhere)
     return Starlette(
         routes=[Mount("/", app=dispatcher)],
         middleware=[
+            Middleware(RequestLogMiddleware, log=parts.requests, clock=parts.clock),
             Middleware(FaultMiddleware, faults=parts.faults, clock=parts.clock),
             Middleware(GZipMiddleware, minimum_size=500, compresslevel=1),
             Middleware(InflateMiddleware),
@@ -267,15 +310,10 @@ def _application(parts: Parts, spool: Spool) -> Starlette:
     )
 
 
-def _save(parts: Parts) -> None:
-    parts.sessions.save()
-    parts.usage.save()
-
-
 async def _keep_saving(parts: Parts) -> None:
     while True:
         await parts.clock.sleep(_SAVE_SECONDS)
-        await run_in_threadpool(_save, parts)
+        await run_in_threadpool(parts.lifecycle.save)
 
 
 def _clients(config: EmulatorConfig) -> list[Client]:

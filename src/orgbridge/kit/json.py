@@ -30,7 +30,7 @@ def loads(data: bytes | str) -> JSON:
     """Return the value that the JSON text stands for.
 
     Raises:
-        JSONDecodeError: The text is not JSON; the message names the byte.
+        JSONDecodeError: The text is not JSON, and the message names the byte; or it is nested too deeply.
     """
     try:
         return _decoder.decode(data)

@@ -58,10 +58,11 @@ class CannotServe(Exception):
     """The emulator cannot start; the message is one line for people."""
 
 
-class _CuttableProtocol(HttpToolsProtocol):
+class CuttableProtocol(HttpToolsProtocol):
     """uvicorn's protocol, which lets the application drop the connection for tests of broken networks."""
 
     def on_message_begin(self) -> None:
+        """Put the function that cuts the connection into the scope."""
         super().on_message_begin()
         # uvicorn types the scope as its own TypedDict, whose extensions know no foreign keys.
         scope: Any = self.scope
@@ -134,7 +135,7 @@ def _serve(config: EmulatorServeConfig, app: ASGIApp, listener: socket.socket) -
         uvicorn.Config(
             app,
             loop="uvloop",
-            http=_CuttableProtocol,
+            http=CuttableProtocol,
             ws="none",
             log_level=config.log_level,
             access_log=False,
@@ -188,6 +189,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-rows", type=int, default=defaults.batch_rows)
     parser.add_argument("--batch-delay-seconds", type=float, default=0.0)
     parser.add_argument("--keep-order", action="store_true", help="keep bulk results in the order of upload")
+    parser.add_argument("--control-from-anywhere", action="store_true", help="let other machines use /_emulator")
     parser.add_argument("--tls-certificate", type=Path)
     parser.add_argument("--tls-key", type=Path)
     parser.add_argument("--metadata", type=Path, metavar="DIR", help="Salesforce DX source folder with more objects")
@@ -212,6 +214,7 @@ def _config(options: argparse.Namespace) -> EmulatorServeConfig:
         batch_rows=options.batch_rows,
         batch_delay_seconds=options.batch_delay_seconds,
         metadata=options.metadata,
+        control_from_anywhere=options.control_from_anywhere,
     )
     return EmulatorServeConfig(
         host=options.host,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orgbridge.emulator.faults import Cut, FaultError, Faults
+from orgbridge.emulator.faults import Cut, FaultError, Faults, JobEnd
 
 
 def test_an_order_hits_as_often_as_it_says() -> None:
@@ -74,10 +74,10 @@ def test_a_job_fails_once_after_its_batches() -> None:
     """The next job to start fails after the named batches; later ones do not."""
     faults = Faults()
     faults.program({"kind": "job_failure", "message": "InternalServerError : x", "after_batches": 1})
-    assert faults.job_failure("750A", 0) is None
-    assert faults.job_failure("750B", 0) is None
-    assert faults.job_failure("750A", 1) == "InternalServerError : x"
-    assert faults.job_failure("750A", 2) is None
+    assert faults.job_end("750A", 0) is None
+    assert faults.job_end("750B", 0) is None
+    assert faults.job_end("750A", 1) == JobEnd(message="InternalServerError : x", after_batches=1)
+    assert faults.job_end("750A", 2) is None
 
 
 def test_clear_forgets_every_order() -> None:

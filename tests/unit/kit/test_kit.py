@@ -111,3 +111,9 @@ def test_logs_are_redacted_in_the_file(tmp_path: Path) -> None:
         root.setLevel(level)
     assert "signed in" in text
     assert not any(secret in text for secret in ("hunter2", "x1y2", "s3cr3t-value"))
+
+
+def test_json_that_is_nested_too_deeply_is_no_json() -> None:
+    """Thousands of brackets are refused like any other text that cannot be read."""
+    with pytest.raises(json.JSONDecodeError, match="too deeply"):
+        json.loads(b"[" * 100_000)

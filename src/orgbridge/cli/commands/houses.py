@@ -1,4 +1,4 @@
-"""`orgbridge up serve worker emulator doctor`: the processes of the house, started in this one, and looked over.
+"""`orgbridge up serve worker doctor`: the processes of the house, started in this one, and looked over.
 
 `wiring` is imported inside the functions on purpose: `load`, `jobs` and `query`, run by the thousand from scripts,
 would otherwise wait a second for web server, database and durable engine that they never touch.
@@ -15,8 +15,6 @@ from orgbridge.cli.context import JSONFlag, run
 from orgbridge.cli.errors import ExitCode
 from orgbridge.cli.terminal import Terminal
 from orgbridge.wiring.settings import load_client_settings, load_settings
-
-emulator_app = typer.Typer(name="emulator", help="A local Salesforce org.", no_args_is_help=True)
 
 _Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="Port to listen on (ORGBRIDGE_PORT, else 8000).")]
 _Host = Annotated[str | None, typer.Option(help="Address to listen on (ORGBRIDGE_HOST, else 127.0.0.1).")]
@@ -66,26 +64,6 @@ def worker(data: _Data = None) -> None:
     from orgbridge.wiring.worker import work
 
     work(load_settings(orgbridge_data=data))
-
-
-@emulator_app.command("serve")
-def serve_emulator(
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")] = 8080,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    data: Annotated[
-        Path | None, typer.Option(help="File that keeps the org; without it the org lives in memory.", dir_okay=False)
-    ] = None,
-    jwt_cert: Annotated[
-        Path | None, typer.Option(help="PEM certificate accepted by the JWT bearer flow.", exists=True, dir_okay=False)
-    ] = None,
-) -> None:
-    """Run an emulated Salesforce org that real clients can use."""
-    from orgbridge.wiring.emulator import main as run_emulator
-
-    options = ["--host", host, "--port", str(port)]
-    options += ["--data", str(data)] if data is not None else []
-    options += ["--jwt-certificate", str(jwt_cert)] if jwt_cert is not None else []
-    raise typer.Exit(run_emulator(options))
 
 
 def doctor(data: _Data = None, as_json: JSONFlag = False) -> None:

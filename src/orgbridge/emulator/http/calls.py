@@ -15,7 +15,9 @@ from orgbridge.emulator.http.cursors import Cursors
 from orgbridge.emulator.http.directory import Directory
 from orgbridge.emulator.http.errors import session_invalid
 from orgbridge.emulator.http.grants import Grants
+from orgbridge.emulator.http.lifecycle import Lifecycle
 from orgbridge.emulator.http.replies import json_reply
+from orgbridge.emulator.http.requestlog import RequestLog
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
 from orgbridge.emulator.jobs.classic.service import ClassicJobs
@@ -56,6 +58,10 @@ class Parts:
     usage: Usage
     #: Orders for trouble.
     faults: Faults
+    #: The last requests.
+    requests: RequestLog
+    #: The org as a whole: snapshots, branches, reset, its clock.
+    lifecycle: Lifecycle
     #: The time.
     clock: Clock
 

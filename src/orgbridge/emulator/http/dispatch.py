@@ -5,31 +5,20 @@ Source: facts/salesforce/rest.md head and sections 4 and 5, auth.md sections 0 a
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from orgbridge.emulator.http.calls import Call, Parts
+from orgbridge.emulator.http.control.access import may_control
 from orgbridge.emulator.http.errors import not_found, render, session_invalid
 from orgbridge.emulator.http.headers import check_headers
+from orgbridge.emulator.http.requestlog import note_route
 from orgbridge.emulator.http.routing import Access, Match, RouteTable, api_version, segments
 from orgbridge.emulator.http.xmlreplies import as_xml, kinds_beside_json, wants_xml
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.storage.sessions import Session
 from orgbridge.wire.limits import URI_BYTES
-
-
-def is_loopback(request: Request) -> bool:
-    """Tell whether the caller sits on this machine."""
-    if request.client is None:
-        return False
-    try:
-        return ip_address(request.client.host).is_loopback
-    except ValueError:
-        # Starlette's TestClient calls itself "testclient": it is in this very process.
-        return request.client.host == "testclient"
 
 
 class Dispatcher:
@@ -38,11 +27,13 @@ class Dispatcher:
     Args:
         parts: The org.
         routes: What it answers.
+        control_from_anywhere: Whether other machines may use the controls.
     """
 
-    def __init__(self, parts: Parts, routes: RouteTable) -> None:
+    def __init__(self, parts: Parts, routes: RouteTable, *, control_from_anywhere: bool = False) -> None:
         self._parts = parts
         self._routes = routes
+        self._control_from_anywhere = control_from_anywhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -72,8 +63,9 @@ class Dispatcher:
             raise not_found()
         method = self._method(call, match)
         handler = match.route.handlers.get(method)
-        if match.route.access is Access.LOCAL and not is_loopback(request):
+        if match.route.access is Access.LOCAL and not may_control(request, from_anywhere=self._control_from_anywhere):
             raise not_found()
+        note_route(request.scope, match.route.pattern, call.session.user_id if call.session else None)
         self._parts.usage.count_route(f"{method} {match.route.pattern}")
         if handler is None:
             allowed = ",".join(sorted({*match.route.handlers, *(["HEAD"] if "GET" in match.route.handlers else [])}))

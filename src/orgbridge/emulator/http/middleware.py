@@ -7,16 +7,15 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from starlette.datastructures import Headers
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orgbridge.emulator.faults import Cut, Faults
+from orgbridge.emulator.faults import Cut, Faults, RequestFault
 from orgbridge.emulator.http.replies import json_reply
+from orgbridge.emulator.http.requestlog import CONTROL_PATH, note_fault
 from orgbridge.kit.clock import Clock
 
 #: Key in `scope["extensions"]` of a function that drops the connection; the server in `wiring` puts it there.
 CUT_EXTENSION = "orgbridge.cut"
-_ADMIN = "/__emulator"
 _OUT = 1 << 20
 
 
@@ -30,29 +29,96 @@ class FaultMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, harmed as ordered."""
-        if scope["type"] != "http" or scope["path"].startswith(_ADMIN):
+        if scope["type"] != "http" or scope["path"].startswith(CONTROL_PATH):
             await self._app(scope, receive, send)
             return
         fault = self._faults.take(scope["method"], scope["path"])
         if fault is None:
             await self._app(scope, receive, send)
             return
+        note_fault(scope, fault)
         if fault.delay_seconds:
             await self._clock.sleep(fault.delay_seconds)
-        if fault.cut is Cut.BEFORE:
-            _cut(scope)
-            return
-        if fault.cut is Cut.AFTER or (fault.status is not None and fault.effect):
-            await self._app(scope, receive, _swallow)
-        if fault.cut is Cut.AFTER:
-            _cut(scope)
-        elif fault.status is not None:
-            reply: Response = json_reply([{"message": fault.message, "errorCode": fault.error_code}], fault.status)
-            if not fault.effect:
-                await _drain(receive)
-            await reply(scope, receive, send)
-        else:
+        match fault.cut:
+            case Cut.BEFORE:
+                _cut(scope)
+            case Cut.AFTER:
+                await self._app(scope, receive, _swallow)
+                _cut(scope)
+            case Cut.UPLOAD:
+                upload = _CutUpload(receive, send, fault.after_bytes)
+                await self._app(scope, upload.receive, upload.send)
+                if upload.is_cut:
+                    _cut(scope)
+            case Cut.DOWNLOAD:
+                await self._app(scope, receive, _CutDownload(scope, send, fault.after_bytes))
+            case None:
+                await self._replace(fault, scope, receive, send)
+
+    async def _replace(self, fault: RequestFault, scope: Scope, receive: Receive, send: Send) -> None:
+        if fault.status is None:
             await self._app(scope, receive, send)
+            return
+        if fault.effect:
+            await self._app(scope, receive, _swallow)
+        else:
+            await _drain(receive)
+        headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
+        body = [{"message": fault.message, "errorCode": fault.error_code}]
+        await json_reply(body, fault.status, headers=headers)(scope, receive, send)
+
+
+class _CutUpload:
+    """Both ends of a call that loses its caller once so many bytes of the body came in; its reply goes nowhere."""
+
+    def __init__(self, receive: Receive, send: Send, after_bytes: int) -> None:
+        self._receive = receive
+        self._send = send
+        self._left = after_bytes
+        self.is_cut = False
+
+    async def receive(self) -> Message:
+        if self.is_cut:
+            return {"type": "http.disconnect"}
+        message = await self._receive()
+        if message["type"] != "http.request":
+            return message
+        body: bytes = message.get("body", b"")
+        if len(body) < self._left and message.get("more_body", False):
+            self._left -= len(body)
+            return message
+        # A body shorter than the order says is cut at its end: it must not count as whole.
+        self.is_cut = True
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if not self.is_cut:
+            await self._send(message)
+
+
+class _CutDownload:
+    """A `send` that drops the connection once so many bytes of the reply's body went out."""
+
+    def __init__(self, scope: Scope, send: Send, after_bytes: int) -> None:
+        self._scope = scope
+        self._send = send
+        self._left = after_bytes
+        self._gone = False
+
+    async def __call__(self, message: Message) -> None:
+        if self._gone:
+            return
+        body: bytes = message.get("body", b"") if message["type"] == "http.response.body" else b""
+        ends = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if message["type"] != "http.response.body" or (len(body) < self._left and not ends):
+            self._left -= len(body)
+            await self._send(message)
+            return
+        self._gone = True
+        # Of a reply shorter than the order says the last byte is withheld, so that nobody takes it for whole.
+        part = body[: self._left] if len(body) > self._left else body[:-1]
+        await self._send({"type": "http.response.body", "body": part, "more_body": True})
+        _cut(self._scope)
 
 
 async def _swallow(_message: Message) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orgbridge.emulator.http import control
 from orgbridge.emulator.http.auth import routes as auth
+from orgbridge.emulator.http.control.table import CONTROLS
 from orgbridge.emulator.http.resources import (
     batch,
     blobs,
@@ -32,15 +32,6 @@ _DATA = "/services/data/{version}"
 _OPEN = (
     Route(pattern="/services/data", handlers={"GET": discovery.versions}, access=Access.OPEN),
     *auth.ROUTES,
-)
-_CONTROL = (
-    Route(
-        pattern="/__emulator/faults",
-        handlers={"POST": control.program_faults, "DELETE": control.clear_faults},
-        access=Access.LOCAL,
-    ),
-    Route(pattern="/__emulator/stats", handlers={"GET": control.stats}, access=Access.LOCAL),
-    Route(pattern="/__emulator/health", handlers={"GET": control.health}, access=Access.LOCAL),
 )
 _REST = (
     Route(pattern=_DATA, handlers={"GET": discovery.resources}),
@@ -157,4 +148,4 @@ _COMPOSITE = (
 
 def route_table() -> RouteTable:
     """Return the table of all routes."""
-    return RouteTable([*_OPEN, *_CONTROL, *_REST, *_EXTRAS, *_COMPOSITE, *_BULK, *bulk1.ROUTES])
+    return RouteTable([*_OPEN, *CONTROLS, *_REST, *_EXTRAS, *_COMPOSITE, *_BULK, *bulk1.ROUTES])

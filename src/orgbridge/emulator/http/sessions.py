@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from orgbridge.emulator.storage.counters import get_meta
 from orgbridge.emulator.storage.database import Storage
 from orgbridge.emulator.storage.sessions import (
+    COLUMNS,
     Session,
     drop_children,
     drop_session,
@@ -199,6 +200,24 @@ class Sessions:
             with self._storage.write() as connection:
                 for token, used_at in notes:
                     touch_session(connection, token, used_at)
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return all sessions as they are kept, for `adopt`."""
+        self.save()
+        with self._storage.read() as connection:
+            sql = f"SELECT token_hash, {COLUMNS} FROM ob_sessions"  # noqa: S608 fixed names
+            return connection.execute(sql).fetchall()
+
+    def adopt(self, rows: list[tuple[str, ...]]) -> None:
+        """Add sessions of another state of the org, as far as their users are there; forget what memory holds."""
+        with self._lock:
+            self._known.clear()
+            self._dirty.clear()
+        with self._storage.write() as connection:
+            users = {row[0] for row in connection.execute('SELECT Id FROM "User"')}
+            kept = [row for row in rows if row[2] in users]
+            sql = f"INSERT OR IGNORE INTO ob_sessions (token_hash, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            connection.executemany(sql, kept)
 
     def sweep(self) -> None:
         """Remove sessions that ended long ago."""

@@ -35,11 +35,21 @@ class Usage:
         self.daily_limit = daily_limit
         self._lock = threading.Lock()
         self._routes: Counter[str] = Counter()
-        with storage.read() as connection:
+        self._calls, self._saved, self._since = 0, 0, clock.now()
+        self.load()
+
+    def load(self) -> None:
+        """Take the count that is saved, in place of the present one."""
+        with self._storage.read() as connection:
             calls, since = get_meta(connection, _CALLS), get_meta(connection, _SINCE)
-        self._calls = int(calls or 0)
-        self._since = parse_datetime(since or "") or clock.now()
-        self._saved = self._calls
+        with self._lock:
+            self._calls = self._saved = int(calls or 0)
+            self._since = parse_datetime(since or "") or self._clock.now()
+
+    def clear(self) -> None:
+        """Forget the requests by route."""
+        with self._lock:
+            self._routes.clear()
 
     def count(self) -> bool:
         """Count one call; False when the day's calls were spent already."""

@@ -65,8 +65,11 @@ class IngestRun:
             return True
         if job.state is JobState.UPLOAD_COMPLETE:
             return not self._change(job, state=JobState.IN_PROGRESS)
-        if (message := self._tools.faults.job_failure(job.id, job.batches)) is not None:
-            self.fail(message)
+        end = self._tools.faults.job_end(job.id, job.batches, sobject=job.object, operation=job.operation)
+        if end is not None:
+            self._change(
+                job, state=JobState.ABORTED if end.message is None else JobState.FAILED, error_message=end.message
+            )
             return True
         try:
             reader = self._reader or self._open(job)

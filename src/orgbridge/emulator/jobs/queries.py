@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
+from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.jobs.results import csv_bytes, query_chunk
 from orgbridge.emulator.jobs.rows import (
     Job,
@@ -59,8 +60,9 @@ def plan_bulk(org: Org, soql: str, operation: str, user_id: str, now: datetime) 
 class QueryRun:
     """Carries one query job on, a few thousand rows per step."""
 
-    def __init__(self, org: Org, clock: Clock, job_id: str) -> None:
+    def __init__(self, org: Org, clock: Clock, faults: Faults, job_id: str) -> None:
         self.job_id = job_id
+        self._faults = faults
         self._org = org
         self._clock = clock
         self._open = ExitStack()
@@ -72,6 +74,10 @@ class QueryRun:
         with self._org.storage.read() as connection:
             job = find_job(connection, JobKind.QUERY, self.job_id)
         if job is None or job.terminal:
+            return True
+        end = self._faults.job_end(job.id, job.batches, sobject=job.object, operation=job.operation)
+        if end is not None:
+            self._end(JobState.ABORTED if end.message is None else JobState.FAILED, end.message)
             return True
         if self._rows is None:
             try:
@@ -102,11 +108,14 @@ class QueryRun:
 
     def fail(self, message: str) -> None:
         """Make the job `Failed`."""
+        self._end(JobState.FAILED, message)
+
+    def _end(self, state: JobState, message: str | None) -> None:
         with self._org.storage.write() as connection:
             job = find_job(connection, JobKind.QUERY, self.job_id)
             if job is not None and not job.terminal:
                 stamp = bulk_datetime(self._clock.now())
-                changed = replace(job, state=JobState.FAILED, error_message=message, modified_at=stamp)
+                changed = replace(job, state=state, error_message=message, modified_at=stamp)
                 save_job(connection, changed)
 
     def close(self) -> None:

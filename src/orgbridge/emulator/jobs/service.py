@@ -86,7 +86,7 @@ class Jobs:
         self._query_worker = JobWorker(
             "emulator-query",
             lambda: self._unfinished(JobKind.QUERY),
-            lambda job_id: QueryRun(tools.org, tools.clock, job_id),
+            lambda job_id: QueryRun(tools.org, tools.clock, tools.faults, job_id),
             lambda: tools.faults.batch_delay_seconds,
         )
 

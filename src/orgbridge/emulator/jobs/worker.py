@@ -54,10 +54,13 @@ class JobWorker:
         self._delay_seconds = delay_seconds
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._name = name
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin; jobs that a crash interrupted go on."""
+        """Begin, for the first time or after `stop`; jobs that were interrupted go on."""
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
@@ -65,11 +68,12 @@ class JobWorker:
         self._wake.set()
 
     def stop(self) -> None:
-        """End after the step that is being done. The jobs stay where they are and go on at the next start."""
+        """End after the step that is being done. The jobs stay where they are and go on at the next `start`."""
         self._stop.set()
         self._wake.set()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join()
+            self._thread = None
 
     def _work(self) -> None:
         runs: dict[str, Run] = {}

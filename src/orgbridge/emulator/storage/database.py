@@ -26,6 +26,11 @@ BUSY_SECONDS = 30
 IDLE_READERS = 8
 #: Page cache of a reader; a sort that does not fit into it goes to a file.
 READER_CACHE_KIB = 16_384
+#: What the file is made of, with the statements that made it: tables first, then what hangs on them.
+_OBJECTS = (
+    "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    " ORDER BY CASE type WHEN 'table' THEN 0 ELSE 1 END"
+)
 
 
 class Storage:
@@ -127,6 +132,42 @@ class Storage:
         with self.write() as connection:
             for statement in filter(None, (part.strip() for part in sql.split(";"))):
                 connection.execute(statement)
+
+    def copy_to(self, path: Path) -> None:
+        """Write what is committed now to another file, whole or not at all; writers are not held up."""
+        half = path.with_name(path.name + ".half")
+        half.unlink(missing_ok=True)
+        target = sqlite3.connect(half, isolation_level=None)
+        try:
+            with self.read() as connection:
+                connection.backup(target)
+            # One file without a log beside it, so that it can be copied and renamed.
+            target.execute("PRAGMA journal_mode=DELETE")
+        finally:
+            target.close()
+        half.rename(path)
+
+    def replace_with(self, path: Path) -> None:
+        """Take the contents of another file in place of the present ones, in one transaction.
+
+        Readers under way keep their snapshot. Tables that the other file lacks are made anew, empty.
+
+        Raises:
+            RuntimeError: This thread is in a write transaction. Nothing was replaced.
+        """
+        with self._lock:
+            if self._writing:
+                raise RuntimeError("replace_with() inside write()")
+            wanted = self._writer.execute(_OBJECTS).fetchall()
+            source = sqlite3.connect(path, isolation_level=None)
+            try:
+                source.backup(self._writer)
+            finally:
+                source.close()
+            for name, sql in wanted:
+                known = "SELECT 1 FROM sqlite_master WHERE name = ?"
+                if self._writer.execute(known, (name,)).fetchone() is None:
+                    self._writer.execute(sql)
 
     def close(self) -> None:
         """Close all connections; the temporary file of `:memory:` goes away. Readers still open close when they end."""

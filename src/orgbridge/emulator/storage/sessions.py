@@ -11,7 +11,8 @@ from orgbridge.wire.dates import bulk_datetime, parse_datetime
 
 #: Columns that files of an older emulator lack, with their definitions.
 LATER_COLUMNS = {"scope": "TEXT NOT NULL DEFAULT ''", "flow": "TEXT NOT NULL DEFAULT ''", "parent_hash": "TEXT"}
-_COLUMNS = "kind, user_id, client_id, issued_at, used_at, scope, flow, parent_hash"
+#: Columns beside the hash, in order.
+COLUMNS = "kind, user_id, client_id, issued_at, used_at, scope, flow, parent_hash"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def token_hash(token: str) -> str:
 def put_session(connection: sqlite3.Connection, token: str, session: Session) -> None:
     """Remember a token; over what was known of it."""
     connection.execute(
-        f"INSERT OR REPLACE INTO ob_sessions (token_hash, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 fixed names
+        f"INSERT OR REPLACE INTO ob_sessions (token_hash, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 fixed names
         (
             token_hash(token),
             session.kind,
@@ -62,7 +63,7 @@ def put_session(connection: sqlite3.Connection, token: str, session: Session) ->
 def find_session(connection: sqlite3.Connection, token: str) -> Session | None:
     """Return what is known of a token, or None."""
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM ob_sessions WHERE token_hash = ?",  # noqa: S608 fixed names
+        f"SELECT {COLUMNS} FROM ob_sessions WHERE token_hash = ?",  # noqa: S608 fixed names
         (token_hash(token),),
     ).fetchone()
     if row is None:

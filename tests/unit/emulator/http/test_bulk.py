@@ -164,7 +164,7 @@ def test_a_packed_upload_is_unpacked(call: Caller) -> None:
 
 def test_states_over_http(call: Caller) -> None:
     """Deleting and reading too early, aborting, deleting and aborting too late, each with its code."""
-    call.http.post("/__emulator/faults", json=SLOW)
+    call.http.post("/_emulator/faults", json=SLOW)
     job_id = create(call)["id"]
     path = f"/jobs/ingest/{job_id}"
     early = call("DELETE", path).json()[0]
@@ -245,7 +245,7 @@ def test_query_job_over_http(call: Caller, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_query_job_is_aborted_and_never_closed(call: Caller) -> None:
     """Aborted is the only state that may be asked for; its results are not there."""
-    call.http.post("/__emulator/faults", json=SLOW)
+    call.http.post("/_emulator/faults", json=SLOW)
     job_id = call("POST", "/jobs/query", json={"operation": "queryAll", "query": "SELECT Id FROM Account"}).json()["id"]
     assert call("PATCH", f"/jobs/query/{job_id}", json={"state": "UploadComplete"}).status_code == 400
     assert call("DELETE", f"/jobs/query/{job_id}").json()[0]["errorCode"] == "API_ERROR"
@@ -280,26 +280,26 @@ def test_faults_and_stats_over_http(call: Caller) -> None:
         {"path": "/limits", "status": 503, "times": 1},
         {"path": "/sobjects/Account$", "method": "POST", "status": 500, "effect": True},
     ]
-    assert call.http.post("/__emulator/faults", json=faults).status_code == 204
+    assert call.http.post("/_emulator/faults", json=faults).status_code == 200
     assert [call("GET", "/limits").status_code for _ in range(2)] == [503, 200]
     assert call("POST", "/sobjects/Account", json={"Name": "Saved all the same"}).status_code == 500
     assert call("GET", "/query?q=SELECT+COUNT()+FROM+Account").json()["totalSize"] == 1
-    assert call.http.post("/__emulator/faults", json={"kind": "nope"}).status_code == 400
-    assert call.http.post("/__emulator/faults", json=3).status_code == 400
-    assert call.http.post("/__emulator/faults", content=b"{").status_code == 400
+    assert call.http.post("/_emulator/faults", json={"kind": "nope"}).status_code == 400
+    assert call.http.post("/_emulator/faults", json=3).status_code == 400
+    assert call.http.post("/_emulator/faults", content=b"{").status_code == 400
     load(call, b"Name\nx\n")
-    stats = call.http.get("/__emulator/stats").json()
+    stats = call.http.get("/_emulator/stats").json()
     assert list(stats["upload_complete_commits"].values()) == [1]
     assert stats["requests"]["GET /services/data/{version}/limits"] == 1
     assert stats["peak_rss_bytes"] > 10_000_000
-    call.http.post("/__emulator/faults", json={"kind": "expire_sessions"})
+    call.http.post("/_emulator/faults", json={"kind": "expire_sessions"})
     assert call("GET", "/limits").status_code == 401
 
 
 def test_a_cut_connection_before_and_after_the_effect(call: Caller) -> None:
     """Cut before, nothing is saved; cut after, the row is there though nobody was told."""
     for cut in ("before", "after"):
-        call.http.post("/__emulator/faults", json={"path": "/sobjects/Account", "cut": cut})
+        call.http.post("/_emulator/faults", json={"path": "/sobjects/Account", "cut": cut})
         with pytest.raises(ConnectionResetError):
             call("POST", "/sobjects/Account", json={"Name": cut})
     rows = call("GET", "/query?q=SELECT+Name+FROM+Account").json()["records"]

@@ -266,7 +266,7 @@ def test_a_batch_that_cannot_be_used_fails_as_a_whole(
 
 def test_a_closed_job_finishes_and_an_aborted_one_does_not(call: Caller) -> None:
     """Closing only ends the adding of batches; aborting leaves those that wait unprocessed."""
-    call.http.post("/__emulator/faults", json={"kind": "slow_jobs", "delay_ms": 100})
+    call.http.post("/_emulator/faults", json={"kind": "slow_jobs", "delay_ms": 100})
     closed = make_job(call)
     first = add(call, closed, [{"Name": "kept"}])
     assert send(call, "POST", f"/{closed}", {"state": "Closed"}).json()["state"] == "Closed"
@@ -275,7 +275,7 @@ def test_a_closed_job_finishes_and_an_aborted_one_does_not(call: Caller) -> None
     early = result(call, closed, first)
     assert tags(early) == {"exceptionCode": "InvalidBatch", "exceptionMessage": "Batch not completed"}
     assert ended(call, closed, first)["state"] == "Completed"
-    call.http.post("/__emulator/faults", json={"kind": "slow_jobs", "delay_ms": 60_000})
+    call.http.post("/_emulator/faults", json={"kind": "slow_jobs", "delay_ms": 60_000})
     aborted = make_job(call, contentType="XML")
     second = add(call, aborted, f'<sObjects xmlns="{NS}"/>', **{"Content-Type": "application/xml"})
     body = f'<jobInfo xmlns="{NS}"><id>{aborted}</id><state>Aborted</state></jobInfo>'
@@ -402,13 +402,13 @@ def test_the_list_of_bulk_2_shows_bulk_1_jobs_as_classic(call: Caller, monkeypat
 
 def test_a_lock_storm_and_a_failing_job_hit_batches_too(call: Caller) -> None:
     """Trouble on demand reaches Bulk API 1.0: locked rows have their own results, a failing batch says why."""
-    call.http.post("/__emulator/faults", json={"kind": "locks", "share": 0.5, "seed": 3})
+    call.http.post("/_emulator/faults", json={"kind": "locks", "share": 0.5, "seed": 3})
     rows = _through(call, make_job(call), [{"Name": f"n{n}"} for n in range(100)])
     locked = [row for row in rows if not row["success"]]
     assert 20 < len(locked) < 80
     assert locked[0]["errors"][0]["statusCode"] == "UNABLE_TO_LOCK_ROW"
-    call.http.request("DELETE", "/__emulator/faults")
-    call.http.post("/__emulator/faults", json={"kind": "job_failure", "message": "InternalServerError : on demand"})
+    call.http.request("DELETE", "/_emulator/faults")
+    call.http.post("/_emulator/faults", json={"kind": "job_failure", "message": "InternalServerError : on demand"})
     job_id = make_job(call)
     info = ended(call, job_id, add(call, job_id, [{"Name": "x"}]))
     assert (info["state"], info["stateMessage"]) == ("Failed", "InternalServerError : on demand")

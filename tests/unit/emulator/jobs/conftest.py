@@ -54,7 +54,7 @@ class Town:
         def start() -> IngestRun | QueryRun:
             if job.kind is JobKind.INGEST:
                 return IngestRun(tools, job.id)
-            return QueryRun(tools.org, tools.clock, job.id)
+            return QueryRun(tools.org, tools.clock, tools.faults, job.id)
 
         run = start()
         while not run.step():

@@ -40,7 +40,7 @@ def test_an_interrupted_run_begins_anew(town: Town) -> None:
     """A run that was killed between chunks leaves no double row."""
     fill(town, 6_000)
     job = town.query("SELECT Id FROM Account")
-    killed = QueryRun(town.tools.org, town.tools.clock, job.id)
+    killed = QueryRun(town.tools.org, town.tools.clock, town.tools.faults, job.id)
     for _ in range(2):
         assert killed.step() is False
     killed.close()
@@ -61,7 +61,7 @@ def test_rows_inserted_meanwhile_do_not_show(town: Town) -> None:
     """A job reads one snapshot: what comes in while it runs is not in its result."""
     fill(town, 5_500)
     job = town.query("SELECT Id FROM Account")
-    run = QueryRun(town.tools.org, town.tools.clock, job.id)
+    run = QueryRun(town.tools.org, town.tools.clock, town.tools.faults, job.id)
     run.step()
     run.step()
     fill_more = [{"Name": "Late"}] * 10

@@ -1,0 +1,1 @@
+"""The battery of exchanges, run against the emulated org."""
