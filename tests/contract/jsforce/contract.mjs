@@ -276,7 +276,10 @@ if ((await bulk1.text()).includes("xceptionCode")) {
   conn.bulk.pollInterval = 100;
   conn.bulk.pollTimeout = 60_000;
   await check("bulk1 insert", async () => {
-    const results = await conn.bulk.load("Contact", "insert", [{ LastName: `${run} v1` }, { LastName: "" }]);
+    const results = await conn.bulk.load("Contact", "insert", [
+      { LastName: `${run} v1`, Title: "x" },
+      { LastName: "", Title: "x" },
+    ]);
     assert.deepEqual(results.map((result) => result.success), [true, false]);
   });
   await check("bulk1 query", async () => {
