@@ -56,5 +56,17 @@ def test_up_signs_the_shell_in_and_ends_promptly(house: subprocess.Popen[str], t
     assert f"{loaded['job_id']}  JobComplete" in listed.stdout
     failed = orgbridge("jobs", "results", loaded["job_id"], "--kind", "failed", folder=tmp_path)
     assert "REQUIRED_FIELD_MISSING" in failed.stdout
+    looked = orgbridge("doctor", folder=tmp_path)
+    assert looked.returncode == 0, looked.stdout
+    assert "worker: 1 running" in looked.stdout
     house.terminate()
     assert house.wait(15) in (0, -15)
+
+
+def test_up_leaves_the_terminal_to_its_user(house: subprocess.Popen[str], tmp_path: Path) -> None:
+    """What happens inside goes to a file that is named; the terminal gets addresses, and warnings if there are any."""
+    assert house.stdout is not None
+    said = [house.stdout.readline() for _ in range(5)]
+    log = next(line.split()[1] for line in said if line.startswith("log "))
+    assert "engine.started" in Path(log).read_text()
+    assert "{" not in (tmp_path / "up.log").read_text()

@@ -36,7 +36,7 @@ async def live() -> Response:
     summary="Can the service do its work",
 )
 async def ready(request: Request) -> Response:
-    """Look at the database, the engine and the sign-in to Salesforce. Figures are for administrators only."""
+    """Look at the database, the engine and Salesforce. Figures are for administrators only."""
     found = await services_of(request).health.ready()
     caller = await caller_or_none(request)
     tells_all = caller is not None and caller.is_admin

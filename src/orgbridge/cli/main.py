@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from typing import Annotated
 
@@ -63,6 +64,8 @@ def main() -> None:
     terminal = Terminal(as_json="--json" in sys.argv)
     # Until a command sets up its own logs, warnings go to standard error: standard output is for results.
     configure_logs(LogConfig(level="WARNING", json=False))
+    # Each failed try on the way to an error that is told anyway.
+    logging.getLogger("stamina").setLevel(logging.ERROR)
     try:
         app()
     except OrgbridgeError as error:

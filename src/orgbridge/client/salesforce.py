@@ -83,6 +83,7 @@ class Salesforce:
         length: int | None = None,
         headers: Mapping[str, str] | None = None,
         idempotent: bool = False,
+        once: bool = False,
     ) -> Reply:
         """Make any call of the REST API.
 
@@ -96,6 +97,7 @@ class Salesforce:
             length: Bytes of `chunks`, when known.
             headers: Further headers.
             idempotent: True when doing it twice ends in the same state as doing it once: then failures are retried.
+            once: True when a failure is to be told at once, also one that was never sent.
 
         Raises:
             ValueError: More than one body was given, or the path is no path. Nothing was sent.
@@ -108,6 +110,7 @@ class Salesforce:
         sent = dict(headers or {})
         if json is not None:
             sent.setdefault("Content-Type", "application/json")
+        resend = Resend.NEVER if once else Resend.ALWAYS if idempotent else Resend.UNSENT
         return await self._transport.send(
             Request(
                 method=method.upper(),
@@ -115,7 +118,7 @@ class Salesforce:
                 headers=sent,
                 body=dumps(json) if json is not None else body if body is not None else chunks,
                 body_bytes=length if chunks is not None else None,
-                resend=Resend.ALWAYS if idempotent else Resend.UNSENT,
+                resend=resend,
             )
         )
 

@@ -44,13 +44,16 @@ class LogConfig:
 
     #: DEBUG, INFO, WARNING, ERROR or CRITICAL.
     level: str = "INFO"
+    #: Level of what goes to standard error, when it is less than what goes to the file.
+    terminal_level: str | None = None
     #: Where the rotating file lies; None logs to standard error only.
     filename: Path | None = None
     #: Size at which the file is rotated.
     max_bytes: int = 10 * 1024 * 1024
     #: Rotated files kept.
     backup_count: int = 5
-    #: JSON lines when true, aligned text for people otherwise.
+    #: JSON lines when true, aligned text for people otherwise. With a `terminal_level` the file has JSON lines and
+    #: standard error text.
     json: bool = True
 
 
@@ -110,21 +113,15 @@ def configure_logs(config: LogConfig, secrets: Iterable[str] = ()) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: Any = structlog.processors.JSONRenderer() if config.json else structlog.dev.ConsoleRenderer(colors=False)
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            redactor,
-            renderer,
-        ],
-    )
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
     for handler in handlers:
-        handler.setFormatter(formatter)
+        as_json = config.json
+        if config.terminal_level is not None:
+            as_json = handler is not handlers[0]
+            handler.setLevel(config.level if as_json else config.terminal_level)
+        handler.setFormatter(_formatter(shared, redactor, as_json=as_json))
         root.addHandler(handler)
     root.setLevel(config.level)
     structlog.configure(
@@ -132,6 +129,19 @@ def configure_logs(config: LogConfig, secrets: Iterable[str] = ()) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
+    )
+
+
+def _formatter(shared: list[Any], redactor: Redactor, *, as_json: bool) -> logging.Formatter:
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            redactor,
+            renderer,
+        ],
     )
 
 

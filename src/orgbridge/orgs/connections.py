@@ -134,14 +134,17 @@ class OrgConnection:
         except (KeyError, TypeError) as error:
             raise MalformedReply(f"Salesforce's description of {sobject} has no name or no fields.") from error
 
-    async def check(self) -> None:
+    async def check(self, *, once: bool = False) -> None:
         """Sign in if need be, and make one cheap call, to learn whether the org can be used.
+
+        Args:
+            once: True tells a failure at once; False tries again first, as any other call does.
 
         Raises:
             AuthenticationFailed: With cause and remedy.
             ClientError: The org cannot be reached or refuses.
         """
-        await self.salesforce.request("GET", "", idempotent=True)
+        await self.salesforce.request("GET", "", idempotent=True, once=once)
 
     async def close(self) -> None:
         """Close all connections; the session lives on at Salesforce."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orgbridge.client.errors import ClientError, ConnectionFailed, SalesforceError, SalesforceFault
+from orgbridge.client.errors import ClientError, SalesforceError, SalesforceFault, outcome_unknown
 from orgbridge.client.replies import SaveResult
 from orgbridge.client.salesforce import Salesforce
 from orgbridge.kit.clock import Clock
@@ -23,7 +23,7 @@ from orgbridge.wire.limits import COLLECTION_RECORDS
 
 #: Above this many records `auto` takes the Bulk API. Source: facts/pains.md 32.
 AUTO_COLLECTION_RECORDS = 2_000
-#: Code of a row about which Salesforce said nothing because the connection broke.
+#: Code of a row about which Salesforce said nothing, because the connection broke or it failed inside.
 OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
 _LOCKED = "UNABLE_TO_LOCK_ROW"
 #: Pauses before rows that met a lock are sent again, in seconds; each is lengthened by up to half.
@@ -197,12 +197,12 @@ def _is_locked(result: SaveResult) -> bool:
 
 def _is_unknown(error: ClientError, call: _Call) -> bool:
     # Only a create may have happened without a trace; the others can be repeated.
-    return call.operation is IngestOperation.INSERT and isinstance(error, ConnectionFailed) and error.sent
+    return call.operation is IngestOperation.INSERT and outcome_unknown(error)
 
 
 def _told(error: ClientError, call: _Call, count: int) -> list[SaveResult]:
     if _is_unknown(error, call):
-        message = "The connection broke after sending: look whether the record exists before sending it again."
+        message = f"Look whether the record exists before sending it again: {error.message}"
         fault = SalesforceFault(error_code=OUTCOME_UNKNOWN, message=message)
     elif isinstance(error, SalesforceError) and error.faults:
         fault = error.faults[0]

@@ -26,8 +26,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from orgbridge.client.errors import AuthenticationFailed, ClientError, SalesforceError, SalesforceFault
+from orgbridge.client.errors import (
+    AuthenticationFailed,
+    ClientError,
+    ConnectionFailed,
+    SalesforceError,
+    SalesforceFault,
+)
 from orgbridge.kit.errors import ErrorKind, OrgbridgeError
+
+_REACH = "See whether Salesforce is up and this machine reaches it (DNS, proxy, firewall); then try again."
 
 
 class ServiceError(OrgbridgeError):
@@ -153,10 +161,17 @@ class UploadBroken(ServiceError):
 
 
 class OutcomeUnknown(ServiceError):
-    """The connection to Salesforce broke after sending: look whether the record exists before sending it again."""
+    """Whether Salesforce did it is not known: look whether the record exists before sending it again."""
 
     code: ClassVar[str] = "salesforce.outcome_unknown"
     kind: ClassVar[ErrorKind] = ErrorKind.UPSTREAM
+
+    def __init__(self, cause: ClientError) -> None:
+        self.cause = cause
+        super().__init__(
+            f"Whether the record was created is not known: {cause.message.rstrip('.')}. "
+            "Look whether it exists before sending it again; an upsert by external id may be repeated."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +204,8 @@ def trouble_of(error: OrgbridgeError) -> Trouble:
             kind = ErrorKind.UPSTREAM
         if isinstance(error, AuthenticationFailed):
             detail = f"{error.cause} {error.remedy}"
+        elif isinstance(error, ConnectionFailed):
+            detail = f"{detail} {_REACH}"
     return Trouble(
         code=error.code,
         kind=kind,
@@ -201,6 +218,8 @@ def trouble_of(error: OrgbridgeError) -> Trouble:
 
 def upstream_of(error: OrgbridgeError) -> list[dict[str, Any]]:
     """Return Salesforce's faults as Salesforce wrote them, empty when the error is not Salesforce's."""
+    if isinstance(error, OutcomeUnknown):
+        return upstream_of(error.cause)
     if not isinstance(error, SalesforceError):
         return []
     return [fault_json(fault) for fault in error.faults]

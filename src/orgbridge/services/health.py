@@ -8,15 +8,16 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from orgbridge.client.errors import ClientError
+from orgbridge.client.errors import ClientError, ConnectionFailed
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import trouble_of
 from orgbridge.store.database import Database
 
-#: How long the answer of Salesforce is believed: probes come every few seconds and must not spend sign-ins.
-_SALESFORCE_SECONDS = 10.0
+#: How long the answer of Salesforce is believed: probes come every few seconds, and each look is an API request of the
+#: org's daily allowance. Bad news is looked at again sooner.
+_GOOD_SECONDS, _BAD_SECONDS = 60.0, 10.0
 #: Longest wait for one check.
 _CHECK_SECONDS = 8.0
 #: A load that no worker took up for so long says that no worker is there.
@@ -67,7 +68,7 @@ class HealthService:
         self._salesforce: tuple[float, Check] | None = None
 
     async def ready(self) -> Readiness:
-        """Return how the database, the engine and the sign-in to Salesforce are."""
+        """Return how the database, the engine and Salesforce are."""
         database, salesforce = await asyncio.gather(self._check_database(), self._check_salesforce())
         checks = {"database": database, "salesforce": salesforce}
         if database.condition is Condition.OK:
@@ -121,21 +122,29 @@ class HealthService:
 
     async def _check_salesforce(self) -> Check:
         now = self._clock.monotonic()
-        if self._salesforce is not None and now - self._salesforce[0] < _SALESFORCE_SECONDS:
-            return self._salesforce[1]
-        check = await self._sign_in()
+        if self._salesforce is not None:
+            at, known = self._salesforce
+            if now - at < (_GOOD_SECONDS if known.condition is Condition.OK else _BAD_SECONDS):
+                return known
+        check = await self._look()
         self._salesforce = (now, check)
         return check
 
-    async def _sign_in(self) -> Check:
-        salesforce = self._orgs.get(self._org).salesforce
+    async def _look(self) -> Check:
+        connection = self._orgs.get(self._org)
+        salesforce = connection.salesforce
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
+                try:
+                    await connection.check(once=True)
+                except ConnectionFailed:
+                    # A kept connection may have been closed at the other end while nobody used it.
+                    await connection.check(once=True)
                 token = await salesforce.tokens.get()
         except TimeoutError:
             return Check(
                 condition=Condition.UNAVAILABLE,
-                cause=f"Salesforce did not answer the sign-in in {_CHECK_SECONDS:.0f} seconds.",
+                cause=f"Salesforce did not answer in {_CHECK_SECONDS:.0f} seconds.",
                 remedy="Check SALESFORCE_TOKEN_URL and the network between here and there.",
             )
         except ClientError as error:

@@ -131,7 +131,7 @@ def _make(path: Path, algorithm: str) -> None:
         return
     finally:
         temporary.unlink()
-    log.warning(
+    log.info(
         "signing_key_made",
         algorithm=algorithm,
         path=str(path),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orgbridge.client.errors import ConnectionFailed
+from orgbridge.client.errors import ClientError, outcome_unknown
 from orgbridge.client.salesforce import Salesforce
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import InvalidRequest, OutcomeUnknown
@@ -40,7 +40,7 @@ class RecordService:
 
         Raises:
             InvalidRequest: A name is malformed or there is no field to write; nothing was sent.
-            OutcomeUnknown: The reply was lost; the record may exist.
+            OutcomeUnknown: The reply was lost or told of a failure inside Salesforce; the record may exist.
             ClientError: Salesforce refused, or could not be reached; no record was created.
         """
         sobject, fields = check_object(object_name), _writable(data)
@@ -48,9 +48,9 @@ class RecordService:
             raise InvalidRequest("data has no field to write.")
         try:
             return RecordOutcome(record_id=await self._salesforce().records.create(sobject, fields))
-        except ConnectionFailed as error:
-            if error.sent:
-                raise OutcomeUnknown from error
+        except ClientError as error:
+            if outcome_unknown(error):
+                raise OutcomeUnknown(error) from error
             raise
 
     async def retrieve(

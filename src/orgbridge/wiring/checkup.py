@@ -12,11 +12,13 @@ from pathlib import Path
 from orgbridge.client.errors import AuthenticationFailed, SalesforceError
 from orgbridge.kit.clock import SystemClock
 from orgbridge.kit.errors import OrgbridgeError
+from orgbridge.kit.json import JSONDecodeError, loads
 from orgbridge.orgs.connections import OrgConnection
 from orgbridge.store.database import Database
 from orgbridge.store.schema import check_schema
 from orgbridge.wire.versions import parse_version
 from orgbridge.wiring.errors import SettingsError
+from orgbridge.wiring.local import CLI_FILE, local_settings
 from orgbridge.wiring.settings import Settings, load_settings, unknown_names
 from orgbridge.wiring.startup import make_data_folder, org_config
 
@@ -24,6 +26,7 @@ _GIBIBYTE = 1024**3
 #: A load needs its input about three times: as it came, in parts, and in results.
 _LOW_DISK_BYTES = 2 * _GIBIBYTE
 _SALESFORCE_SECONDS = 20.0
+_MISSING = "see .env.example; without a Salesforce of your own start `orgbridge up`, which brings one"
 #: Share of the daily API requests from which people should know.
 _FEW_REQUESTS_LEFT = 0.1
 
@@ -53,17 +56,42 @@ async def examine(data: Path | None = None) -> list[Finding]:
     try:
         settings = await asyncio.to_thread(lambda: load_settings(orgbridge_data=data))
     except SettingsError as error:
-        return [
-            Finding(name=f"setting {fault.name}", holds=False, detail=fault.reason, remedy="see .env.example")
-            for fault in error.faults
-        ]
-    findings = [_names(settings), await asyncio.to_thread(_folder, settings)]
+        local = await asyncio.to_thread(_settings_of_up, data)
+        if local is None:
+            return [
+                Finding(name=f"setting {fault.name}", holds=False, detail=fault.reason, remedy=_MISSING)
+                for fault in error.faults
+            ]
+        settings, first = local, _of_up(local)
+    else:
+        first = _names(settings)
+    findings = [first, await asyncio.to_thread(_folder, settings)]
     database = await asyncio.to_thread(_tables, settings)
     findings.append(database)
     if database.holds:
         findings.append(await _worker(settings))
     findings += await _salesforce(settings)
     return findings
+
+
+def _settings_of_up(data: Path | None) -> Settings | None:
+    """Return the settings of the house that `up` made in this folder; None when there is none or others are given."""
+    try:
+        given = load_settings(needs_salesforce=False, orgbridge_data=data)
+        if any(name.startswith(("salesforce_", "sfcc_", "orgbridge_salesforce_")) for name in given.model_fields_set):
+            return None
+        folder = given.orgbridge_data.absolute()
+        org_url = loads((folder / CLI_FILE).read_bytes())["org_url"]
+        return local_settings(folder, str(org_url))
+    except (SettingsError, OSError, JSONDecodeError, KeyError, TypeError):
+        return None
+
+
+def _of_up(settings: Settings) -> Finding:
+    detail = (
+        f"none for a Salesforce of your own; looking at what `orgbridge up` made, with its org at {settings.token_url}"
+    )
+    return Finding(name="settings", holds=True, detail=detail.removesuffix("/services/oauth2/token"))
 
 
 def _names(settings: Settings) -> Finding:

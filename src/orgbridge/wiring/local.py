@@ -31,6 +31,8 @@ from orgbridge.wiring.worker import end_process, worker_config
 
 #: Where the address and the token of the local administrator lie in the data folder.
 CLI_FILE = "cli.json"
+#: Where everything that happens is logged in the data folder, unless the settings say otherwise.
+LOG_FILE = "up.log"
 ADMIN_NAME = "local-admin"
 _USERNAME, _PASSWORD = "admin@local.org", "localpass"
 _CLIENT_ID, _CLIENT_SECRET = "local-client", "local-secret"
@@ -48,6 +50,10 @@ class LocalAddresses:
     org_url: str
     #: The file with the service's address and the administrator's token.
     cli_file: Path
+    #: The folder whose files `/bulk/local-file-process` reads.
+    input_folder: Path
+    #: The log file; None when logs go to standard error only.
+    log_file: Path | None
 
 
 def local_settings(data: Path, org_url: str) -> Settings:
@@ -104,12 +110,12 @@ def up(
     folder = data.absolute()
     with listen(host, port) as service_socket, listen(host, emulator_port) as org_socket:
         settings = local_settings(folder, _url(host, org_socket))
-        start_logs(settings)
         make_data_folder(settings)
+        log_file = start_logs(settings, quiet_file=folder / LOG_FILE)
         settings.data_path_input.mkdir(parents=True, exist_ok=True)
         prepare_tables(settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_up(settings, host, service_socket, org_socket, announce))
+            runner.run(_up(settings, host, service_socket, org_socket, announce, log_file))
             # Left from within the runner, for the reason given in `worker.work`.
             end_process(0)
 
@@ -120,6 +126,7 @@ async def _up(
     service_socket: socket.socket,
     org_socket: socket.socket,
     announce: Callable[[LocalAddresses], None],
+    log_file: Path | None,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -152,19 +159,27 @@ async def _up(
             service_url=_url(host, service_socket),
             org_url=_url(host, org_socket),
             cli_file=settings.orgbridge_data / CLI_FILE,
+            input_folder=settings.data_path_input,
+            log_file=log_file,
         )
-        write_cli_file(addresses.cli_file, url=addresses.service_url, token=made.token, prefix=settings.api_v1_str)
+        write_cli_file(
+            addresses.cli_file,
+            url=addresses.service_url,
+            token=made.token,
+            prefix=settings.api_v1_str,
+            org_url=addresses.org_url,
+        )
         announce(addresses)
         await worker
     await house.close()
 
 
-def write_cli_file(path: Path, *, url: str, token: str, prefix: str) -> None:
-    """Write where the service is and the administrator's token, readable for its owner alone, whole or not at all."""
+def write_cli_file(path: Path, *, url: str, token: str, prefix: str, org_url: str) -> None:
+    """Write where all is and the administrator's token, readable for its owner alone, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(dumps({"url": url, "token": token, "prefix": prefix}))
+        file.write(dumps({"url": url, "token": token, "prefix": prefix, "org_url": org_url}))
     temporary.replace(path)
 
 

@@ -24,15 +24,26 @@ from orgbridge.wiring.settings import AuthFlow, Settings, unknown_names
 log = get_logger(__name__)
 
 
-def start_logs(settings: Settings) -> None:
+def start_logs(settings: Settings, *, quiet_file: Path | None = None) -> Path | None:
     """Send all logs through the redactor that knows the secrets of the settings.
+
+    Args:
+        settings: Level, file and form.
+        quiet_file: For a process that has a person's terminal: unless the settings say something of logs, the terminal
+            gets warnings only and this file the rest.
+
+    Returns:
+        The log file, None when logs go to standard error only.
 
     Raises:
         SettingsError: The log file cannot be opened.
     """
+    asked = bool(settings.model_fields_set & {"debug_mode", "log_level", "log_filename"})
+    quiet = quiet_file is not None and not asked
     config = LogConfig(
         level="DEBUG" if settings.debug_mode else settings.log_level,
-        filename=settings.log_filename,
+        terminal_level="WARNING" if quiet else None,
+        filename=quiet_file if quiet else settings.log_filename,
         max_bytes=settings.log_max_bytes,
         backup_count=settings.log_backup_count,
         json=not settings.debug_mode,
@@ -41,6 +52,7 @@ def start_logs(settings: Settings) -> None:
         configure_logs(config, settings.secrets())
     except OSError as error:
         raise _folder_fault("LOG_FILENAME", error) from error
+    return config.filename
 
 
 def say_warnings(settings: Settings) -> None:

@@ -14,13 +14,15 @@ from orgbridge.wiring.local import write_cli_file
 def test_written_address_is_read_back(tmp_path: Path) -> None:
     """What `up` writes the other commands read."""
     address = Address(url="http://127.0.0.1:8000", token="t", prefix="/api/v9")
-    write_cli_file(tmp_path / "cli.json", url=address.url, token=address.token, prefix=address.prefix)
+    write_cli_file(
+        tmp_path / "cli.json", url=address.url, token=address.token, prefix=address.prefix, org_url="http://org"
+    )
     assert read_address(url=None, token=None, folder=tmp_path) == address
 
 
 def test_environment_goes_before_the_file(tmp_path: Path) -> None:
     """An address of the environment wins, without its trailing slash."""
-    write_cli_file(tmp_path / "cli.json", url="http://file", token="file", prefix="/api/v1")
+    write_cli_file(tmp_path / "cli.json", url="http://file", token="file", prefix="/api/v1", org_url="http://org")
     read = read_address(url="http://env/", token="env", folder=tmp_path)
     assert (read.url, read.token) == ("http://env", "env")
 

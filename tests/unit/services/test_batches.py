@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orgbridge.client.errors import ConnectionFailed, InvalidRequest, SalesforceFault
+from orgbridge.client.errors import (
+    ClientError,
+    ConnectionFailed,
+    InvalidRequest,
+    MalformedReply,
+    SalesforceFault,
+    ServerUnavailable,
+)
 from orgbridge.client.replies import SaveResult
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services import errors as service_errors
@@ -87,12 +94,24 @@ async def test_a_lock_that_stays_is_told_after_a_few_tries() -> None:
     assert (len(org.calls), len(clock.slept)) == (4, 3)
 
 
-async def test_a_create_of_unknown_outcome_is_told_and_not_repeated() -> None:
+_AWAY = SalesforceFault(error_code="SERVER_UNAVAILABLE", message="away")
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        ConnectionFailed("cut", sent=True),
+        ServerUnavailable(status=503, faults=[_AWAY], method="POST", path="/x"),
+        MalformedReply("an edge page"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_create_of_unknown_outcome_is_told_and_not_repeated(lost: ClientError) -> None:
     """The rows of the lost call are marked, the others keep their outcome, nothing is sent again."""
 
     def script(chunk: list[dict[str, Any]]) -> list[SaveResult]:
         if chunk[0]["Name"] == 200:
-            raise ConnectionFailed("cut", sent=True)
+            raise lost
         return [_saved(r) for r in chunk]
 
     service, org, _ = _service(script)

@@ -39,6 +39,11 @@ def up(
         terminal.result(f"service    {addresses.service_url}   its API is described at {addresses.service_url}/docs")
         terminal.result(f"org        {addresses.org_url}   sign in as admin@local.org with localpass")
         terminal.result(f"signed in  {addresses.cli_file}")
+        terminal.result(
+            f"input      {addresses.input_folder}   files for `load --on-server` and /bulk/local-file-process"
+        )
+        if addresses.log_file is not None:
+            terminal.result(f"log        {addresses.log_file}")
         terminal.result("try        orgbridge load FILE --object Account")
         terminal.note("Ctrl-C ends it; what was loaded stays, and loads go on at the next start")
 
