@@ -22,8 +22,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import uvicorn
 
-from orgbridge.emulator.app import EmulatorConfig, EmulatorUser, build_app, write_template
-from orgbridge.emulator.org.seed import Seed
+from orgbridge.emulator.app import EmulatorConfig, build_app, write_template
 from orgbridge.kit.json import JSON, dumps, loads
 from orgbridge.wire.limits import URI_BYTES
 from orgbridge.wiring.emulator import CuttableProtocol
@@ -188,7 +187,7 @@ class OrgHost:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="orgbridge-orgs", daemon=True)
         self._folder = Path(tempfile.mkdtemp(prefix="orgbridge-orgs-"))
-        self._templates: dict[tuple[Seed, tuple[EmulatorUser, ...]], Path] = {}
+        self._templates: list[tuple[EmulatorConfig, Path]] = []
         self._running: dict[str, tuple[_Server, asyncio.Task[None]]] = {}
         self._endings: list[Future[None]] = []
         self._opened = 0
@@ -245,12 +244,14 @@ class OrgHost:
         self._do(self._ended())
 
     def _template(self, config: EmulatorConfig) -> Path:
-        key = (config.seed, config.users)
-        if key not in self._templates:
-            path = self._folder / f"template-{len(self._templates)}.db"
-            write_template(config, path)
-            self._templates[key] = path
-        return self._templates[key]
+        wanted = replace(config, path="")
+        for known, path in self._templates:
+            if known == wanted:
+                return path
+        path = self._folder / f"template-{len(self._templates)}.db"
+        write_template(config, path)
+        self._templates.append((wanted, path))
+        return path
 
     async def _begin(self, config: EmulatorConfig) -> str:
         listener = socket.create_server(("127.0.0.1", 0), backlog=256)

@@ -36,6 +36,12 @@ def serve(
         Path | None, typer.Option(help="File that keeps the org; without it the org lives in memory.", dir_okay=False)
     ] = None,
     seed: Annotated[str, typer.Option(help="What a new org holds: `empty`, or `sample` rows.")] = "empty",
+    metadata: Annotated[
+        Path | None,
+        typer.Option(
+            help="Salesforce DX source folder, or describe JSON, with more objects.", exists=True, file_okay=False
+        ),
+    ] = None,
     jwt_cert: Annotated[
         Path | None, typer.Option(help="PEM certificate accepted by the JWT bearer flow.", exists=True, dir_okay=False)
     ] = None,
@@ -50,6 +56,7 @@ def serve(
         raise UsageError(f"There is no seed {seed!r}; choose empty or sample.")
     options = ["--host", host, "--port", str(port), "--seed", seed]
     options += ["--data", str(data)] if data is not None else []
+    options += ["--metadata", str(metadata)] if metadata is not None else []
     options += ["--jwt-certificate", str(jwt_cert)] if jwt_cert is not None else []
     options += ["--control-from-anywhere"] if control_from_anywhere else []
     raise typer.Exit(run_emulator(options))
