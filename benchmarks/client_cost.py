@@ -20,6 +20,7 @@ from benchmarks.figures import Figure
 from benchmarks.houses import write_accounts
 from orgbridge.client import PasswordCredentials, Salesforce, Secret, TokenConfig
 from orgbridge.engine.streams import in_threads
+from orgbridge.kit.logs import LogConfig, configure_logs
 from orgbridge.loads.inputs import CSVSource, open_input
 from orgbridge.loads.plan import MAX_PART_ROWS
 from orgbridge.loads.splitter import Part, PartStart, SplitEvent, split_records, upload_body
@@ -32,6 +33,7 @@ _ROUNDS = 3
 
 def figures() -> list[Figure]:
     """Measure both in turn and compare the best rounds."""
+    configure_logs(LogConfig(level="WARNING", json=False))
     with tempfile.TemporaryDirectory(prefix="orgbridge-bench-") as name, serving("sink") as sink:
         path = Path(name) / "accounts.csv"
         size = write_accounts(path, _ROWS)
