@@ -100,7 +100,7 @@ async def test_every_error_is_a_problem(service: LoneService) -> None:
     check_problem(await client.get("/nowhere"), 404, "route.not_found")
     reply = await client.delete("/health")
     check_problem(reply, 405, "route.method_not_allowed")
-    assert reply.headers["allow"] == "GET"
+    assert reply.headers["allow"] == "GET, HEAD"
     reply = await client.get("/api/v1/users/me")
     check_problem(reply, 401, "identity.not_signed_in")
     assert reply.headers["www-authenticate"] == "Bearer"
@@ -224,6 +224,30 @@ async def test_cors_lets_the_named_origin_in_and_no_other(service: LoneService) 
     other = await service.client.options("/api/v1/query", headers={"Origin": "https://evil.example.com", **ask})
     assert known.headers["access-control-allow-origin"] == "https://console.example.com"
     assert "access-control-allow-origin" not in other.headers
+
+
+async def test_a_batch_as_a_load_needs_the_right_to_load(service: LoneService) -> None:
+    """records:write alone does not submit jobs by a side door."""
+    auth = {"Authorization": f"Bearer {await service.token('records:write')}"}
+    body = {"object_name": "Lead", "operation_type": "create", "records": [{"LastName": "A"}], "use_bulk_api": True}
+    problem = check_problem(
+        await service.client.post("/api/v1/records/batch", json=body, headers=auth), 403, "identity.scope_missing"
+    )
+    assert problem["errors"] == [{"scope": "bulk:write", "message": "missing"}]
+
+
+async def test_probes_take_head(service: LoneService) -> None:
+    """As load balancers and `curl -I` ask."""
+    for path, status in (("/health", 200), ("/health/live", 200), ("/health/ready", 503)):
+        reply = await service.client.head(path)
+        assert reply.status_code == status
+    assert (await service.client.post("/health")).headers["allow"] == "GET, HEAD"
+
+
+async def test_allow_names_every_method_of_an_address(service: LoneService) -> None:
+    """Also where several routes share it."""
+    allowed = (await service.client.request("OPTIONS", "/api/v1/bulk/dml-file-upload")).headers["allow"]
+    assert allowed == "POST, PUT"
 
 
 async def test_readiness_says_cause_and_remedy_and_no_secret(service: LoneService) -> None:

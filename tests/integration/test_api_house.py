@@ -57,6 +57,10 @@ def test_a_record_lives_its_whole_life(house: LocalHouse) -> None:
         read = client.get(f"/records/Account/{record_id}", params={"fields": "Name,Industry"}).json()["data"]
         assert (read["Name"], read["Industry"]) == ("Life", "Technology")
         by_key = client.get("/records/Account/life-1", params={"external_id_field": "External_Id__c"})
+        slashed = {"object_name": "Account", "external_id_field": "External_Id__c", "record_id": "a/b c?d#é%"}
+        made = client.post("/records/upsert", json={**slashed, "data": {"Name": "Slashed"}}).json()
+        found = client.get("/records/Account/a%2Fb%20c%3Fd%23%C3%A9%25", params={"external_id_field": "External_Id__c"})
+        assert found.json()["record_id"] == made["record_id"]
         assert by_key.json()["record_id"] == record_id
         assert client.delete(f"/records/Account/{record_id}").json()["success"] is True
         body = check_problem(client.get(f"/records/Account/{record_id}"), 404, "salesforce.record_deleted")
@@ -218,6 +222,11 @@ def test_a_dirty_file_is_accounted_for_row_by_row(house: LocalHouse) -> None:
         failed = client.get(f"/bulk/job/{job_id}/results/failed")
         assert failed.headers["content-type"].startswith("text/csv")
         assert [line.split(";")[0] for line in failed.text.splitlines()] == ["ob__line", "4"]
+        again = client.get(f"/bulk/job/{job_id}/results/failed", params={"loadable": "true"}).text
+        assert again.splitlines() == [line.split(";", 9)[9] for line in failed.text.splitlines()]
+        check_problem(
+            client.get(f"/bulk/job/{job_id}/results/all", params={"loadable": "true"}), 400, "request.invalid"
+        )
         rows = [
             json.loads(line)
             for line in client.get(

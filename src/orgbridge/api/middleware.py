@@ -86,7 +86,7 @@ class Edge:
             structlog.contextvars.unbind_contextvars("request_id")
 
     def _route(self, scope: Scope) -> str:
-        path = str(getattr(scope.get("route"), "path", _NO_ROUTE))
+        path = str(getattr(scope.get("route"), "path_format", _NO_ROUTE))
         # FastAPI leaves the prefix out of a route that came with a router.
         return self._prefix + path if path.startswith("/") and scope["path"].startswith(f"{self._prefix}/") else path
 

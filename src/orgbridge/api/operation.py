@@ -17,18 +17,22 @@ from orgbridge.services.telemetry import PROMETHEUS_TYPE
 root = APIRouter(tags=["operation"])
 
 
+# Load balancers and `curl -I` ask by HEAD; the documents' words are GET, so HEAD is served and not listed.
+@root.head("/health", include_in_schema=False)
 @root.get("/health", response_model=HealthReply, summary="Basic health check")
 async def health(request: Request) -> Response:
     """Say that the service answers."""
     return json_reply({"status": "ok", "name": request.app.title, "version": request.app.version})
 
 
+@root.head("/health/live", include_in_schema=False)
 @root.get("/health/live", response_model=HealthReply, summary="Is the process alive")
 async def live() -> Response:
     """Say that the process answers; nothing outside of it is asked."""
     return json_reply({"status": "ok"})
 
 
+@root.head("/health/ready", include_in_schema=False)
 @root.get(
     "/health/ready",
     response_model=ReadyReply,

@@ -112,12 +112,12 @@ def check_output(path: Path) -> None:
 
 
 async def save_results(
-    service: Service, job_id: str, kind: ResultKind, path: Path, *, accept: str = "text/csv"
+    service: Service, job_id: str, kind: ResultKind, path: Path, *, accept: str = "text/csv", loadable: bool = False
 ) -> None:
     """Write a job's results to a file, whole or not at all."""
     temporary = path.with_name(path.name + ".part")
     try:
-        async with service.results(job_id, kind.value, accept=accept) as blocks:
+        async with service.results(job_id, kind.value, accept=accept, loadable=loadable) as blocks:
             with temporary.open("wb") as file:
                 async for block in blocks:
                     file.write(block)

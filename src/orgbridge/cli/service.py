@@ -99,10 +99,13 @@ class Service:
         return await self._json("POST", f"/bulk/job/{quote(job_id, safe='')}/abort")
 
     @asynccontextmanager
-    async def results(self, job_id: str, kind: str, *, accept: str = "text/csv") -> AsyncIterator[AsyncIterator[bytes]]:
+    async def results(
+        self, job_id: str, kind: str, *, accept: str = "text/csv", loadable: bool = False
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open a stream of a job's results as CSV or NDJSON: `successful`, `failed`, `unprocessed` or `all`."""
         path = f"/bulk/job/{quote(job_id, safe='')}/results/{kind}"
-        async with self._response("GET", path, headers={"Accept": accept}) as response:
+        params = {"loadable": "true"} if loadable else {}
+        async with self._response("GET", path, params=params, headers={"Accept": accept}) as response:
             yield response.content.iter_chunked(_CHUNK_BYTES)
 
     # Records

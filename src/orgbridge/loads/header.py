@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orgbridge.wire.bulk import IngestOperation
 
 _ID = "id"
+#: What stands between names, and is no part of one.
+_BETWEEN = re.compile(r"[^\w.]+")
+_DELIMITERS = (
+    " The header has this one column; if it is meant to be several, save the file with a delimiter that Salesforce"
+    " takes: comma, semicolon, tab, pipe, caret or backquote."
+)
 
 
 def check_header(
@@ -33,6 +40,19 @@ def check_header(
 
     Source: facts/salesforce/bulk2.md section 4, CSV rules.
     """
+    faults = _faults(header, operation=operation, external_id_field=external_id_field, describe=describe)
+    if faults and len(header) == 1 and len(_BETWEEN.split(header[0].strip())) > 1:
+        faults[0]["message"] += _DELIMITERS
+    return faults
+
+
+def _faults(
+    header: Sequence[str],
+    *,
+    operation: IngestOperation,
+    external_id_field: str | None,
+    describe: Mapping[str, Any],
+) -> list[dict[str, Any]]:
     name = str(describe.get("name", ""))
     columns = [column.lower() for column in header]
     match operation:

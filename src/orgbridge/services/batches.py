@@ -60,9 +60,16 @@ class _Call:
     all_or_none: bool
 
 
-def takes_bulk(asked: bool | str, count: int) -> bool:
-    """Tell whether a batch goes as a load: as asked, or by its size for `auto`."""
-    return count > AUTO_COLLECTION_RECORDS if asked == "auto" else bool(asked)
+def takes_bulk(asked: bool | str, count: int, *, all_or_none: bool = False) -> bool:
+    """Tell whether a batch goes as a load: as asked, or by its size for `auto`.
+
+    Raises:
+        InvalidRequest: All or nothing is asked of a load, which cannot promise it; nothing was sent.
+    """
+    bulk = count > AUTO_COLLECTION_RECORDS if asked == "auto" else bool(asked)
+    if bulk and all_or_none:
+        raise InvalidRequest("A load saves what can be saved: for all_or_none set use_bulk_api to false.")
+    return bulk
 
 
 class BatchService:

@@ -179,23 +179,32 @@ class JobService:
             )
         return load.receipt
 
-    async def results(self, job_id: str, kind: str, form: ResultForm) -> AsyncIterator[bytes]:
+    async def results(
+        self, job_id: str, kind: str, form: ResultForm, *, loadable: bool = False
+    ) -> AsyncIterator[bytes]:
         """Return the rows of an ended job as a stream.
 
         Args:
             job_id: Our id, or Salesforce's `750…`.
             kind: all, successful, failed or unprocessed; `all` is in the order of the input.
             form: CSV as it lies in the results file, or one JSON object per row.
+            loadable: For `failed`: the input's own columns only, of the rows that failed or were not processed, so that
+                they can be mended and loaded again. Rows whose outcome is not known are left out.
 
         Raises:
+            InvalidRequest: `loadable` is asked of another kind or of a job that is not ours.
             LoadNotFound: We have no such load.
             LoadNotFinished: It has not ended yet.
             ResultsMissing: It ended without results, or has none of this kind.
             ClientError: The id is a foreign `750…` and Salesforce does not give its results.
         """
         chosen = ResultKind(kind)
+        if loadable and chosen is not ResultKind.FAILED:
+            raise InvalidRequest("Rows to be loaded again are asked for by the kind failed.")
         found = await self._find(job_id)
         if found is None:
+            if loadable:
+                raise InvalidRequest("Of a job that this service did not make there are only Salesforce's own results.")
             if chosen is ResultKind.ALL or form is not ResultForm.CSV:
                 raise InvalidRequest("Results of a job that this service did not make: ask for one kind, as text/csv.")
             return self._foreign_results(_foreign_id(job_id), chosen)
@@ -211,7 +220,8 @@ class JobService:
         delimiter = _dialect(load).delimiter
 
         def make() -> Iterator[bytes]:
-            blocks = self._selected(load, chosen)
+            again = load.failed_key if loadable else None
+            blocks = self._selected(load, chosen) if again is None else self._files.open_blocks(again)
             return blocks if form is ResultForm.CSV else ndjson(blocks, delimiter)
 
         return from_thread(make)

@@ -24,8 +24,8 @@ from orgbridge.loads.states import LoadState
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import ColumnsRefused, FileNotFound, InvalidRequest, PathRefused
 from orgbridge.services.names import check_object, check_operation, check_upsert_field
-from orgbridge.services.queries import check_soql
-from orgbridge.services.scopes import Caller
+from orgbridge.services.queries import check_queried, check_soql
+from orgbridge.services.scopes import Caller, Scope
 from orgbridge.store.database import Database
 from orgbridge.store.files import FileStore
 from orgbridge.store.records import LoadKind, LoadRecord
@@ -129,6 +129,7 @@ class LoadService:
         """Keep records given in the request as the input of a load, and record the load.
 
         Raises:
+            ScopeMissing: The caller may not submit loads, only records; nothing was kept.
             InvalidRequest: A word of the request is wrong, or there are no records; nothing was kept.
             InputError: A value has no form in a CSV; nothing was kept.
             ColumnsRefused: Columns do not fit the object and the operation; nothing was kept.
@@ -136,6 +137,7 @@ class LoadService:
         """
         if not records:
             raise InvalidRequest("records is empty.")
+        caller.need(Scope.BULK_WRITE)
         payload = replace(request, original_name="payload.ndjson", content_type="application/x-ndjson")
         checked = await self._check(payload)
 
@@ -173,6 +175,7 @@ class LoadService:
         chosen = next((known for known in QueryOperation if known.value.lower() == operation.lower()), None)
         if chosen is None:
             raise InvalidRequest("The operation must be query or queryAll.")
+        check_queried(name, text)
         describe = await self._describe(name)
         now = self._clock.now()
         record = LoadRecord(

@@ -15,6 +15,7 @@ from orgbridge.client.salesforce import Salesforce
 from orgbridge.kit.json import dumps
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import InvalidRequest
+from orgbridge.soql import SOQLError, parse
 from orgbridge.wire.limits import SOQL_CHARS
 
 _NEXT = re.compile(r"/services/data/v\d{1,3}\.0/(?:query|queryAll)/[A-Za-z0-9-]{10,60}\Z")
@@ -103,6 +104,20 @@ def check_soql(soql: str) -> str:
     if len(text) > SOQL_CHARS:
         raise InvalidRequest(f"The query has {len(text)} characters; Salesforce reads {SOQL_CHARS}.")
     return text
+
+
+def check_queried(object_name: str, soql: str) -> None:
+    """See that a query reads the object that the request names.
+
+    Raises:
+        InvalidRequest: It reads another one. What we cannot parse is left to Salesforce to judge.
+    """
+    try:
+        queried = parse(soql).sources[0].path[-1]
+    except SOQLError:
+        return
+    if queried.lower() != object_name.lower():
+        raise InvalidRequest(f"object_name is {object_name}, but the query reads {queried}.")
 
 
 def cursor_of(page: QueryPage) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from orgbridge.services.errors import ScopeMissing
+
 
 class Scope(StrEnum):
     """One right. The value is what stands in a token."""
@@ -43,3 +45,12 @@ class Caller:
     def is_admin(self) -> bool:
         """True when the inner state may be shown to this caller."""
         return Scope.ADMIN in self.scopes
+
+    def need(self, scope: Scope) -> None:
+        """See that the caller has a scope: for what only some requests to a route need.
+
+        Raises:
+            ScopeMissing: The token lacks it.
+        """
+        if scope not in self.scopes:
+            raise ScopeMissing([scope.value])

@@ -85,3 +85,20 @@ def test_near_names_are_offered() -> None:
     )
     assert "Did you mean LastName?" in slip["message"]
     assert "Did you mean" not in stranger["message"]
+
+
+@pytest.mark.parametrize("delimiter", [":", "~", " ", " - ", "#", "//"])
+@pytest.mark.parametrize("operation", [IngestOperation.INSERT, IngestOperation.UPDATE, IngestOperation.DELETE])
+def test_one_column_that_may_be_many_gets_a_hint(delimiter: str, operation: IngestOperation) -> None:
+    """Whoever saved the file with a delimiter of their own learns which ones there are."""
+    header = [delimiter.join(["LastName", "Email", "Key__c"])]
+    (fault,) = check_header(header, operation=operation, external_id_field=None, describe=_DESCRIBE)
+    assert "semicolon" in fault["message"]
+
+
+@pytest.mark.parametrize("header", [["Lastname2"], ["Accout.Key__c"], ["Last:Name", "Email"]])
+def test_a_plain_mistake_gets_no_hint_of_delimiters(header: list[str]) -> None:
+    """The hint is for a header that is one column and looks like more."""
+    found = check_header(header, operation=IngestOperation.INSERT, external_id_field=None, describe=_DESCRIBE)
+    assert found
+    assert not any("semicolon" in fault["message"] for fault in found)

@@ -158,3 +158,11 @@ async def test_what_cannot_be_right_is_not_sent(operation: str, records: list[di
 def test_auto_goes_by_size(asked: bool | str, count: int, bulk: bool) -> None:
     """Up to 2,000 records go by collections, more by the Bulk API."""
     assert takes_bulk(asked, count) is bulk
+
+
+@pytest.mark.parametrize(("asked", "count"), [(True, 1), ("auto", 2_001)])
+def test_a_load_does_not_promise_all_or_nothing(asked: bool | str, count: int) -> None:
+    """The Bulk API saves what can be saved; a promise that nobody keeps is refused."""
+    with pytest.raises(service_errors.InvalidRequest, match="all_or_none"):
+        takes_bulk(asked, count, all_or_none=True)
+    assert takes_bulk("auto", 200, all_or_none=True) is False

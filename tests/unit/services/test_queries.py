@@ -8,7 +8,7 @@ import pytest
 
 from orgbridge.client.replies import QueryPage
 from orgbridge.services.errors import InvalidRequest
-from orgbridge.services.queries import _cell, _url, check_soql, cursor_of, selected_columns
+from orgbridge.services.queries import _cell, _url, check_queried, check_soql, cursor_of, selected_columns
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,22 @@ def test_what_is_no_select_is_refused_here(soql: str) -> None:
     """Nothing of it reaches Salesforce."""
     with pytest.raises(InvalidRequest):
         check_soql(soql)
+
+
+@pytest.mark.parametrize(
+    "soql",
+    [
+        "SELECT Id FROM account",
+        "SELECT Id, (SELECT Id FROM Contacts) FROM Account a WHERE a.Name = ' FROM Lead '",
+        "SELECT",
+    ],
+)
+def test_a_query_of_the_object_named_passes(soql: str) -> None:
+    """In any letter case; what does not parse is Salesforce's to judge."""
+    check_queried("Account", soql)
+
+
+def test_a_query_of_another_object_is_refused() -> None:
+    """The request contradicts itself, and nobody guesses which half is meant."""
+    with pytest.raises(InvalidRequest, match="object_name is Account, but the query reads Contact"):
+        check_queried("Account", "SELECT Id FROM Contact")

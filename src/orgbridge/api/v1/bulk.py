@@ -290,10 +290,17 @@ async def job_results(
     caller: BulkReader,
     job_id: JobId,
     kind: Annotated[Literal["successful", "failed", "unprocessed", "all"], Path()],
+    loadable: Annotated[
+        bool,
+        Query(
+            description="With `failed`: the input's own columns only, of the rows that failed or were not processed: "
+            "a file to be mended and loaded again. Rows whose outcome is not known are left out."
+        ),
+    ] = False,
 ) -> Response:
     """Return rows with line number, outcome and original columns; `all` is in the order of the input."""
     form = ResultForm(accepts(request, ResultForm.CSV.value, ResultForm.NDJSON.value))
-    blocks = await services_of(request).jobs.results(job_id, kind, form)
+    blocks = await services_of(request).jobs.results(job_id, kind, form, loadable=loadable)
     ending = "csv" if form is ResultForm.CSV else "ndjson"
     return await stream_reply(blocks, media_type=form.value, filename=f"{job_id}-{kind}.{ending}")
 

@@ -80,9 +80,12 @@ async def upsert(request: Request, body: RecordUpsert, caller: RecordsWriter) ->
     summary="Process a list of records",
 )
 async def batch(request: Request, body: BatchRequest, caller: RecordsWriter) -> Response:
-    """Process records by sObject Collections, 200 a call, results in the order of the input; or as a load."""
+    """Process records by sObject Collections, 200 a call, results in the order of the input; or as a load.
+
+    A load needs the scope bulk:write too.
+    """
     services = services_of(request)
-    if takes_bulk(body.use_bulk_api, len(body.records)):
+    if takes_bulk(body.use_bulk_api, len(body.records), all_or_none=body.all_or_none):
         load = LoadRequest(
             object_name=body.object_name, operation=body.operation_type, external_id_field=body.external_id_field
         )
@@ -98,7 +101,8 @@ async def batch(request: Request, body: BatchRequest, caller: RecordsWriter) -> 
 
 
 @router.get(
-    "/records/{object_name}/{record_id}",
+    # An external id's value may hold slashes.
+    "/records/{object_name}/{record_id:path}",
     response_model=RecordReply,
     responses=problems(400, 404, 429, 502),
     summary="Read one record",
@@ -120,7 +124,7 @@ async def retrieve(
 
 
 @router.delete(
-    "/records/{object_name}/{record_id}",
+    "/records/{object_name}/{record_id:path}",
     response_model=RecordReply,
     responses=problems(400, 404, 409, 429, 502),
     summary="Delete one record",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from orgbridge.cli.context import DataOption, JSONFlag, run, service_address
-from orgbridge.cli.errors import ExitCode
+from orgbridge.cli.errors import ExitCode, UsageError
 from orgbridge.cli.loading import ResultKind, check_output, fetch_receipt, follow, save_results
 from orgbridge.cli.receipts import exit_code_of, print_receipt
 from orgbridge.cli.service import Service
@@ -117,23 +117,32 @@ async def _receipt(job_id: str, terminal: Terminal, folder: Path | None) -> Exit
 def results(
     job_id: JobId,
     kind: Annotated[ResultKind, typer.Option(help="Which rows.")] = ResultKind.ALL,
+    loadable: Annotated[
+        bool, typer.Option("--loadable", help="The failed rows with their own columns only, to be loaded again.")
+    ] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write; standard output else.")] = None,
     data: DataOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per row instead of CSV.")] = False,
 ) -> None:
     """Get the rows of a finished load with their outcome, in the input's order."""
-    run(_results(job_id, kind, output, data, accept="application/x-ndjson" if as_json else "text/csv"))
+    if loadable and kind not in (ResultKind.ALL, ResultKind.FAILED):
+        raise UsageError("--loadable gives the failed rows; leave --kind out.")
+    chosen = ResultKind.FAILED if loadable else kind
+    accept = "application/x-ndjson" if as_json else "text/csv"
+    run(_results(job_id, chosen, output, data, accept=accept, loadable=loadable))
 
 
-async def _results(job_id: str, kind: ResultKind, output: Path | None, folder: Path | None, *, accept: str) -> None:
+async def _results(
+    job_id: str, kind: ResultKind, output: Path | None, folder: Path | None, *, accept: str, loadable: bool
+) -> None:
     if output is not None:
         check_output(output)
     async with Service(service_address(folder)) as service:
         if output is not None:
-            await save_results(service, job_id, kind, output, accept=accept)
+            await save_results(service, job_id, kind, output, accept=accept, loadable=loadable)
             Terminal().note(f"written to {output}")
             return
-        async with service.results(job_id, kind.value, accept=accept) as blocks:
+        async with service.results(job_id, kind.value, accept=accept, loadable=loadable) as blocks:
             async for block in blocks:
                 sys.stdout.buffer.write(block)
             sys.stdout.buffer.flush()
