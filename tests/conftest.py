@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.parts import OPTIONAL_PARTS
 
@@ -26,6 +27,10 @@ def _refuse_strangers(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_refuse_strangers)
+
+# A property is about what holds, not about how fast a busy machine finds out: pytest's own timeout bounds the time.
+settings.register_profile("orgbridge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("orgbridge")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

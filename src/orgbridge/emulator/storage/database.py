@@ -33,6 +33,11 @@ _OBJECTS = (
 )
 
 
+def _let_go(writer: Connection, idle: list[Connection]) -> None:
+    for connection in (*idle, writer):
+        connection.close()
+
+
 class Storage:
     """The org's database.
 
@@ -59,6 +64,8 @@ class Storage:
         self._writer.execute("PRAGMA cache_size=-65536")
         # A writer sorts nothing large, and what it keeps to undo a statement is faster in memory.
         self._writer.execute("PRAGMA temp_store=MEMORY")
+        # A storage that nobody closed, because its application never started, lets go of its files all the same.
+        weakref.finalize(self, _let_go, self._writer, self._idle).atexit = False
         with self.write() as connection:
             tables.create_own_tables(connection)
 

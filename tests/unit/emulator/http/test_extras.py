@@ -177,6 +177,6 @@ def test_rows_queries_and_errors_come_as_xml(call: Caller) -> None:
 
 def test_a_body_nested_without_end_is_refused(call: Caller) -> None:
     """It is a fault of the caller, not of the org."""
-    body = b'{"a":' * 5000 + b"1" + b"}" * 5000
+    body = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
     reply = call("POST", "/sobjects/Account", content=body, headers={"Content-Type": "application/json"})
     assert (reply.status_code, reply.json()[0]["errorCode"]) == (400, "JSON_PARSER_ERROR")
