@@ -70,7 +70,11 @@ async def ready(request: Request) -> Response:
     summary="Detailed system and application metrics",
 )
 async def metrics(request: Request, caller: Administrator) -> Response:
-    """Return figures as Prometheus text, or as JSON when Accept asks for it."""
+    """Return figures as Prometheus text, or as JSON when Accept asks for it.
+
+    Figures of loads and rows are the store's. Requests, memory and processor time are the answering process's: with
+    ORGBRIDGE_WORKERS above 1 each process counts for itself, and a scrape meets one or another.
+    """
     telemetry = services_of(request).telemetry
     if accepts(request, "text/plain", "application/json") == "application/json":
         return json_reply(await telemetry.figures())

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from orgbridge.loads.header import check_header
 from orgbridge.loads.inputs import CSVSource, open_input
+from orgbridge.loads.splitter import split_records
 from orgbridge.services.batches import AUTO_COLLECTION_RECORDS, BatchOutcome, BatchService
 from orgbridge.services.errors import ColumnsRefused, InvalidRequest
 from orgbridge.services.loads import LoadRequest, open_inside
@@ -18,9 +21,14 @@ from orgbridge.services.records import RecordService
 from orgbridge.services.streams import csv_rows
 from orgbridge.wire.bulk import NULL_CELL
 from orgbridge.wire.fieldtypes import DECIMAL_TYPES, FieldType
+from orgbridge.wire.limits import INGEST_BATCH_RECORDS, INGEST_JOB_BYTES
 
 #: Bytes of a file that is answered at once; it is held in memory.
 _FILE_BYTES = 8 * 1024 * 1024
+_INTEGER, _DECIMAL = (
+    re.compile(r"[+-]?[0-9]{1,18}"),
+    re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"),
+)
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
 
 
@@ -42,8 +50,8 @@ class LocalBatchService:
         Raises:
             PathRefused: The path leads outside of the input folder; nothing was read.
             FileNotFound: There is no such file; nothing was read.
-            InvalidRequest: The file is too large to be answered at once, or ragged; nothing was sent.
-            InputError: The file is empty or has no usable header; nothing was sent.
+            InvalidRequest: The file is too large to be answered at once; nothing was sent.
+            InputError: The file is empty, has no usable header or faulty records; nothing was sent.
             ColumnsRefused: Columns do not fit the object and the operation; nothing was sent.
             ClientError: Salesforce could not be asked, or every call failed in the same way.
         """
@@ -78,13 +86,21 @@ class LocalBatchService:
 
 def _records(source: CSVSource, describe: Mapping[str, Any]) -> list[dict[str, Any]]:
     types = {str(field["name"]).lower(): str(field.get("type", "")) for field in describe.get("fields", [])}
-    rows = csv_rows(source.blocks(), source.dialect.delimiter)
-    next(rows, None)
+    # The splitter's checks are those of a load: the same file is refused in the same words either way.
+    events = split_records(
+        source.records(),
+        source.dialect,
+        header_record=source.header_record,
+        columns=len(source.header),
+        max_rows=INGEST_BATCH_RECORDS,
+        max_bytes=INGEST_JOB_BYTES,
+        first_line=source.first_line,
+        first_offset=source.first_offset,
+        line_count=source.line_count,
+    )
+    blocks = [event for event in events if isinstance(event, bytes)]
     records = []
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(source.header):
-            message = f"Record {number} has {len(row)} cells, the header {len(source.header)}."
-            raise InvalidRequest(message, details=[{"row": number, "message": message}])
+    for number, row in enumerate(csv_rows(iter(blocks), source.dialect.delimiter), start=1):
         if number > AUTO_COLLECTION_RECORDS:
             raise InvalidRequest(f"The file has more than {AUTO_COLLECTION_RECORDS} records: set use_bulk_api to true.")
         records.append(_record(source.header, row, types))
@@ -110,11 +126,10 @@ def _typed(cell: str, kind: str) -> Any:
     if kind == FieldType.BOOLEAN:
         word = cell.strip().lower()
         return True if word in _TRUE else False if word in _FALSE else cell
-    try:
-        if kind == FieldType.INT:
-            return int(cell)
-        if kind in DECIMAL_TYPES:
-            return float(cell)
-    except ValueError:
-        return cell
+    # Python reads more as a number than Salesforce does: `1_000`, and `nan`, which JSON could only send as null.
+    if kind == FieldType.INT and _INTEGER.fullmatch(cell):
+        return int(cell)
+    if kind in DECIMAL_TYPES and _DECIMAL.fullmatch(cell):
+        number = float(cell)
+        return number if math.isfinite(number) else cell
     return cell

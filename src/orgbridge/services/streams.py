@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from orgbridge.kit.json import dumps
+from orgbridge.loads.records import OVERLONG_BYTES, parse_chunk, record_chunks
 
 #: Bytes gathered before a block is handed on.
 BLOCK_BYTES = 256 * 1024
-#: Longest cell that is turned into JSON: four times the longest that Salesforce takes, for multi-byte text.
-_CELL_CHARS = 4 * 131_072
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +55,12 @@ def ndjson(blocks: Iterator[bytes], delimiter: str = ",") -> Iterator[bytes]:
 
 
 def csv_rows(blocks: Iterator[bytes], delimiter: str = ",") -> Iterator[list[str]]:
-    """Yield the records of a UTF-8 CSV as lists of cells, blank lines left out."""
-    csv.field_size_limit(_CELL_CHARS)
-    text = io.TextIOWrapper(io.BufferedReader(_Blocks(blocks), BLOCK_BYTES), encoding="utf-8", newline="")
-    for row in csv.reader(text, delimiter=delimiter):
-        if row:
-            yield row
+    """Yield the records of a well quoted UTF-8 CSV as lists of cells of any length, blank lines left out."""
+    # A results file has our own cells in front of an input's longest record.
+    for chunk in record_chunks(blocks, overlong=OVERLONG_BYTES * 2):
+        for row in parse_chunk(chunk.decode(), delimiter):
+            if row:
+                yield row
 
 
 def preview(blocks: Iterator[bytes], delimiter: str, *, max_bytes: int, max_rows: int) -> Preview:
@@ -99,27 +96,3 @@ def preview(blocks: Iterator[bytes], delimiter: str, *, max_bytes: int, max_rows
         rows=[dict(zip(header, row, strict=False)) for row in rows],
         truncated=more or end < len(data),
     )
-
-
-class _Blocks(io.RawIOBase):
-    """An iterator of bytes as a readable file."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self._left = memoryview(b"")
-
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill the buffer from the next block; 0 at the end."""
-        while not self._left:
-            block = next(self._blocks, None)
-            if block is None:
-                return 0
-            self._left = memoryview(block)
-        taken = min(len(buffer), len(self._left))
-        buffer[:taken] = self._left[:taken]
-        self._left = self._left[taken:]
-        return taken

@@ -116,10 +116,14 @@ class Settings(BaseSettings):
         examples=["/app/data/input"],
     )
     data_path_output: Path = Field(
-        Path("/app/data/output"), description="the folder for output files", examples=["/app/data/output"]
+        Path("/app/data/output"),
+        description="a folder for output files; not used by this version, results come from the API",
+        examples=["/app/data/output"],
     )
     data_path_failed: Path = Field(
-        Path("/app/data/failed"), description="the folder for details of failed records", examples=["/app/data/failed"]
+        Path("/app/data/failed"),
+        description="a folder for failed records; not used by this version, they come from the API",
+        examples=["/app/data/failed"],
     )
 
     # Databases and Azure
@@ -129,12 +133,20 @@ class Settings(BaseSettings):
         examples=["postgresql://orgbridge@db.example.com/orgbridge"],
     )
     azure_cosmos_endpoint: str | None = Field(
-        None, description="the document store's endpoint", examples=["https://x.documents.azure.com"]
+        None,
+        description="the document store's endpoint; not used by this version",
+        examples=["https://x.documents.azure.com"],
     )
-    azure_cosmos_key: SecretStr | None = Field(None, description="the document store's key", examples=["..."])
-    azure_cosmos_database: str | None = Field(None, description="the document store's database", examples=["orgbridge"])
+    azure_cosmos_key: SecretStr | None = Field(
+        None, description="the document store's key; not used by this version", examples=["..."]
+    )
+    azure_cosmos_database: str | None = Field(
+        None, description="the document store's database; not used by this version", examples=["orgbridge"]
+    )
     azure_key_vault_url: str | None = Field(
-        None, description="the vault to take secrets from", examples=["https://x.vault.azure.net"]
+        None,
+        description="the vault to take secrets from; not used by this version",
+        examples=["https://x.vault.azure.net"],
     )
 
     # The names of the second document; they fill in for missing SALESFORCE_* names.
@@ -158,9 +170,11 @@ class Settings(BaseSettings):
         examples=["acme or acme.my.salesforce.com"],
     )
     sfcc_network_name: str | None = Field(
-        None, description="the Experience Cloud site of the web store", examples=["customers"]
+        None, description="the Experience Cloud site of the web store; not used by this version", examples=["customers"]
     )
-    webstore_id: str | None = Field(None, description="the id of the web store", examples=["0ZE000000000001AAA"])
+    webstore_id: str | None = Field(
+        None, description="the id of the web store; not used by this version", examples=["0ZE000000000001AAA"]
+    )
 
     # Our own tokens
     jwt_private_key_path: Path | None = Field(
