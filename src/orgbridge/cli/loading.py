@@ -76,7 +76,7 @@ async def follow(service: Service, job_id: str, terminal: Terminal, clock: Clock
 
         def show(status: Status) -> None:
             nonlocal waiting
-            if status.waiting != waiting:
+            if status.waiting != waiting and not status.ended:
                 waiting = status.waiting
                 terminal.note(f"{job_id}: {waiting or 'goes on'}")
             text = f"{status.operation} {status.object_name}: {status.state}"

@@ -77,15 +77,26 @@ class Terminal:
         """Write a JSON document as the result."""
         self.result(json.dumps(value).decode())
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
-        """Write a table for people as the result."""
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None, fold: bool = True
+    ) -> None:
+        """Write a table for people as the result.
+
+        Args:
+            columns: Headings.
+            rows: One sequence of cells per row.
+            title: Above the table.
+            fold: False keeps every row on one line however narrow the terminal is, for cells that are to be copied.
+        """
         table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
         for column in columns:
             numeric = bool(rows) and all(isinstance(row[columns.index(column)], int | float) for row in rows)
             table.add_column(column, justify="right" if numeric else "left", overflow="fold")
         for row in rows:
             table.add_row(*(f"{cell:,}" if type(cell) is int else str(cell) for cell in row))
-        self._out.print(table)
+        # rich never prints wider than its console, so a wide table needs a wide console.
+        wide = Console(file=sys.stdout, highlight=False, soft_wrap=True, emoji=False, markup=False, width=_PIPE_COLUMNS)
+        (self._out if fold else wide).print(table)
 
     def note(self, text: str, *, style: str | None = None) -> None:
         """Tell a person something on standard error."""

@@ -25,6 +25,10 @@ class Remedy:
     retry: Retry
 
 
+_UNREACHED: Final = (
+    "Salesforce could not be reached for as long as a load waits (ORGBRIDGE_PATIENCE_SECONDS).",
+    "Load the unprocessed rows again once `orgbridge doctor` finds no fault.",
+)
 _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "REQUIRED_FIELD_MISSING": (
         "A field that the object requires is blank or has no column.",
@@ -137,6 +141,24 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "ABORTED": ("The load was cancelled before the row was sent.", "Load the unprocessed rows again."),
     "UNPARSED_ERROR": ("Salesforce's error has a form that is not known.", "Read its message."),
+    # Why a whole part was not processed, in our own codes.
+    "load.cancelled": ("The load was cancelled before the row was sent.", "Load the unprocessed rows again."),
+    "job.outcome_unknown": (
+        "The row was sent, and Salesforce could not be asked what became of it.",
+        "Look the records up before loading the rows again, or upsert them by an external id.",
+    ),
+    "job.upload_failed": (
+        "Salesforce did not take the upload in several attempts.",
+        "Load the unprocessed rows again; if it stays, look at proxies between here and Salesforce.",
+    ),
+    "salesforce.connection_failed": _UNREACHED,
+    "salesforce.timed_out": _UNREACHED,
+    "salesforce.unavailable": _UNREACHED,
+    "salesforce.sign_in_unavailable": _UNREACHED,
+    "salesforce.sign_in_refused": (
+        "Salesforce refused the service's own sign-in.",
+        "Mend it as `orgbridge doctor` says, then load the unprocessed rows again.",
+    ),
 }
 #: Of our own codes, those after which the rows may simply be sent again.
 _OUR_RETRIES: Final = {
@@ -144,6 +166,14 @@ _OUR_RETRIES: Final = {
     "UNPROCESSED": Retry.SAFE,
     "ABORTED": Retry.SAFE,
     "UNPARSED_ERROR": Retry.NEVER,
+    "load.cancelled": Retry.SAFE,
+    "job.outcome_unknown": Retry.UNKNOWN,
+    "job.upload_failed": Retry.SAFE,
+    "salesforce.connection_failed": Retry.SAFE,
+    "salesforce.timed_out": Retry.SAFE,
+    "salesforce.unavailable": Retry.SAFE,
+    "salesforce.sign_in_unavailable": Retry.SAFE,
+    "salesforce.sign_in_refused": Retry.SAFE,
 }
 
 

@@ -12,7 +12,6 @@ from orgbridge.client.errors import ClientError, ConnectionFailed
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.orgs.connections import Orgs
-from orgbridge.services.errors import trouble_of
 from orgbridge.store.database import Database
 
 #: How long the answer of Salesforce is believed: probes come every few seconds, and each look is an API request of the
@@ -148,7 +147,7 @@ class HealthService:
                 remedy="Check SALESFORCE_TOKEN_URL and the network between here and there.",
             )
         except ClientError as error:
-            cause = getattr(error, "cause", None) or trouble_of(error).detail
+            cause = getattr(error, "cause", None) or error.message
             remedy = getattr(error, "remedy", None) or "Check SALESFORCE_TOKEN_URL and that this host is reachable."
             return Check(
                 condition=Condition.UNAVAILABLE,

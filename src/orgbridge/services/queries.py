@@ -137,7 +137,7 @@ def selected_columns(soql: str) -> list[str]:
     columns = [column.strip() for column in found["list"].split(",")] if found else []
     if not columns or not all(_PATH.match(column) for column in columns):
         raise InvalidRequest(
-            "CSV needs a SELECT list of plain fields; ask for JSON or NDJSON, or use /bulk/query-submit."
+            "CSV needs a SELECT list of plain fields; ask for JSON or NDJSON (`orgbridge query --format ndjson`)."
         )
     return columns
 

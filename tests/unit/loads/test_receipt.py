@@ -168,6 +168,9 @@ def test_sf_error_is_taken_apart(text: str, expected: RowError) -> None:
         ("REQUIRED_FIELD_MISSING", Retry.NEVER),
         ("UNPROCESSED", Retry.SAFE),
         ("NO_RESULT", Retry.UNKNOWN),
+        ("salesforce.connection_failed", Retry.SAFE),
+        ("job.outcome_unknown", Retry.UNKNOWN),
+        ("load.cancelled", Retry.SAFE),
     ],
 )
 def test_a_known_code_has_cause_and_remedy(code: str, retry: Retry) -> None:

@@ -60,7 +60,7 @@ async def _list(params: dict[str, str | int], terminal: Terminal, folder: Path |
                 str((job.get("job_info_details") or {}).get("created_at") or "")[:_TO_SECONDS],
             )
         )
-    terminal.table(("job", "state", "operation", "object", "processed", "failed", "created"), rows)
+    terminal.table(("job", "state", "operation", "object", "processed", "failed", "created"), rows, fold=False)
 
 
 @app.command()

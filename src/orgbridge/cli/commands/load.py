@@ -85,7 +85,9 @@ async def _load(
         receipt = await fetch_receipt(service, job_id)
         code = exit_code_of(status, receipt)
         saved = None
-        if results is not None and receipt:
+        if results is not None and not receipt:
+            terminal.note(f"there are no results: {results} was not written")
+        elif results is not None:
             try:
                 await save_results(service, job_id, ResultKind.ALL, results)
                 saved = str(results)
