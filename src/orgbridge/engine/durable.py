@@ -26,6 +26,7 @@ from orgbridge.engine.queries import QueryWorkflow
 from orgbridge.engine.resources import Resources
 from orgbridge.store.addresses import StoreAddress
 from orgbridge.store.records import LoadKind, LoadRecord
+from orgbridge.store.subseconds import teach_subseconds
 from orgbridge.store.wal import set_wal
 
 #: Queue on which loads wait for a worker.
@@ -70,6 +71,7 @@ class Durable:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(file)
             set_wal(file)
+            teach_subseconds()
             self._url = f"sqlite:///{file}"
             self.executor_id = _EMBEDDED
             self.leased = False
