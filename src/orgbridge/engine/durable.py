@@ -27,6 +27,7 @@ from orgbridge.engine.resources import Resources
 from orgbridge.store.addresses import StoreAddress
 from orgbridge.store.database import IDLE_SECONDS
 from orgbridge.store.records import LoadKind, LoadRecord
+from orgbridge.store.subseconds import teach_subseconds
 from orgbridge.store.wal import set_wal
 
 #: Queue on which loads wait for a worker.
@@ -71,6 +72,7 @@ class Durable:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(file)
             set_wal(file)
+            teach_subseconds()
             self._url = f"sqlite:///{file}"
             self.executor_id = _EMBEDDED
             self.leased = False
