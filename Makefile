@@ -40,6 +40,14 @@ $(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
 	@$(PIP) install --require-hashes -r requirements-dev.txt
 	@touch $@
 
+# A local S3, in an environment of its own: its pins and ours exclude each other (docs/decisions/0002).
+S3_SERVER := $(VENV)/s3-server/.installed
+$(S3_SERVER): requirements-s3.txt | $(BIN)/python
+	@echo "installing the S3 server of the tests (requirements-s3.txt, hashes checked)"
+	@$(BIN)/python -m venv $(VENV)/s3-server
+	@$(VENV)/s3-server/bin/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes -r requirements-s3.txt
+	@touch $@
+
 .PHONY: install
 install: $(RUNTIME) ## Install into .venv, nothing else
 
@@ -65,7 +73,7 @@ $(JSFORCE)/node_modules/.package-lock.json: $(JSFORCE)/package-lock.json
 node: $(JSFORCE)/node_modules/.package-lock.json ## Install what the contract test of jsforce needs (npm)
 
 .PHONY: test
-test: $(DEVELOPMENT) node ## Run every test, real PostgreSQL and the short chaos included
+test: $(DEVELOPMENT) $(S3_SERVER) node ## Run every test, real PostgreSQL and the short chaos included
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: check
@@ -106,3 +114,5 @@ lock: ## Pin the newest versions with hashes (needs uv)
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements.txt
 	$(UV) pip compile pyproject.toml --extra build --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -c requirements.txt -o requirements-dev.txt
+	echo 'moto[server]' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-s3.txt
