@@ -12,7 +12,6 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
@@ -23,7 +22,7 @@ from orgbridge.emulator.http.directory import Client, Directory, Login, SignInPo
 from orgbridge.emulator.http.dispatch import Dispatcher
 from orgbridge.emulator.http.grants import Grants
 from orgbridge.emulator.http.lifecycle import Lifecycle
-from orgbridge.emulator.http.middleware import FaultMiddleware, InflateMiddleware
+from orgbridge.emulator.http.middleware import CompressionMiddleware, FaultMiddleware, InflateMiddleware
 from orgbridge.emulator.http.requestlog import RequestLog, RequestLogMiddleware
 from orgbridge.emulator.http.routes import route_table
 from orgbridge.emulator.http.sessions import Sessions
@@ -303,7 +302,7 @@ def _application(parts: Parts, spool: Spool, *, control_from_anywhere: bool) -> 
         middleware=[
             Middleware(RequestLogMiddleware, log=parts.requests, clock=parts.clock),
             Middleware(FaultMiddleware, faults=parts.faults, clock=parts.clock),
-            Middleware(GZipMiddleware, minimum_size=500, compresslevel=1),
+            Middleware(CompressionMiddleware),
             Middleware(InflateMiddleware),
         ],
         lifespan=lifespan,

@@ -114,6 +114,21 @@ class Storage:
                 self._writing = False
 
     @contextlib.contextmanager
+    def write_now(self) -> Iterator[bool]:
+        """Take the writer for the block if nobody holds it; gives False, at once, when somebody does.
+
+        Inside the block `write()` of this thread does not wait: for no other thread, as the writer is held, nor for
+        another process, as the org's file belongs to one (see `wiring.emulator`). A commit appends to the log without
+        a sync; what syncs is the checkpoint, which has a thread of its own.
+        """
+        taken = self._lock.acquire(blocking=False)
+        try:
+            yield taken
+        finally:
+            if taken:
+                self._lock.release()
+
+    @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a read transaction: one snapshot until the block ends, beside any writer. Nothing can be written."""
         with self._idle_lock:
