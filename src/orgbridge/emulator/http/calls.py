@@ -18,6 +18,7 @@ from orgbridge.emulator.http.grants import Grants
 from orgbridge.emulator.http.lifecycle import Lifecycle
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.requestlog import RequestLog
+from orgbridge.emulator.http.rowwrites import RowWrites
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
 from orgbridge.emulator.jobs.classic.service import ClassicJobs
@@ -65,6 +66,8 @@ class Parts:
     lifecycle: Lifecycle
     #: The time.
     clock: Clock
+    #: Saves of single rows.
+    writes: RowWrites
 
     def through(self, storage: Storage) -> Parts:
         """Return the parts as they work on another storage of the same file, such as one open transaction."""
@@ -191,14 +194,13 @@ class Call:
         return await self.thread(work) if sobject.blob_fields else work()
 
     async def save_row(self, sobject: SObject, row: Mapping[str, JSON], work: Callable[[], _T]) -> _T:
-        """Save one row and return what `work` makes of it; see `read_row`.
+        """Save one row and return what `work` makes of it, which opens one `write()`.
 
-        On the event loop only while nobody else writes, and only what is sure to touch a few rows; else in a thread.
+        On the event loop only while no other thread writes, and only what is sure to touch a few rows; see `RowWrites`.
         """
-        if self.parts.org.reaches_little(sobject, row):
-            with self.parts.storage.write_now() as is_free:
-                if is_free:
-                    return work()
+        writes = self.parts.writes
+        if self.parts.org.reaches_little(sobject, row) and writes.may_join():
+            return await writes.save(work)
         return await self.thread(work)
 
     async def thread(self, work: Callable[[], _T]) -> _T:
