@@ -11,10 +11,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Mount
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.http.calls import Parts
@@ -23,9 +20,10 @@ from orgbridge.emulator.http.directory import Client, Directory, Login, SignInPo
 from orgbridge.emulator.http.dispatch import Dispatcher
 from orgbridge.emulator.http.grants import Grants
 from orgbridge.emulator.http.lifecycle import Lifecycle
-from orgbridge.emulator.http.middleware import FaultMiddleware, InflateMiddleware
+from orgbridge.emulator.http.middleware import CompressionMiddleware, FaultMiddleware, InflateMiddleware
 from orgbridge.emulator.http.requestlog import RequestLog, RequestLogMiddleware
 from orgbridge.emulator.http.routes import route_table
+from orgbridge.emulator.http.rowwrites import RowWrites
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
 from orgbridge.emulator.jobs.classic.service import ClassicJobs
@@ -222,6 +220,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
             new=lambda path: _write_new(config, catalogue, SystemClock() if clock is None else clock, path),
         ),
         clock=time,
+        writes=RowWrites(storage),
     )
     parts.lifecycle.load()
     return _application(parts, spool, control_from_anywhere=config.control_from_anywhere)
@@ -298,16 +297,23 @@ def _application(parts: Parts, spool: Spool, *, control_from_anywhere: bool) -> 
             spool.close()
 
     dispatcher: ASGIApp = Dispatcher(parts, route_table(), control_from_anywhere=control_from_anywhere)
-    return Starlette(
-        routes=[Mount("/", app=dispatcher)],
-        middleware=[
-            Middleware(RequestLogMiddleware, log=parts.requests, clock=parts.clock),
-            Middleware(FaultMiddleware, faults=parts.faults, clock=parts.clock),
-            Middleware(GZipMiddleware, minimum_size=500, compresslevel=1),
-            Middleware(InflateMiddleware),
-        ],
-        lifespan=lifespan,
-    )
+    faulty = FaultMiddleware(CompressionMiddleware(InflateMiddleware(dispatcher)), parts.faults, parts.clock)
+    return _Application(RequestLogMiddleware(faulty, parts.requests, parts.clock), lifespan)
+
+
+class _Application(Starlette):
+    """Starlette for the lifespan; requests go straight on, past middleware and routes that have nothing to do here."""
+
+    def __init__(self, requests: ASGIApp, lifespan: Lifespan[Starlette]) -> None:
+        super().__init__(lifespan=lifespan)
+        self._requests = requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or follow the server's start and end."""
+        if scope["type"] == "http":
+            await self._requests(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 async def _keep_saving(parts: Parts) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import gc
 import signal
 import socket
 import sys
@@ -32,6 +33,8 @@ EXIT_UNUSABLE = 2
 _SQLITE = b"SQLite format 3\0"
 #: Connections that may wait to be taken.
 _BACKLOG = 512
+#: New objects, young collections and middle ones after which the garbage collector looks for cycles.
+_COLLECT = (20_000, 20, 20)
 #: Seconds that replies under way get when the process is told to stop.
 _GRACE_SECONDS = 5
 
@@ -151,8 +154,25 @@ def _serve(config: EmulatorServeConfig, app: ASGIApp, listener: socket.socket) -
     host, port = listener.getsockname()[:2]
     sys.stderr.write(f"The emulated org listens on {scheme}://{f'[{host}]' if ':' in host else host}:{port}\n")
     sys.stderr.flush()
-    with _quiet_end():
+    with _quiet_end(), _seldom_collected():
         server.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Look for garbage in cycles seldom, and never in what the org is made of, which stays until the end.
+
+    Requests and jobs leave few cycles behind; looking for them as often as Python does costs a tenth of the time.
+    """
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 @contextlib.contextmanager

@@ -35,9 +35,9 @@ _OLD_REVOKED = "revoked_refresh_token"
 _TRUST = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Known:
-    """A session in memory."""
+    """A session in memory; changed under the lock only."""
 
     session: Session
     #: Last use.
@@ -113,7 +113,7 @@ class Sessions:
             entry = self._known.get(token)
             if entry is None or now - entry.used_at > self.idle or now - entry.checked_at > _TRUST:
                 return None
-            self._known[token] = _Known(session=entry.session, used_at=now, checked_at=entry.checked_at)
+            entry.used_at = now
             self._dirty.add(token)
             return entry.session
 

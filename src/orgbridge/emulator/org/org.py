@@ -24,10 +24,10 @@ from orgbridge.emulator.org.recycling import Recycling
 from orgbridge.emulator.org.rights import Rights
 from orgbridge.emulator.org.rules import Rulebook
 from orgbridge.emulator.org.saving import Saving, external_key, roll_back_all
+from orgbridge.emulator.org.showing import RowViews
 from orgbridge.emulator.org.values import is_unicode
 from orgbridge.emulator.schema.errors import Fault, SFError
 from orgbridge.emulator.schema.model import Catalogue, Field, SObject
-from orgbridge.emulator.schema.rendering import Stored, component_names, compound_value, rest_value
 from orgbridge.emulator.storage.database import Connection, Storage
 from orgbridge.emulator.storage.tables import quote
 from orgbridge.kit.clock import Clock
@@ -80,6 +80,7 @@ class Org:
         self._book = Rulebook(catalogue, self.locks, policies.duplicate_rules)
         self._saving = Saving(self._book)
         self._recycling = Recycling(catalogue)
+        self._views = RowViews()
         storage.migrate(catalogue)
         with storage.write() as connection:
             found = founding.found_org(
@@ -402,9 +403,16 @@ class Org:
         Raises:
             SFError: 404 NOT_FOUND, there is no such object or row; 404 ENTITY_IS_DELETED, it is in the recycle bin.
         """
-        target = self.sobject(sobject)
         with self.storage.read() as connection:
-            return self._find(connection, target, record_id)
+            return self.require_in(connection, sobject, record_id)
+
+    def require_in(self, connection: Connection, sobject: str, record_id: str) -> str:
+        """Do `require` inside the caller's transaction."""
+        return self._find(connection, self.sobject(sobject), record_id)
+
+    def reaches_little(self, sobject: SObject, row: Mapping[str, Any]) -> bool:
+        """Tell whether saving a row reads and writes a few rows found by index at most, whatever the org holds."""
+        return self._book.rules(sobject).reaches_little(row)
 
     def get(
         self, sobject: str, record_id: str, fields: Iterable[str] | None = None, *, user_id: str | None = None
@@ -422,18 +430,19 @@ class Org:
         Raises:
             SFError: 404 as `require`; 400 INVALID_FIELD, the object has no such field.
         """
-        target = self.sobject(sobject, user_id=user_id)
-        wanted = list(target.fields) if fields is None else [_field(target, name) for name in fields]
-        if not any(field.type is FieldType.ID for field in wanted):
-            wanted.append(_field(target, "Id"))
         with self.storage.read() as connection:
-            found = self._find(connection, target, record_id)
-            names = _stored_names(target, wanted)
-            columns = ", ".join(_shown(target, name) for name in names)
-            sql = f"SELECT {columns} FROM {quote(target.name)} WHERE Id = ?"  # noqa: S608
-            values = connection.execute(sql, (found,)).fetchone()
-        row: dict[str, Stored] = dict(zip(names, values, strict=True))
-        return {f.name: rest_value(f, row[f.name]) if f.is_stored else compound_value(target, f, row) for f in wanted}
+            seen = self.catalogue if user_id is None else self._rights.view(connection, user_id) or self.catalogue
+            target = seen.sobject(sobject)
+            if target is None:
+                raise SFError("NOT_FOUND", _NO_RESOURCE)
+            view = self._views.view(target, fields)
+            found = to_18(record_id)
+            row = None if found is None else connection.execute(view.sql, (found,)).fetchone()
+        if row is None:
+            raise SFError("NOT_FOUND", _NO_RESOURCE)
+        if row[-1]:
+            raise SFError("ENTITY_IS_DELETED", "entity is deleted", fields=())
+        return view.values(row)
 
     def find_by_key(self, sobject: str, field: str, value: str) -> list[str]:
         """Return the ids of the live rows whose external id (or other lookup field) has a value, in order.
@@ -509,26 +518,3 @@ class Org:
             connection.execute("ROLLBACK TO all_or_none")
         connection.execute("RELEASE all_or_none")
         return outcomes if good else roll_back_all(outcomes)
-
-
-def _field(sobject: SObject, name: str) -> Field:
-    found = sobject.field(name)
-    if found is None:
-        raise SFError("INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject.name}")
-    return found
-
-
-def _shown(sobject: SObject, name: str) -> str:
-    """Return what is read of a column: of base64 only whether something is there, which may be very much."""
-    field = sobject.field(name)
-    return f"{quote(name)} IS NOT NULL" if field and field.type is FieldType.BASE64 else quote(name)
-
-
-def _stored_names(sobject: SObject, fields: Iterable[Field]) -> list[str]:
-    names: dict[str, None] = {}
-    for field in fields:
-        if field.is_stored:
-            names[field.name] = None
-        else:
-            names.update(dict.fromkeys(n for n in component_names(sobject, field).values() if sobject.field(n)))
-    return list(names)

@@ -31,6 +31,9 @@ _OBJECTS = (
     "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     " ORDER BY CASE type WHEN 'table' THEN 0 ELSE 1 END"
 )
+#: How a `write()` begins, ends and is undone: as a transaction, and as a part of a shared one.
+_WHOLE = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+_PART = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
 
 
 def _let_go(writer: Connection, idle: list[Connection]) -> None:
@@ -55,6 +58,7 @@ class Storage:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._writing = False
+        self._shared = False
         self._closed = False
         self._idle: list[Connection] = []
         self._idle_lock = threading.Lock()
@@ -93,7 +97,8 @@ class Storage:
     def write(self) -> Iterator[Connection]:
         """Open the one write transaction; commit at the end, roll back when the block raises.
 
-        Blocks the calling thread while another one writes: never call it on the event loop.
+        Within `share` it is a part of the shared transaction, kept or undone by itself. Else it blocks the calling
+        thread while another one writes: never call it on the event loop.
 
         Raises:
             RuntimeError: This thread already is in a write transaction. That one goes on.
@@ -103,15 +108,51 @@ class Storage:
                 raise RuntimeError("write() inside write(): pass the open connection on instead")
             self._writing = True
             try:
-                self._writer.execute("BEGIN IMMEDIATE")
+                begin, keep, undo = _PART if self._shared else _WHOLE
+                self._writer.execute(begin)
                 try:
                     yield self._writer
                 except BaseException:
-                    self._writer.execute("ROLLBACK")
+                    for statement in undo:
+                        self._writer.execute(statement)
                     raise
-                self._writer.execute("COMMIT")
+                self._writer.execute(keep)
             finally:
                 self._writing = False
+
+    def share(self) -> bool:
+        """Open, or stay in, a transaction that the following `write()`s of this thread share; False, at once, when
+        another thread writes.
+
+        Until `commit_shared` no other thread can write. Neither this nor a `write()` within waits: for no thread, as
+        this one holds the writer, nor for another process, as the org's file belongs to one (see `wiring.emulator`).
+        A commit appends to the log without a sync; what syncs is the checkpoint, which has a thread of its own.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        if self._shared:
+            self._lock.release()
+            return True
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._lock.release()
+            raise
+        self._shared = True
+        return True
+
+    def commit_shared(self) -> None:
+        """Commit what the `write()`s since `share` have kept; called by the thread that shared."""
+        try:
+            try:
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+        finally:
+            self._shared = False
+            self._lock.release()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:

@@ -15,7 +15,6 @@ from orgbridge.emulator.http.errors import ReplyNow, not_found
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.resources import conditions
 from orgbridge.emulator.http.resources.rows import shown_row
-from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.outcomes import SaveOutcome
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.storage.joined import JoinedStorage
@@ -49,7 +48,11 @@ async def create(call: Call) -> Response:
     org, user_id = call.parts.org, call.user_id
     sobject = org.sobject(call.args["sobject"])
     row, allow = await call.json_object(), call.allows_duplicates
-    outcome = (await call.thread(lambda: org.insert(sobject.name, [row], user_id=user_id, allow_duplicates=allow)))[0]
+
+    def work() -> SaveOutcome:
+        return org.insert(sobject.name, [row], user_id=user_id, allow_duplicates=allow)[0]
+
+    outcome = await call.save_row(sobject, row, work)
     check(outcome)
     location = _path(call, sobject.name, outcome.id or "")
     return json_reply(
@@ -93,10 +96,10 @@ async def show(call: Call, name: str, record_id: str) -> Response:
     """
     org, fields = call.parts.org, _wanted(call)
     sobject = org.sobject(name)
-    row = await call.thread(lambda: org.get(sobject.name, record_id, fields, user_id=call.user_id))
+    row = await call.read_row(sobject, lambda: org.get(sobject.name, record_id, fields, user_id=call.user_id))
     headers: dict[str, str] = {}
     if conditions.has_tag(sobject.name) or conditions.is_conditional(call):
-        whole = row if fields is None else await call.thread(lambda: org.get(sobject.name, record_id))
+        whole = row if fields is None else await call.read_row(sobject, lambda: org.get(sobject.name, record_id))
         headers = conditions.check_read(call, sobject.name, whole)
     return json_reply(shown_row(sobject, row, call.data_path), headers=headers, pretty=call.pretty)
 
@@ -122,22 +125,19 @@ async def change(call: Call, sobject: str, record_id: str, row: Mapping[str, JSO
         ReplyNow: A condition does not hold. Nothing was saved.
     """
     _refuse_id(row)
-    org, user_id = call.parts.org, call.user_id
-
-    def save(inner: Org) -> SaveOutcome:
-        found = inner.require(sobject, record_id)
-        rows = [{**row, "Id": found}]
-        return inner.update(sobject, rows, user_id=user_id, allow_duplicates=call.allows_duplicates)[0]
+    org, user_id, allow = call.parts.org, call.user_id, call.allows_duplicates
+    target = org.sobject(sobject)
 
     def work() -> SaveOutcome:
-        if not conditions.is_conditional(call):
-            return save(org)
         with org.storage.write() as connection:
-            inner = org.through(JoinedStorage(org.storage, connection))
-            conditions.check_write(call, inner, inner.sobject(sobject).name, record_id)
-            return save(inner)
+            if conditions.is_conditional(call):
+                inner = org.through(JoinedStorage(org.storage, connection))
+                conditions.check_write(call, inner, target.name, record_id)
+            found = org.require_in(connection, target.name, record_id)
+            rows = [{**row, "Id": found}]
+            return org.update_in(connection, target.name, rows, user_id=user_id, allow_duplicates=allow)[0]
 
-    check(await call.thread(work))
+    check(await call.save_row(target, row, work))
 
 
 async def delete(call: Call) -> Response:
