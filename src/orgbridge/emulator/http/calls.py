@@ -23,6 +23,7 @@ from orgbridge.emulator.http.usage import Usage
 from orgbridge.emulator.jobs.classic.service import ClassicJobs
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.org.org import Org
+from orgbridge.emulator.org.schemas import Schemas
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.storage.database import Storage
 from orgbridge.emulator.storage.sessions import Session
@@ -60,6 +61,8 @@ class Parts:
     faults: Faults
     #: The last requests.
     requests: RequestLog
+    #: The objects while the org runs: made, changed, deleted.
+    schemas: Schemas
     #: The org as a whole: snapshots, branches, reset, its clock.
     lifecycle: Lifecycle
     #: The time.

@@ -70,20 +70,17 @@ class Org:
 
     def __init__(self, storage: Storage, catalogue: Catalogue, clock: Clock, policies: Policies | None = None) -> None:
         self.storage = storage
-        self.catalogue = catalogue
         self.clock = clock
-        policies = policies or Policies()
-        check_duplicate_rules(catalogue, policies.duplicate_rules)
+        #: What the org asks beyond its objects.
+        self.policies = policies or Policies()
+        check_duplicate_rules(catalogue, self.policies.duplicate_rules)
         #: Who holds which rows.
-        self.locks = RowLocks(clock, policies.lock_seconds)
-        self._rights = Rights(catalogue, policies.profiles)
-        self._book = Rulebook(catalogue, self.locks, policies.duplicate_rules)
-        self._saving = Saving(self._book)
-        self._recycling = Recycling(catalogue)
+        self.locks = RowLocks(clock, self.policies.lock_seconds)
+        self._take(catalogue)
         storage.migrate(catalogue)
         with storage.write() as connection:
             found = founding.found_org(
-                self._saving, catalogue, connection, clock.now(), [rights.name for rights in policies.profiles]
+                self._saving, catalogue, connection, clock.now(), [rights.name for rights in self.policies.profiles]
             )
         #: Id of the org, `00D…`.
         self.org_id = found.org_id
@@ -91,6 +88,24 @@ class Org:
         self.admin_id = found.admin_id
         #: Id of the standard price book, `01s…`.
         self.standard_pricebook_id = found.standard_pricebook_id
+
+    def _take(self, catalogue: Catalogue) -> None:
+        #: The objects of the org.
+        self.catalogue = catalogue
+        self._rights = Rights(catalogue, self.policies.profiles)
+        self._book = Rulebook(catalogue, self.locks, self.policies.duplicate_rules)
+        self._saving = Saving(self._book)
+        self._recycling = Recycling(catalogue)
+
+    def use(self, catalogue: Catalogue, connection: Connection) -> None:
+        """Have other objects from now on; their record types get their rows.
+
+        Args:
+            catalogue: The objects; their tables are there.
+            connection: The open write transaction, in which nobody else can be saving.
+        """
+        self._take(catalogue)
+        founding.add_record_types(self._saving, catalogue, self._context(connection, self.admin_id, system=True))
 
     def through(self, storage: Storage) -> Org:
         """Return this org as it is seen through another storage of the same file, such as one open transaction."""
