@@ -126,13 +126,13 @@ class Org:
             raise SFError("NOT_FOUND", _NO_RESOURCE)
         return found
 
-    def external_key(self, sobject: str, name: str) -> Field:
+    def external_key(self, sobject: str, name: str, *, user_id: str | None = None) -> Field:
         """Return the field that an upsert may find records by.
 
         Raises:
             SFError: 404 NOT_FOUND, there is no such object or the field is neither external id nor id lookup.
         """
-        return external_key(self.sobject(sobject), name)
+        return external_key(self.sobject(sobject, user_id=user_id), name)
 
     def check_header(
         self,
@@ -215,7 +215,7 @@ class Org:
         if not rows:
             return []
         names, cells = table_of(rows)
-        target = self.sobject(sobject)
+        target = self._target(context, sobject)
         if not names:
             names, cells = ("Id",), [[None] * len(rows)]
         self._begin(connection, all_or_none)
@@ -263,7 +263,7 @@ class Org:
         names, cells = table_of(rows)
         if not names:
             names, cells = ("Id",), [[None] * len(rows)]
-        target = self.sobject(sobject)
+        target = self._target(context, sobject)
         self._begin(connection, all_or_none)
         outcomes = self._saving.update(context, target, names, cells, mode)
         return self._end(connection, all_or_none, outcomes)
@@ -310,7 +310,8 @@ class Org:
     ) -> list[SaveOutcome]:
         """Do `upsert` inside the caller's write transaction."""
         context = self._context(connection, user_id, allow_duplicates=allow_duplicates)
-        target, key = self.sobject(sobject), self.external_key(sobject, external_id_field)
+        target = self._target(context, sobject)
+        key = external_key(context.seen(target), external_id_field)
         if not rows:
             return []
         names, cells = table_of(rows)
@@ -355,8 +356,8 @@ class Org:
         """
         if not rows:
             return []
-        target = self.sobject(sobject)
         context = replace(self._context(connection, user_id), now=now or self.clock.now(), writer=writer)
+        target = self._target(context, sobject)
         cells: list[Sequence[str]] = list(zip(*rows, strict=True))
         if len(cells) != len(header):
             raise ValueError(f"rows of {len(cells)} cells under a header of {len(header)}")
@@ -366,7 +367,7 @@ class Org:
             case IngestOperation.UPDATE:
                 return self._saving.update(context, target, header, cells, ValueMode.CSV)
             case IngestOperation.UPSERT:
-                key = external_key(target, external_id_field or "Id")
+                key = external_key(context.seen(target), external_id_field or "Id")
                 return self._saving.upsert(context, target, key, header, cells, ValueMode.CSV)
             case IngestOperation.DELETE | IngestOperation.HARD_DELETE:
                 place = [name.lower() for name in header].index("id")
@@ -399,9 +400,10 @@ class Org:
         sobject: str | None = None,
     ) -> list[SaveOutcome]:
         """Do `delete` inside the caller's write transaction."""
-        target = self.sobject(sobject) if sobject else None
+        context = self._context(connection, user_id)
+        target = self._target(context, sobject) if sobject else None
         self._begin(connection, all_or_none)
-        outcomes = self._recycling.delete(self._context(connection, user_id), ids, sobject=target, hard=hard)
+        outcomes = self._recycling.delete(context, ids, sobject=target, hard=hard)
         return self._end(connection, all_or_none, outcomes)
 
     def undelete(self, ids: Sequence[str], *, user_id: str) -> list[SaveOutcome]:
@@ -411,13 +413,13 @@ class Org:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def require(self, sobject: str, record_id: str) -> str:
-        """Return the 18-character id of a live row.
+    def require(self, sobject: str, record_id: str, *, user_id: str | None = None) -> str:
+        """Return the 18-character id of a live row, of an object that the user may see when one is named.
 
         Raises:
             SFError: 404 NOT_FOUND, there is no such object or row; 404 ENTITY_IS_DELETED, it is in the recycle bin.
         """
-        target = self.sobject(sobject)
+        target = self.sobject(sobject, user_id=user_id)
         with self.storage.read() as connection:
             return self._find(connection, target, record_id)
 
@@ -450,13 +452,13 @@ class Org:
         row: dict[str, Stored] = dict(zip(names, values, strict=True))
         return {f.name: rest_value(f, row[f.name]) if f.is_stored else compound_value(target, f, row) for f in wanted}
 
-    def find_by_key(self, sobject: str, field: str, value: str) -> list[str]:
+    def find_by_key(self, sobject: str, field: str, value: str, *, user_id: str | None = None) -> list[str]:
         """Return the ids of the live rows whose external id (or other lookup field) has a value, in order.
 
         Raises:
             SFError: 404, there is no such object or field to look by.
         """
-        target, key = self.sobject(sobject), self.external_key(sobject, field)
+        target, key = self.sobject(sobject), self.external_key(sobject, field, user_id=user_id)
         if key.type is FieldType.ID:
             found = to_18(value)
             keys: set[str | int | float] = {found} if found else set()
@@ -511,6 +513,13 @@ class Org:
             view=None if system else self._rights.view(connection, user_id),
             allow_duplicates=allow_duplicates,
         )
+
+    def _target(self, context: Context, name: str) -> SObject:
+        """Return an object whose rows are to be written; one that is hidden from the user is not there."""
+        found = self.sobject(name)
+        if context.hides(found):
+            raise SFError("NOT_FOUND", _NO_RESOURCE)
+        return found
 
     def _begin(self, connection: Connection, all_or_none: bool) -> None:
         if all_or_none:

@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.resources.rows import shown_row
-from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.outcomes import ROLLED_BACK, SaveOutcome
 from orgbridge.emulator.schema.errors import SFError
+from orgbridge.emulator.schema.model import Catalogue
 from orgbridge.emulator.storage.database import Connection
 from orgbridge.kit.json import JSON
 from orgbridge.wire.ids import to_18
@@ -41,7 +41,12 @@ async def create(call: Call) -> Response:
             raise SFError("INVALID_FIELD", "cannot specify Id in an insert call", fields=("Id",))
     org = call.parts.org
     outcomes = await _save(
-        call, all_or_none, rows, lambda connection, name, run: org.insert_in(connection, name, run, user_id=user_id)
+        call,
+        all_or_none,
+        rows,
+        lambda connection, name, run: org.insert_in(
+            connection, name, run, user_id=user_id, allow_duplicates=call.allows_duplicates
+        ),
     )
     return call.json([_item(outcome, created=False) for outcome in outcomes])
 
@@ -53,7 +58,12 @@ async def update(call: Call) -> Response:
     rows = [{"Id" if name.lower() == "id" else name: value for name, value in row.items()} for row in given]
     org = call.parts.org
     outcomes = await _save(
-        call, all_or_none, rows, lambda connection, name, run: org.update_in(connection, name, run, user_id=user_id)
+        call,
+        all_or_none,
+        rows,
+        lambda connection, name, run: org.update_in(
+            connection, name, run, user_id=user_id, allow_duplicates=call.allows_duplicates
+        ),
     )
     return call.json([_item(outcome, created=False) for outcome in outcomes])
 
@@ -62,18 +72,21 @@ async def upsert(call: Call) -> Response:
     """Answer PATCH /composite/sobjects/{sobject}/{field}; the value stands in the record."""
     user_id = call.user_id
     org, args = call.parts.org, call.args
-    sobject = org.sobject(args["sobject"])
-    key = org.external_key(sobject.name, args["field"])
+    sobject = org.sobject(args["sobject"], user_id=user_id)
+    key = org.external_key(sobject.name, args["field"], user_id=user_id)
     all_or_none, rows = await _records(call)
+    seen = org.view(user_id)
     for row in rows:
-        if _type_of(org, row) != sobject.name:
+        if _type_of(seen, row) != sobject.name:
             # Assumed: code and text.
             raise SFError("INVALID_TYPE", f"The record type does not match the object {sobject.name} of the address")
     outcomes = await _save(
         call,
         all_or_none,
         rows,
-        lambda connection, name, run: org.upsert_in(connection, name, key.name, run, user_id=user_id),
+        lambda connection, name, run: org.upsert_in(
+            connection, name, key.name, run, user_id=user_id, allow_duplicates=call.allows_duplicates
+        ),
     )
     return call.json([_item(outcome, created=True) for outcome in outcomes])
 
@@ -115,7 +128,8 @@ def _texts(value: JSON) -> list[str]:
 
 async def _retrieve(call: Call, ids: Sequence[str], fields: Sequence[str]) -> Response:
     org = call.parts.org
-    sobject = org.sobject(call.args["sobject"])
+    user_id = call.user_id
+    sobject = org.sobject(call.args["sobject"], user_id=user_id)
     if not ids or not fields:
         raise SFError("INVALID_FIELD", "ids and fields are required")
     for name in fields:
@@ -124,7 +138,7 @@ async def _retrieve(call: Call, ids: Sequence[str], fields: Sequence[str]) -> Re
 
     def one(record_id: str) -> JSON:
         try:
-            row = org.get(sobject.name, record_id, fields)
+            row = org.get(sobject.name, record_id, fields, user_id=user_id)
         except SFError:
             return None  # The place of a row that is not there stays null.
         return shown_row(sobject, row, call.data_path)
@@ -160,13 +174,13 @@ def _check_runs(count: int) -> None:
         raise SFError("EXCEEDED_ID_LIMIT", text)
 
 
-def _type_of(org: Org, row: Row) -> str:
+def _type_of(seen: Catalogue, row: Row) -> str:
     attributes = row.get("attributes")
     name = attributes.get("type") if isinstance(attributes, dict) else None
     if not isinstance(name, str) or not name:
         # Assumed: code and text.
         raise SFError("INVALID_TYPE", "attributes.type is required in every record")
-    found = org.catalogue.sobject(name)
+    found = seen.sobject(name)
     if found is None:
         raise SFError("INVALID_TYPE", f"sObject type '{name}' is not supported.")
     return found.name
@@ -175,7 +189,8 @@ def _type_of(org: Org, row: Row) -> str:
 async def _save(call: Call, all_or_none: bool, rows: Sequence[Row], save: Save) -> list[SaveOutcome]:
     """Save runs of one type after the other in one transaction; keep nothing if all-or-none and one row is bad."""
     org = call.parts.org
-    runs = [(name, list(run)) for name, run in groupby(rows, key=lambda row: _type_of(org, row))]
+    seen = org.view(call.user_id)
+    runs = [(name, list(run)) for name, run in groupby(rows, key=lambda row: _type_of(seen, row))]
     _check_runs(len(runs))
 
     def work() -> list[SaveOutcome]:

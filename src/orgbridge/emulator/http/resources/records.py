@@ -92,7 +92,7 @@ async def show(call: Call, name: str, record_id: str) -> Response:
         ReplyNow: A condition of the call says so.
     """
     org, fields = call.parts.org, _wanted(call)
-    sobject = org.sobject(name)
+    sobject = org.sobject(name, user_id=call.user_id)
     row = await call.thread(lambda: org.get(sobject.name, record_id, fields, user_id=call.user_id))
     headers: dict[str, str] = {}
     if conditions.has_tag(sobject.name) or conditions.is_conditional(call):
@@ -125,7 +125,7 @@ async def change(call: Call, sobject: str, record_id: str, row: Mapping[str, JSO
     org, user_id = call.parts.org, call.user_id
 
     def save(inner: Org) -> SaveOutcome:
-        found = inner.require(sobject, record_id)
+        found = inner.require(sobject, record_id, user_id=user_id)
         rows = [{**row, "Id": found}]
         return inner.update(sobject, rows, user_id=user_id, allow_duplicates=call.allows_duplicates)[0]
 
@@ -156,7 +156,7 @@ async def remove(call: Call, sobject: str, record_id: str) -> None:
     org, user_id = call.parts.org, call.user_id
 
     def work() -> SaveOutcome:
-        found = org.require(sobject, record_id)
+        found = org.require(sobject, record_id, user_id=user_id)
         return org.delete([found], user_id=user_id, sobject=sobject)[0]
 
     check(await call.thread(work))
@@ -170,8 +170,8 @@ async def _only_match(call: Call) -> str | None:
         ReplyNow: 300 with the addresses of all that match.
     """
     org, args = call.parts.org, call.args
-    sobject = org.sobject(args["sobject"])
-    found = await call.thread(lambda: org.find_by_key(sobject.name, args["field"], args["value"]))
+    sobject, user_id = org.sobject(args["sobject"]), call.user_id
+    found = await call.thread(lambda: org.find_by_key(sobject.name, args["field"], args["value"], user_id=user_id))
     if len(found) > 1:
         raise ReplyNow(call.json([_path(call, sobject.name, record_id) for record_id in found], 300))
     return found[0] if found else None
@@ -198,7 +198,7 @@ async def upsert(call: Call) -> Response:
     """Answer PATCH /sobjects/{sobject}/{field}/{value}: find and save in one transaction."""
     org, user_id, args = call.parts.org, call.user_id, call.args
     sobject = org.sobject(args["sobject"])
-    field = org.external_key(sobject.name, args["field"])
+    field = org.external_key(sobject.name, args["field"], user_id=user_id)
     update_only = (call.query("updateOnly") or "false").lower() == "true"
     row = await call.json_object()
     if any(name.lower() == field.name.lower() for name in row):

@@ -57,6 +57,7 @@ class CellRecords:
             rows,
             external_id_field=job.external_id_field,
             user_id=job.created_by,
+            writer=job.id,
         )
 
 
@@ -120,7 +121,7 @@ def _read_csv(org: Org, job: ClassicJob, body: bytes) -> CellRecords:
     try:
         header = reader.header()
         operation = IngestOperation(job.operation.value)
-        org.check_header(job.object, operation, header, job.external_id_field)
+        org.check_header(job.object, operation, header, job.external_id_field, user_id=job.created_by)
         rows = reader.batch(BATCH_RECORDS + 1, len(body) + 1)
     except UploadFault as fault:
         raise BatchFault(str(fault)) from fault
@@ -186,10 +187,11 @@ def _local(element: ElementTree.Element) -> str:
 
 
 def _check_names(org: Org, job: ClassicJob, records: Sequence[Mapping[str, Any]]) -> None:
-    sobject = org.sobject(job.object)
+    seen = org.view(job.created_by)
+    sobject = org.sobject(job.object, user_id=job.created_by)
     for name in table_of(records)[0]:
         deleting = job.operation in _DELETES and name.lower() != "id"
-        if deleting or resolve(org.catalogue, sobject, name, strict=False) is None:
+        if deleting or resolve(seen, sobject, name, strict=False) is None:
             raise BatchFault(f"InvalidBatch : Field name not found : {name}")
 
 
