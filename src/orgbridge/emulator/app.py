@@ -33,6 +33,7 @@ from orgbridge.emulator.jobs.ingest import IngestTools
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.jobs.spool import Spool
 from orgbridge.emulator.org.clocks import OrgClock
+from orgbridge.emulator.org.intake import CHUNK_RECORDS
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.policies import Policies
 from orgbridge.emulator.org.schemas import Schemas, load_catalogue
@@ -149,6 +150,8 @@ class EmulatorConfig:
     metadata: Path | None = None
     #: Seconds that the parents of rows written by a bulk job stay locked for everybody else; 0 for never.
     lock_seconds: float = 0.0
+    #: Rows below one parent in a batch of a bulk job that lock it for jobs running side by side; 0 for never.
+    lock_rows: int = CHUNK_RECORDS
     #: Whether other machines may use the controls under /_emulator; otherwise this one only.
     control_from_anywhere: bool = False
 
@@ -242,11 +245,12 @@ def _objects(config: EmulatorConfig) -> tuple[JSON, ...] | None:
 
 def _policies(config: EmulatorConfig) -> Policies:
     if config.metadata is None:
-        return Policies(lock_seconds=config.lock_seconds)
+        return Policies(lock_seconds=config.lock_seconds, lock_rows=config.lock_rows)
     return Policies(
         profiles=(READ_ONLY, *read_profiles(config.metadata)),
         duplicate_rules=read_duplicate_rules(config.metadata),
         lock_seconds=config.lock_seconds,
+        lock_rows=config.lock_rows,
     )
 
 

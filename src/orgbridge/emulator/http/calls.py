@@ -31,6 +31,8 @@ from orgbridge.kit.clock import Clock
 from orgbridge.kit.json import JSON, JSONDecodeError, loads
 
 _T = TypeVar("_T")
+#: First version with `Sforce-Duplicate-Rule-Header`. Source: facts/salesforce/rest.md section 4.
+_DUPLICATE_HEADER_SINCE = 52
 #: Bytes of a JSON body. Source: facts/salesforce/rest.md section 5.
 _BODY_BYTES = 50 * 1024 * 1024
 
@@ -113,8 +115,14 @@ class Call:
     @property
     def allows_duplicates(self) -> bool:
         """True when rows are to be saved that duplicate rules only warn of. Source: rest.md section 4."""
-        wanted = (self.request.headers.get("sforce-duplicate-rule-header") or "").lower().split(";")
-        return any(piece.replace(" ", "") == "allowsave=true" for piece in wanted)
+        return self.duplicate_option("allowsave")
+
+    def duplicate_option(self, name: str) -> bool:
+        """Tell whether the duplicate rule header says so; versions before it came pass it over."""
+        text = self.request.headers.get("sforce-duplicate-rule-header")
+        if text is None or self.version < _DUPLICATE_HEADER_SINCE:
+            return False
+        return any(piece.replace(" ", "") == f"{name}=true" for piece in text.lower().split(";"))
 
     @property
     def pretty(self) -> bool:

@@ -75,7 +75,7 @@ class Org:
         self.policies = policies or Policies()
         check_duplicate_rules(catalogue, self.policies.duplicate_rules)
         #: Who holds which rows.
-        self.locks = RowLocks(clock, self.policies.lock_seconds)
+        self.locks = RowLocks(clock, self.policies.lock_seconds, self.policies.lock_rows)
         self._take(catalogue)
         storage.migrate(catalogue)
         with storage.write() as connection:
@@ -209,9 +209,10 @@ class Org:
         all_or_none: bool = False,
         system: bool = False,
         allow_duplicates: bool = False,
+        writer: str | None = None,
     ) -> list[SaveOutcome]:
         """Do `insert` inside the caller's write transaction; `system` lets read-only fields be given."""
-        context = self._context(connection, user_id, system=system, allow_duplicates=allow_duplicates)
+        context = self._context(connection, user_id, system=system, allow_duplicates=allow_duplicates, writer=writer)
         if not rows:
             return []
         names, cells = table_of(rows)
@@ -255,9 +256,10 @@ class Org:
         all_or_none: bool = False,
         system: bool = False,
         allow_duplicates: bool = False,
+        writer: str | None = None,
     ) -> list[SaveOutcome]:
         """Do `update` inside the caller's write transaction."""
-        context = self._context(connection, user_id, system=system, allow_duplicates=allow_duplicates)
+        context = self._context(connection, user_id, system=system, allow_duplicates=allow_duplicates, writer=writer)
         if not rows:
             return []
         names, cells = table_of(rows)
@@ -307,9 +309,10 @@ class Org:
         mode: ValueMode = ValueMode.JSON,
         all_or_none: bool = False,
         allow_duplicates: bool = False,
+        writer: str | None = None,
     ) -> list[SaveOutcome]:
         """Do `upsert` inside the caller's write transaction."""
-        context = self._context(connection, user_id, allow_duplicates=allow_duplicates)
+        context = self._context(connection, user_id, allow_duplicates=allow_duplicates, writer=writer)
         target = self._target(context, sobject)
         key = external_key(context.seen(target), external_id_field)
         if not rows:
@@ -356,7 +359,7 @@ class Org:
         """
         if not rows:
             return []
-        context = replace(self._context(connection, user_id), now=now or self.clock.now(), writer=writer)
+        context = replace(self._context(connection, user_id, writer=writer), now=now or self.clock.now())
         target = self._target(context, sobject)
         cells: list[Sequence[str]] = list(zip(*rows, strict=True))
         if len(cells) != len(header):
@@ -503,7 +506,13 @@ class Org:
     # -- transactions --------------------------------------------------------------------------------------------
 
     def _context(
-        self, connection: Connection, user_id: str, *, system: bool = False, allow_duplicates: bool = False
+        self,
+        connection: Connection,
+        user_id: str,
+        *,
+        system: bool = False,
+        allow_duplicates: bool = False,
+        writer: str | None = None,
     ) -> Context:
         return Context(
             connection=connection,
@@ -512,6 +521,7 @@ class Org:
             system=system,
             view=None if system else self._rights.view(connection, user_id),
             allow_duplicates=allow_duplicates,
+            writer=writer,
         )
 
     def _target(self, context: Context, name: str) -> SObject:

@@ -12,8 +12,9 @@ from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.resources.rows import shown_row
-from orgbridge.emulator.org.outcomes import ROLLED_BACK, SaveOutcome
-from orgbridge.emulator.schema.errors import SFError
+from orgbridge.emulator.org.outcomes import ROLLED_BACK, SaveOutcome, failed
+from orgbridge.emulator.org.saving import roll_back_all
+from orgbridge.emulator.schema.errors import Fault, SFError
 from orgbridge.emulator.schema.model import Catalogue
 from orgbridge.emulator.storage.database import Connection
 from orgbridge.kit.json import JSON
@@ -22,6 +23,14 @@ from orgbridge.wire.limits import COLLECTION_CHUNKS, COLLECTION_RECORDS, COLLECT
 
 Row = Mapping[str, JSON]
 Save = Callable[[Connection, str, Sequence[Row]], list[SaveOutcome]]
+
+
+#: What an item is told that a lock storm holds.
+_LOCKED = failed(None, Fault("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record"))
+
+
+def _gone(record_id: str) -> SaveOutcome:
+    return SaveOutcome(record_id, False, True)
 
 
 class _RolledBack(Exception):
@@ -100,7 +109,13 @@ async def delete(call: Call) -> Response:
     _check_count(len(ids))
     _check_runs(sum(1 for _ in groupby(ids, key=lambda text: text[:3])))
     all_or_none = (call.query("allOrNone") or "false").lower() == "true"
-    outcomes = await call.thread(lambda: org.delete(ids, user_id=user_id, all_or_none=all_or_none))
+    locked = call.parts.faults.locked_items(len(ids))
+    if locked and all_or_none:
+        outcomes = roll_back_all([_LOCKED if place in locked else _gone(text) for place, text in enumerate(ids)])
+    else:
+        free = [text for place, text in enumerate(ids) if place not in locked]
+        done = iter(await call.thread(lambda: org.delete(free, user_id=user_id, all_or_none=all_or_none)))
+        outcomes = [_LOCKED if place in locked else next(done) for place in range(len(ids))]
     return call.json([_item(outcome, created=False) for outcome in outcomes])
 
 
@@ -192,11 +207,22 @@ async def _save(call: Call, all_or_none: bool, rows: Sequence[Row], save: Save) 
     seen = org.view(call.user_id)
     runs = [(name, list(run)) for name, run in groupby(rows, key=lambda row: _type_of(seen, row))]
     _check_runs(len(runs))
+    locked = call.parts.faults.locked_items(len(rows))
+
+    def save_free(connection: Connection) -> list[SaveOutcome]:
+        """Save the runs, leaving out the items that a lock storm holds."""
+        outcomes: list[SaveOutcome] = []
+        for name, run in runs:
+            first = len(outcomes)
+            free = [row for place, row in enumerate(run, first) if place not in locked]
+            done = iter(save(connection, name, free) if free else ())
+            outcomes += [_LOCKED if place in locked else next(done) for place in range(first, first + len(run))]
+        return outcomes
 
     def work() -> list[SaveOutcome]:
         try:
             with org.storage.write() as connection:
-                outcomes = [outcome for name, run in runs for outcome in save(connection, name, run)]
+                outcomes = save_free(connection)
                 if all_or_none and not all(outcome.success for outcome in outcomes):
                     raise _RolledBack(outcomes)
                 return outcomes

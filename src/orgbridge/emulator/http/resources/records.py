@@ -14,6 +14,7 @@ from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.errors import ReplyNow, not_found
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.resources import conditions
+from orgbridge.emulator.http.resources.duplicates import with_details
 from orgbridge.emulator.http.resources.rows import shown_row
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.outcomes import SaveOutcome
@@ -49,7 +50,9 @@ async def create(call: Call) -> Response:
     org, user_id = call.parts.org, call.user_id
     sobject = org.sobject(call.args["sobject"])
     row, allow = await call.json_object(), call.allows_duplicates
-    outcome = (await call.thread(lambda: org.insert(sobject.name, [row], user_id=user_id, allow_duplicates=allow)))[0]
+    outcome = await call.thread(
+        lambda: with_details(call, org.insert(sobject.name, [row], user_id=user_id, allow_duplicates=allow)[0])
+    )
     check(outcome)
     location = _path(call, sobject.name, outcome.id or "")
     return json_reply(
@@ -137,7 +140,7 @@ async def change(call: Call, sobject: str, record_id: str, row: Mapping[str, JSO
             conditions.check_write(call, inner, inner.sobject(sobject).name, record_id)
             return save(inner)
 
-    check(await call.thread(work))
+    check(await call.thread(lambda: with_details(call, work())))
 
 
 async def delete(call: Call) -> Response:
@@ -214,11 +217,13 @@ async def upsert(call: Call) -> Response:
     if matched is not None and conditions.is_conditional(call):
         await call.thread(lambda: conditions.check_write(call, org, sobject.name, matched))
     fields, allow = {**row, field.name: args["value"]}, call.allows_duplicates
-    outcomes = await call.thread(
-        lambda: org.upsert(sobject.name, field.name, [fields], user_id=user_id, allow_duplicates=allow)
+    outcome = await call.thread(
+        lambda: with_details(
+            call, org.upsert(sobject.name, field.name, [fields], user_id=user_id, allow_duplicates=allow)[0]
+        )
     )
-    check(outcomes[0])
-    return _upserted(call, outcomes[0])
+    check(outcome)
+    return _upserted(call, outcome)
 
 
 def _upserted(call: Call, outcome: SaveOutcome) -> Response:

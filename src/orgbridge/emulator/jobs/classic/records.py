@@ -45,9 +45,12 @@ class CellRecords:
         return len(self.rows)
 
     def save(
-        self, org: Org, connection: Connection, job: ClassicJob, positions: Sequence[int] | None
+        self, org: Org, connection: Connection, job: ClassicJob, positions: Sequence[int] | None, writer: str
     ) -> list[SaveOutcome]:
-        """Do the job's operation with the records at these positions (None: all) in an open write transaction."""
+        """Do the job's operation with the records at these positions (None: all) in an open write transaction.
+
+        `writer` is the batch, whose locks keep batches that run side by side away from its parents.
+        """
         rows = self.rows if positions is None else [self.rows[p] for p in positions]
         return org.dml_cells(
             connection,
@@ -57,7 +60,7 @@ class CellRecords:
             rows,
             external_id_field=job.external_id_field,
             user_id=job.created_by,
-            writer=job.id,
+            writer=writer,
         )
 
 
@@ -72,19 +75,22 @@ class ObjectRecords:
         return len(self.records)
 
     def save(
-        self, org: Org, connection: Connection, job: ClassicJob, positions: Sequence[int] | None
+        self, org: Org, connection: Connection, job: ClassicJob, positions: Sequence[int] | None, writer: str
     ) -> list[SaveOutcome]:
-        """Do the job's operation with the records at these positions (None: all) in an open write transaction."""
+        """Do the job's operation with the records at these positions (None: all) in an open write transaction.
+
+        `writer` is the batch, whose locks keep batches that run side by side away from its parents.
+        """
         records = self.records if positions is None else [self.records[p] for p in positions]
         user_id = job.created_by
         match job.operation:
             case ClassicOperation.INSERT:
-                return org.insert_in(connection, job.object, records, user_id=user_id)
+                return org.insert_in(connection, job.object, records, user_id=user_id, writer=writer)
             case ClassicOperation.UPDATE:
-                return org.update_in(connection, job.object, records, user_id=user_id)
+                return org.update_in(connection, job.object, records, user_id=user_id, writer=writer)
             case ClassicOperation.UPSERT:
                 key = job.external_id_field or "Id"
-                return org.upsert_in(connection, job.object, key, records, user_id=user_id)
+                return org.upsert_in(connection, job.object, key, records, user_id=user_id, writer=writer)
             case ClassicOperation.DELETE | ClassicOperation.HARD_DELETE:
                 hard = job.operation is ClassicOperation.HARD_DELETE
                 ids = [_id_of(record) for record in records]
