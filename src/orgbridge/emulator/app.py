@@ -31,19 +31,20 @@ from orgbridge.emulator.jobs.ingest import IngestTools
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.jobs.spool import Spool
 from orgbridge.emulator.org.clocks import OrgClock
+from orgbridge.emulator.org.intake import CHUNK_RECORDS
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.policies import Policies
+from orgbridge.emulator.org.schemas import Schemas, load_catalogue
 from orgbridge.emulator.org.seed import Seed, seed_org
 from orgbridge.emulator.schema.describes import read_describes
 from orgbridge.emulator.schema.duplicate_rules import read_duplicate_rules
 from orgbridge.emulator.schema.errors import SFError
-from orgbridge.emulator.schema.loading import catalogue_from_json, standard_catalogue, standard_objects
+from orgbridge.emulator.schema.loading import standard_objects
 from orgbridge.emulator.schema.merging import check_names, merge_objects
 from orgbridge.emulator.schema.metadata import read_metadata
 from orgbridge.emulator.schema.model import Catalogue
 from orgbridge.emulator.schema.profiles import READ_ONLY, read_profiles
 from orgbridge.emulator.storage.database import Storage
-from orgbridge.emulator.storage.identities import identify
 from orgbridge.kit.clock import Clock, SystemClock
 from orgbridge.kit.json import JSON
 from orgbridge.wire.limits import INGEST_BATCH_RECORDS, SESSION_SECONDS
@@ -147,6 +148,8 @@ class EmulatorConfig:
     metadata: Path | None = None
     #: Seconds that the parents of rows written by a bulk job stay locked for everybody else; 0 for never.
     lock_seconds: float = 0.0
+    #: Rows below one parent in a batch of a bulk job that lock it for jobs running side by side; 0 for never.
+    lock_rows: int = CHUNK_RECORDS
     #: Whether other machines may use the controls under /_emulator; otherwise this one only.
     control_from_anywhere: bool = False
 
@@ -170,7 +173,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
     storage = Storage(config.path)
     try:
         time.load(storage)
-        org = Org(storage, catalogue or _catalogue(objects, storage), time, policies)
+        org = Org(storage, catalogue or load_catalogue(storage, objects), time, policies)
     except BaseException:
         storage.close()
         raise
@@ -195,6 +198,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         org=org, spool=spool, faults=faults, clock=time, shuffle=config.shuffle_results, batch_rows=config.batch_rows
     )
     jobs, classic = Jobs(tools), ClassicJobs(tools)
+    schemas = Schemas(org, None if catalogue is not None else objects or standard_objects(), time)
     usage, log = Usage(storage, time, config.daily_api_requests), RequestLog(time)
     parts = Parts(
         org=org,
@@ -208,8 +212,10 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         usage=usage,
         faults=faults,
         requests=log,
+        schemas=schemas,
         lifecycle=Lifecycle(
             org=org,
+            schemas=schemas,
             jobs=(jobs, classic),
             spool=spool,
             sessions=sessions,
@@ -236,20 +242,14 @@ def _objects(config: EmulatorConfig) -> tuple[JSON, ...] | None:
     return objects
 
 
-def _catalogue(objects: tuple[JSON, ...] | None, storage: Storage) -> Catalogue:
-    if objects is None:
-        return standard_catalogue()
-    with storage.write() as connection:
-        return catalogue_from_json(identify(connection, objects))
-
-
 def _policies(config: EmulatorConfig) -> Policies:
     if config.metadata is None:
-        return Policies(lock_seconds=config.lock_seconds)
+        return Policies(lock_seconds=config.lock_seconds, lock_rows=config.lock_rows)
     return Policies(
         profiles=(READ_ONLY, *read_profiles(config.metadata)),
         duplicate_rules=read_duplicate_rules(config.metadata),
         lock_seconds=config.lock_seconds,
+        lock_rows=config.lock_rows,
     )
 
 
@@ -263,7 +263,7 @@ def _write_new(config: EmulatorConfig, catalogue: Catalogue | None, clock: Clock
     """Write the file of an org that was never used."""
     storage = Storage(MEMORY)
     try:
-        objects = catalogue or _catalogue(_objects(config), storage)
+        objects = catalogue or load_catalogue(storage, _objects(config))
         _settle(Org(storage, objects, clock, _policies(config)), config)
         storage.copy_to(path)
     finally:

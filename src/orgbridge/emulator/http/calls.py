@@ -24,6 +24,7 @@ from orgbridge.emulator.http.usage import Usage
 from orgbridge.emulator.jobs.classic.service import ClassicJobs
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.org.org import Org
+from orgbridge.emulator.org.schemas import Schemas
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.schema.model import SObject
 from orgbridge.emulator.storage.database import Storage
@@ -32,6 +33,8 @@ from orgbridge.kit.clock import Clock
 from orgbridge.kit.json import JSON, JSONDecodeError, loads
 
 _T = TypeVar("_T")
+#: First version with `Sforce-Duplicate-Rule-Header`. Source: facts/salesforce/rest.md section 4.
+_DUPLICATE_HEADER_SINCE = 52
 #: Bytes of a JSON body. Source: facts/salesforce/rest.md section 5.
 _BODY_BYTES = 50 * 1024 * 1024
 
@@ -62,6 +65,8 @@ class Parts:
     faults: Faults
     #: The last requests.
     requests: RequestLog
+    #: The objects while the org runs: made, changed, deleted.
+    schemas: Schemas
     #: The org as a whole: snapshots, branches, reset, its clock.
     lifecycle: Lifecycle
     #: The time.
@@ -115,8 +120,14 @@ class Call:
     @property
     def allows_duplicates(self) -> bool:
         """True when rows are to be saved that duplicate rules only warn of. Source: rest.md section 4."""
-        wanted = (self.headers.get("sforce-duplicate-rule-header") or "").lower().split(";")
-        return any(piece.replace(" ", "") == "allowsave=true" for piece in wanted)
+        return self.duplicate_option("allowsave")
+
+    def duplicate_option(self, name: str) -> bool:
+        """Tell whether the duplicate rule header says so; versions before it came pass it over."""
+        text = self.headers.get("sforce-duplicate-rule-header")
+        if text is None or self.version < _DUPLICATE_HEADER_SINCE:
+            return False
+        return any(piece.replace(" ", "") == f"{name}=true" for piece in text.lower().split(";"))
 
     @property
     def pretty(self) -> bool:

@@ -6,10 +6,12 @@ import zlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orgbridge.emulator.faults import Cut, Faults, RequestFault
+from orgbridge.emulator.http.faultreplies import fault_response
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.requestlog import CONTROL_PATH, note_fault
 from orgbridge.kit.clock import Clock
@@ -63,9 +65,8 @@ class FaultMiddleware:
             await self._app(scope, receive, _swallow)
         else:
             await _drain(receive)
-        headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
-        body = [{"message": fault.message, "errorCode": fault.error_code}]
-        await json_reply(body, fault.status, headers=headers)(scope, receive, send)
+        reply = fault_response(fault, fault.status, scope["path"], Headers(scope=scope))
+        await reply(scope, receive, send)
 
 
 class _CutUpload:

@@ -155,6 +155,12 @@ class Storage:
             self._lock.release()
 
     @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other threads from writing while several transactions of this one belong together."""
+        with self._lock:
+            yield
+
+    @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a read transaction: one snapshot until the block ends, beside any writer. Nothing can be written."""
         with self._idle_lock:
@@ -198,7 +204,8 @@ class Storage:
     def replace_with(self, path: Path) -> None:
         """Take the contents of another file in place of the present ones, in one transaction.
 
-        Readers under way keep their snapshot. Tables that the other file lacks are made anew, empty.
+        Readers under way keep their snapshot. Tables that the other file lacks are made anew, empty. Indexes of
+        objects (`Object.Field`) are not: they may be of fields that the other file does not have.
 
         Raises:
             RuntimeError: This thread is in a write transaction. Nothing was replaced.
@@ -214,7 +221,7 @@ class Storage:
                 source.close()
             for name, sql in wanted:
                 known = "SELECT 1 FROM sqlite_master WHERE name = ?"
-                if self._writer.execute(known, (name,)).fetchone() is None:
+                if "." not in name and self._writer.execute(known, (name,)).fetchone() is None:
                     self._writer.execute(sql)
 
     def close(self) -> None:

@@ -89,7 +89,7 @@ def _indexes(sobject: SObject) -> list[str]:
     table = quote(sobject.name)
     statements = []
     for field in sobject.stored_fields:
-        name = quote(f"{sobject.name}.{field.name}")
+        name = quote(index_name(sobject, field))
         column = quote(field.key_column)
         if field.unique and field.type is not FieldType.ID:
             # Deleted rows take their own id as second term: unique among live rows, yet one index for both.
@@ -120,19 +120,29 @@ def create_object_tables(connection: sqlite3.Connection, catalogue: Catalogue) -
     A shadow column that is added later is filled from the rows. Columns whose field is gone stay as they are.
     """
     for sobject in catalogue.sobjects():
-        table = quote(sobject.name)
-        columns = _columns(sobject)
-        have = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-        if not have:
-            body = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
-            connection.execute(f"CREATE TABLE {table} ({body})")
-        else:
-            for name, kind in columns.items():
-                if name not in have:
-                    connection.execute(f"ALTER TABLE {table} ADD COLUMN {quote(name)} {kind}")
-            for field in sobject.stored_fields:
-                if field.has_key and field.key_column not in have:
-                    value = quote(field.name) if field.case_sensitive else f"SF_FOLD({quote(field.name)})"
-                    connection.execute(f"UPDATE {table} SET {quote(field.key_column)} = {value}")  # noqa: S608 names come from the catalogue
-        for statement in _indexes(sobject):
-            connection.execute(statement)
+        create_object_table(connection, sobject)
+
+
+def create_object_table(connection: sqlite3.Connection, sobject: SObject) -> None:
+    """Do for one object what `create_object_tables` does for all."""
+    table = quote(sobject.name)
+    columns = _columns(sobject)
+    have = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+    if not have:
+        body = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
+        connection.execute(f"CREATE TABLE {table} ({body})")
+    else:
+        for name, kind in columns.items():
+            if name not in have:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {quote(name)} {kind}")
+        for field in sobject.stored_fields:
+            if field.has_key and field.key_column not in have:
+                value = quote(field.name) if field.case_sensitive else f"SF_FOLD({quote(field.name)})"
+                connection.execute(f"UPDATE {table} SET {quote(field.key_column)} = {value}")  # noqa: S608 names come from the catalogue
+    for statement in _indexes(sobject):
+        connection.execute(statement)
+
+
+def index_name(sobject: SObject, field: Field) -> str:
+    """Return the name of a field's index."""
+    return f"{sobject.name}.{field.name}"

@@ -14,6 +14,7 @@ from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.errors import ReplyNow, not_found
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.resources import conditions
+from orgbridge.emulator.http.resources.duplicates import with_details
 from orgbridge.emulator.http.resources.rows import shown_row
 from orgbridge.emulator.org.outcomes import SaveOutcome
 from orgbridge.emulator.schema.errors import SFError
@@ -52,7 +53,7 @@ async def create(call: Call) -> Response:
     def work() -> SaveOutcome:
         return org.insert(sobject.name, [row], user_id=user_id, allow_duplicates=allow)[0]
 
-    outcome = await call.save_row(sobject, row, work)
+    outcome = await _detailed(call, await call.save_row(sobject, row, work))
     check(outcome)
     location = _path(call, sobject.name, outcome.id or "")
     return json_reply(
@@ -95,7 +96,7 @@ async def show(call: Call, name: str, record_id: str) -> Response:
         ReplyNow: A condition of the call says so.
     """
     org, fields = call.parts.org, _wanted(call)
-    sobject = org.sobject(name)
+    sobject = org.sobject(name, user_id=call.user_id)
     row = await call.read_row(sobject, lambda: org.get(sobject.name, record_id, fields, user_id=call.user_id))
     headers: dict[str, str] = {}
     if conditions.has_tag(sobject.name) or conditions.is_conditional(call):
@@ -126,7 +127,7 @@ async def change(call: Call, sobject: str, record_id: str, row: Mapping[str, JSO
     """
     _refuse_id(row)
     org, user_id, allow = call.parts.org, call.user_id, call.allows_duplicates
-    target = org.sobject(sobject)
+    target = org.sobject(sobject, user_id=user_id)
 
     def work() -> SaveOutcome:
         with org.storage.write() as connection:
@@ -137,7 +138,13 @@ async def change(call: Call, sobject: str, record_id: str, row: Mapping[str, JSO
             rows = [{**row, "Id": found}]
             return org.update_in(connection, target.name, rows, user_id=user_id, allow_duplicates=allow)[0]
 
-    check(await call.save_row(target, row, work))
+    check(await _detailed(call, await call.save_row(target, row, work)))
+
+
+async def _detailed(call: Call, outcome: SaveOutcome) -> SaveOutcome:
+    if outcome.success:
+        return outcome
+    return await call.thread(lambda: with_details(call, outcome))
 
 
 async def delete(call: Call) -> Response:
@@ -156,7 +163,7 @@ async def remove(call: Call, sobject: str, record_id: str) -> None:
     org, user_id = call.parts.org, call.user_id
 
     def work() -> SaveOutcome:
-        found = org.require(sobject, record_id)
+        found = org.require(sobject, record_id, user_id=user_id)
         return org.delete([found], user_id=user_id, sobject=sobject)[0]
 
     check(await call.thread(work))
@@ -170,8 +177,8 @@ async def _only_match(call: Call) -> str | None:
         ReplyNow: 300 with the addresses of all that match.
     """
     org, args = call.parts.org, call.args
-    sobject = org.sobject(args["sobject"])
-    found = await call.thread(lambda: org.find_by_key(sobject.name, args["field"], args["value"]))
+    sobject, user_id = org.sobject(args["sobject"]), call.user_id
+    found = await call.thread(lambda: org.find_by_key(sobject.name, args["field"], args["value"], user_id=user_id))
     if len(found) > 1:
         raise ReplyNow(call.json([_path(call, sobject.name, record_id) for record_id in found], 300))
     return found[0] if found else None
@@ -198,7 +205,7 @@ async def upsert(call: Call) -> Response:
     """Answer PATCH /sobjects/{sobject}/{field}/{value}: find and save in one transaction."""
     org, user_id, args = call.parts.org, call.user_id, call.args
     sobject = org.sobject(args["sobject"])
-    field = org.external_key(sobject.name, args["field"])
+    field = org.external_key(sobject.name, args["field"], user_id=user_id)
     update_only = (call.query("updateOnly") or "false").lower() == "true"
     row = await call.json_object()
     if any(name.lower() == field.name.lower() for name in row):
@@ -214,11 +221,13 @@ async def upsert(call: Call) -> Response:
     if matched is not None and conditions.is_conditional(call):
         await call.thread(lambda: conditions.check_write(call, org, sobject.name, matched))
     fields, allow = {**row, field.name: args["value"]}, call.allows_duplicates
-    outcomes = await call.thread(
-        lambda: org.upsert(sobject.name, field.name, [fields], user_id=user_id, allow_duplicates=allow)
+    outcome = await call.thread(
+        lambda: with_details(
+            call, org.upsert(sobject.name, field.name, [fields], user_id=user_id, allow_duplicates=allow)[0]
+        )
     )
-    check(outcomes[0])
-    return _upserted(call, outcomes[0])
+    check(outcome)
+    return _upserted(call, outcome)
 
 
 def _upserted(call: Call, outcome: SaveOutcome) -> Response:

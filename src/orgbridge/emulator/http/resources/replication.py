@@ -71,7 +71,7 @@ async def updated(call: Call) -> Response:
 
 
 def _replicated(call: Call) -> SObject:
-    sobject = call.parts.org.sobject(call.args["sobject"])
+    sobject = call.parts.org.sobject(call.args["sobject"], user_id=call.user_id)
     if sobject.field("IsDeleted") is None:
         raise SFError("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} is not replicateable")
     return sobject

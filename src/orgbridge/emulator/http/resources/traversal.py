@@ -74,7 +74,7 @@ def _is_below_a_row(call: Call) -> bool:
 
 
 def _row(call: Call) -> tuple[SObject, str, str]:
-    sobject = call.parts.org.sobject(call.args["sobject"])
+    sobject = call.parts.org.sobject(call.args["sobject"], user_id=call.user_id)
     return sobject, to_18(call.args["field"]) or call.args["field"], call.args["value"]
 
 
@@ -101,8 +101,10 @@ async def _parent(call: Call, sobject: SObject, record_id: str, name: str) -> tu
     reference: Field | None = sobject.relationship(name)
     if reference is None:
         raise not_found()
-    found = (await call.thread(lambda: org.get(sobject.name, record_id, [reference.name])))[reference.name]
-    target = org.catalogue.by_prefix(found) if found else None
+    user_id = call.user_id
+    row = await call.thread(lambda: org.get(sobject.name, record_id, [reference.name], user_id=user_id))
+    found = row[reference.name]
+    target = org.view(user_id).by_prefix(found) if found else None
     if found is None or target is None:
         raise not_found()
     return target.name, str(found)
@@ -111,7 +113,7 @@ async def _parent(call: Call, sobject: SObject, record_id: str, name: str) -> tu
 async def _children(call: Call, sobject: SObject, record_id: str, relation: ChildRelationship) -> Response:
     """Return the child rows in the form of a query's result."""
     org = call.parts.org
-    child = org.sobject(relation.child)
+    child = org.sobject(relation.child, user_id=call.user_id)
     await call.thread(lambda: org.require(sobject.name, record_id))
     text = call.query("fields")
     given = [field.name for field in child.fields] if text is None else text.split(",")
