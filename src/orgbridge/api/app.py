@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from orgbridge.api import identity, operation
 from orgbridge.api.errors import add_handlers
 from orgbridge.api.middleware import BodyLimit, Edge
-from orgbridge.api.v1 import bulk, queries, records
+from orgbridge.api.v1 import bulk, organizations, queries, records, roles, service_accounts, users
 from orgbridge.api.v1.schemas.problems import Problem
 from orgbridge.kit.clock import Clock
 from orgbridge.services.bundle import Services
@@ -67,6 +67,8 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
         app.include_router(router)
     for router in (records.router, queries.router, bulk.router, identity.router):
         app.include_router(router, prefix=config.prefix)
+    for router in (users.router, service_accounts.router, roles.router, organizations.router):
+        app.include_router(router, prefix=config.prefix)
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.
     app.add_middleware(BodyLimit, max_bytes=config.max_body_bytes, unlimited=[f"{config.prefix}/bulk/dml-file-upload"])
@@ -76,7 +78,7 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
             allow_origins=list(config.cors_origins),
             allow_credentials="*" not in config.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Accept", "Idempotency-Key", "X-Request-ID"],
+            allow_headers=["Authorization", "Content-Type", "Accept", "Idempotency-Key", "If-Match", "X-Request-ID"],
             expose_headers=["X-Request-ID", "Link", "Location", "ETag", "Retry-After"],
         )
     app.add_middleware(Edge, telemetry=services.telemetry, clock=clock, prefix=config.prefix)

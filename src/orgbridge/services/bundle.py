@@ -10,9 +10,13 @@ from orgbridge.services.identity import IdentityService
 from orgbridge.services.jobs import JobService
 from orgbridge.services.loads import LoadService
 from orgbridge.services.local_batches import LocalBatchService
+from orgbridge.services.organizations import OrganizationService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
+from orgbridge.services.roles import RoleService
+from orgbridge.services.service_accounts import ServiceAccountService
 from orgbridge.services.telemetry import Telemetry
+from orgbridge.services.users import UserService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +35,16 @@ class Services:
     loads: LoadService
     #: What became of them.
     jobs: JobService
-    #: Users and tokens.
+    #: Signing in, and who a token is.
     identity: IdentityService
+    #: People.
+    users: UserService
+    #: Programs.
+    service_accounts: ServiceAccountService
+    #: Roles.
+    roles: RoleService
+    #: Organizations, plants, machines.
+    organizations: OrganizationService
     #: Can this service work.
     health: HealthService
     #: Figures.

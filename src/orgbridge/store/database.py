@@ -17,7 +17,12 @@ from orgbridge.store.errors import StoreUnavailable
 from orgbridge.store.repositories.jobs import JobRepository
 from orgbridge.store.repositories.leases import LeaseRepository
 from orgbridge.store.repositories.loads import LoadRepository
+from orgbridge.store.repositories.organizations import MachineRepository, OrganizationRepository, PlantRepository
 from orgbridge.store.repositories.parts import PartRepository
+from orgbridge.store.repositories.roles import RoleRepository
+from orgbridge.store.repositories.sessions import SessionRepository
+from orgbridge.store.repositories.signing_keys import SigningKeyRepository
+from orgbridge.store.repositories.throttles import ThrottleRepository
 from orgbridge.store.repositories.users import UserRepository
 
 #: Seconds for a new connection, for a free place in the pool, and for one statement.
@@ -39,6 +44,18 @@ class Unit:
         self.jobs = JobRepository(connection)
         #: Users of this service.
         self.users = UserRepository(connection)
+        #: Roles, and what users are granted.
+        self.roles = RoleRepository(connection)
+        #: Sign-ins and secrets.
+        self.sessions = SessionRepository(connection)
+        #: Failed sign-ins.
+        self.throttles = ThrottleRepository(connection)
+        #: Public keys.
+        self.signing_keys = SigningKeyRepository(connection)
+        #: Organizations, plants, machines.
+        self.organizations = OrganizationRepository(connection)
+        self.plants = PlantRepository(connection)
+        self.machines = MachineRepository(connection)
         #: Leases of workers.
         self.leases = LeaseRepository(connection)
         self._connection = connection

@@ -6,6 +6,10 @@ StoreError
 +-- SchemaOutdated        tables are missing or older than this program
 +-- RecordMissing         an update named a row that is not there
 +-- UsernameTaken         a user of that name exists
++-- NameTaken             another thing has that name or key
++-- StillInUse            something refers to what was to be deleted
++-- ReferenceMissing      what was referred to is not there
++-- RevisionStale         the row changed since the caller read it
 +-- CursorInvalid         a page was asked for with a cursor we did not give
 +-- FileKeyInvalid        a key that leaves the store's folder
 +-- StoredFileMissing     no file under that key
@@ -56,6 +60,34 @@ class UsernameTaken(StoreError):
 
     code = "user.name_taken"
     kind = ErrorKind.CONFLICT
+
+
+class NameTaken(StoreError):
+    """Another one has this name or key already."""
+
+    code = "identity.name_taken"
+    kind = ErrorKind.CONFLICT
+
+
+class StillInUse(StoreError):
+    """Something still refers to it: remove that first."""
+
+    code = "identity.still_in_use"
+    kind = ErrorKind.CONFLICT
+
+
+class ReferenceMissing(StoreError):
+    """What is referred to does not exist."""
+
+    code = "identity.reference_missing"
+    kind = ErrorKind.INVALID
+
+
+class RevisionStale(StoreError):
+    """It was changed since it was read: read it again, and repeat the change on what it is now."""
+
+    code = "request.stale"
+    kind = ErrorKind.STALE
 
 
 class CursorInvalid(StoreError):

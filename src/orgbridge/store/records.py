@@ -167,6 +167,13 @@ class JobRecord:
     created_at: datetime
 
 
+class UserKind(StrEnum):
+    """Who signs in: a person by password, a program by client secret."""
+
+    USER = "user"
+    SERVICE_ACCOUNT = "service_account"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRecord:
     """One user of this service."""
@@ -185,6 +192,26 @@ class UserRecord:
     disabled: bool = False
     #: When the user was made.
     created_at: datetime
+    #: A person or a program.
+    kind: UserKind = UserKind.USER
+    #: For people.
+    display_name: str | None = None
+    #: Where to reach the user.
+    email: str | None = None
+    #: `sub` at the external issuer, when the user signs in there.
+    external_subject: str | None = None
+    #: The Salesforce user that the user acts as in commerce.
+    sf_username: str | None = None
+    #: Granted every organization, every plant, every machine.
+    all_organizations: bool = False
+    all_plants: bool = False
+    all_machines: bool = False
+    #: When the password was last set.
+    password_changed_at: datetime | None = None
+    #: When an administrator or the user last changed anything.
+    updated_at: datetime | None = None
+    #: Changes with every write by an administrator; what an ETag says.
+    revision: str = "1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

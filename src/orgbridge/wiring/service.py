@@ -23,7 +23,7 @@ from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.telemetry import Telemetry
 from orgbridge.wiring.house import House, build_house
-from orgbridge.wiring.identity import build_identity, build_keys
+from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
 from orgbridge.wiring.settings import Settings, hand_down, load_settings
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, say_warnings, start_logs
 
@@ -40,6 +40,7 @@ def build_services(settings: Settings, house: House) -> Services:
     """
     database, files, orgs, clock = house.database, house.files, house.orgs, house.clock
     intake = IntakeConfig(input_folder=settings.data_path_input, part_rows=settings.orgbridge_part_rows)
+    people = build_people(settings, database, clock)
     records, batches = RecordService(orgs), BatchService(orgs, clock)
     return Services(
         records=records,
@@ -48,7 +49,11 @@ def build_services(settings: Settings, house: House) -> Services:
         queries=QueryService(orgs),
         loads=LoadService(database, files, orgs, clock, intake),
         jobs=JobService(database, files, orgs),
-        identity=build_identity(settings, database, clock),
+        identity=people.identity,
+        users=people.users,
+        service_accounts=people.service_accounts,
+        roles=people.roles,
+        organizations=people.organizations,
         health=HealthService(database, orgs, clock),
         telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),
     )
@@ -66,6 +71,7 @@ def build_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await make_first_admin(settings, services.identity)
         log.info("service_started", version=settings.app_version)
         try:
             yield

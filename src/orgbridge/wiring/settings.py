@@ -17,7 +17,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import DotEnvSettingsSource, EnvSettingsSource
 
-from orgbridge.kit.json import JSON, JSONDecodeError, loads
+from orgbridge.client.keysets import is_safe_url
+from orgbridge.kit.json import JSON, JSONDecodeError, dumps, loads
 from orgbridge.wire.limits import INGEST_BATCH_RECORDS
 from orgbridge.wire.versions import DEFAULT_VERSION, NEWEST, OLDEST, parse_version
 from orgbridge.wiring.errors import SettingFault, SettingsError
@@ -194,6 +195,52 @@ class Settings(BaseSettings):
         30, ge=1, le=1_440, description="minutes that an access token lives, 1 to 1440", examples=["30"]
     )
 
+    orgbridge_jwt_issuer: str = Field(
+        "orgbridge", min_length=1, description="`iss` of our tokens", examples=["https://api.example.com"]
+    )
+    orgbridge_jwt_audience: str | None = Field(
+        None, description="`aud` of our tokens; empty takes ORGBRIDGE_JWT_ISSUER", examples=["https://api.example.com"]
+    )
+    orgbridge_refresh_idle_minutes: int = Field(
+        10_080, ge=1, le=525_600, description="minutes that a sign-in lasts without being used", examples=["10080"]
+    )
+    orgbridge_refresh_absolute_minutes: int = Field(
+        43_200, ge=1, le=525_600, description="minutes that a sign-in lasts in any case", examples=["43200"]
+    )
+    orgbridge_admin_username: str | None = Field(
+        None, description="the first administrator, made at the start when there is none", examples=["root"]
+    )
+    orgbridge_admin_password: SecretStr | None = Field(
+        None, description="that administrator's password, 8 characters or more", examples=["..."]
+    )
+    orgbridge_oidc_issuer: str | None = Field(
+        None,
+        description="an OpenID Connect issuer whose access tokens are accepted too, exactly as in `iss`",
+        examples=["https://login.example.com/realms/main"],
+    )
+    orgbridge_oidc_audience: str | None = Field(
+        None, description="what `aud` of the issuer's tokens must hold", examples=["orgbridge"]
+    )
+    orgbridge_oidc_jwks_url: str | None = Field(
+        None,
+        description="the issuer's key set; empty asks its discovery document",
+        examples=["https://login.example.com/realms/main/certs"],
+    )
+    orgbridge_oidc_username_claim: str = Field(
+        "preferred_username", description="the claim with the user's name", examples=["preferred_username"]
+    )
+    orgbridge_oidc_scopes_claim: str = Field(
+        "scope", description="the claim with scopes; `admin` never comes from it", examples=["scope"]
+    )
+    orgbridge_oidc_roles_claim: str = Field(
+        "roles", description="the claim with roles or groups; dots lead into objects", examples=["realm_access.roles"]
+    )
+    orgbridge_oidc_roles: dict[str, str] = Field(
+        {},
+        description="a JSON object from values of that claim to names of roles of this service",
+        examples=['{"sf-admins": "admin", "sf-readers": "reader"}'],
+    )
+
     # Orgbridge's own
     orgbridge_data: Path = Field(
         Path(".orgbridge"),
@@ -360,7 +407,10 @@ class Settings(BaseSettings):
             value = getattr(self, name)
             if value is None or isinstance(value, SecretStr):
                 continue
-            handed[name.upper()] = ",".join(value) if isinstance(value, list) else str(value)
+            if isinstance(value, dict):
+                handed[name.upper()] = dumps(value).decode()
+            else:
+                handed[name.upper()] = ",".join(value) if isinstance(value, list) else str(value)
         return handed
 
     @classmethod
@@ -459,7 +509,11 @@ def load_settings(
         raise SettingsError(
             [_fault(item) for item in error.errors(include_input=False, include_context=False)]
         ) from None
-    faults = [*_key_faults(settings), *(_salesforce_faults(settings) if needs_salesforce else [])]
+    faults = [
+        *_key_faults(settings),
+        *_sign_in_faults(settings),
+        *(_salesforce_faults(settings) if needs_salesforce else []),
+    ]
     if faults:
         raise SettingsError(faults)
     return settings
@@ -557,6 +611,29 @@ def _key_faults(settings: Settings) -> list[SettingFault]:
     if url is not None and not url.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
         reason = "it does not begin with postgresql://; set it to a PostgreSQL URL, or leave it empty for SQLite"
         faults.append(SettingFault(name="PSQL_CONNECTION_STRING", reason=reason))
+    return faults
+
+
+def _sign_in_faults(settings: Settings) -> list[SettingFault]:
+    faults = []
+    pairs = {
+        "orgbridge_admin_password": "orgbridge_admin_username",
+        "orgbridge_admin_username": "orgbridge_admin_password",
+        "orgbridge_oidc_issuer": "orgbridge_oidc_audience",
+    }
+    for given, needed in pairs.items():
+        if getattr(settings, given) and not getattr(settings, needed):
+            field = Settings.model_fields[needed]
+            reason = f"it is missing while {given.upper()} is set; set it to {field.description}"
+            faults.append(SettingFault(name=needed.upper(), reason=reason))
+    for name in ("orgbridge_oidc_issuer", "orgbridge_oidc_jwks_url"):
+        url = getattr(settings, name)
+        if url and not is_safe_url(url):
+            reason = "it is not an https address; keys that come over http could be anybody's"
+            faults.append(SettingFault(name=name.upper(), reason=reason))
+    if settings.orgbridge_oidc_issuer and settings.orgbridge_oidc_issuer == settings.orgbridge_jwt_issuer:
+        reason = "it is the same as ORGBRIDGE_JWT_ISSUER; the two must differ"
+        faults.append(SettingFault(name="ORGBRIDGE_OIDC_ISSUER", reason=reason))
     return faults
 
 
