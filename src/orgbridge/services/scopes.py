@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from orgbridge.services.errors import ScopeMissing
 
@@ -40,6 +42,8 @@ class Caller:
     username: str
     #: Scopes that the token carries and the user still has.
     scopes: frozenset[str]
+    #: One per role that the caller has; None in it restricts nothing, and no roles at all restrict nothing either.
+    policies: tuple[Mapping[str, Any] | None, ...] = ()
 
     @property
     def is_admin(self) -> bool:
