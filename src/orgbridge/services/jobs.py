@@ -20,6 +20,8 @@ from orgbridge.loads.results import ResultKind, select
 from orgbridge.loads.states import LoadState
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import InvalidRequest, LoadNotFinished, LoadNotFound, ResultsMissing
+from orgbridge.services.policies.policy import may_see_job
+from orgbridge.services.scopes import Caller
 from orgbridge.services.streams import Preview, from_thread, ndjson, preview
 from orgbridge.store.database import Database
 from orgbridge.store.files import FileStore
@@ -113,11 +115,14 @@ class JobService:
         self._orgs = orgs
         self._org = org
 
-    async def status(self, job_id: str, *, is_query: bool = False, include_results: bool = False) -> JobStatus:
+    async def status(
+        self, job_id: str, *, caller: Caller, is_query: bool = False, include_results: bool = False
+    ) -> JobStatus:
         """Return where a job stands.
 
         Args:
             job_id: Our id, or Salesforce's `750…`.
+            caller: Who asks; a job that they may not see is not there.
             is_query: For a foreign `750…` id: it is a query job.
             include_results: Add the first results, at most `PREVIEW_ROWS` rows and `PREVIEW_BYTES` bytes.
 
@@ -125,7 +130,7 @@ class JobService:
             LoadNotFound: We have no such load.
             ClientError: The id is a foreign `750…` and Salesforce does not know it or could not be asked.
         """
-        found = await self._find(job_id)
+        found = await self._seen(job_id, caller)
         if found is None:
             return await self._foreign(_foreign_id(job_id), is_query=is_query)
         load, part = found
@@ -136,8 +141,8 @@ class JobService:
         status = _status(load, progress, parts, seen)
         return status if part is None else _narrowed(status, part)
 
-    async def list(self, chosen: JobFilter, *, cursor: str | None, limit: int) -> JobList:
-        """Return one page of our loads, newest first.
+    async def list(self, chosen: JobFilter, *, caller: Caller, cursor: str | None, limit: int) -> JobList:
+        """Return one page of our loads that the caller may see, newest first.
 
         Raises:
             CursorInvalid: The cursor is not one of ours.
@@ -147,6 +152,10 @@ class JobService:
             state = LoadState(chosen.state) if chosen.state else None
         except ValueError:
             raise InvalidRequest(f"The state must be one of {', '.join(LoadState)}.") from None
+        if not may_see_job(caller, chosen.created_by):
+            if chosen.created_by is not None:
+                return JobList(items=[], next_cursor=None)
+            chosen = replace(chosen, created_by=caller.username)
         async with self._database.unit(write=False) as unit:
             page = await unit.loads.list(
                 cursor=cursor,
@@ -162,7 +171,7 @@ class JobService:
             next_cursor=page.next_cursor,
         )
 
-    async def receipt(self, job_id: str) -> dict[str, Any]:
+    async def receipt(self, job_id: str, *, caller: Caller) -> dict[str, Any]:
         """Return the proof of an ended load.
 
         Raises:
@@ -170,7 +179,7 @@ class JobService:
             LoadNotFinished: It has not ended yet.
             ResultsMissing: It ended before there was anything to prove.
         """
-        load, _ = await self._ours(job_id)
+        load, _ = await self._ours(job_id, caller)
         if load.state not in _ENDED:
             raise LoadNotFinished
         if load.receipt is None:
@@ -180,7 +189,7 @@ class JobService:
         return load.receipt
 
     async def results(
-        self, job_id: str, kind: str, form: ResultForm, *, loadable: bool = False
+        self, job_id: str, kind: str, form: ResultForm, *, caller: Caller, loadable: bool = False
     ) -> AsyncIterator[bytes]:
         """Return the rows of an ended job as a stream.
 
@@ -188,6 +197,7 @@ class JobService:
             job_id: Our id, or Salesforce's `750…`.
             kind: all, successful, failed or unprocessed; `all` is in the order of the input.
             form: CSV as it lies in the results file, or one JSON object per row.
+            caller: Who asks; a job that they may not see is not there.
             loadable: For `failed`: the input's own columns only, of the rows that failed or were not processed, so that
                 they can be mended and loaded again. Rows whose outcome is not known are left out.
 
@@ -201,7 +211,7 @@ class JobService:
         chosen = ResultKind(kind)
         if loadable and chosen is not ResultKind.FAILED:
             raise InvalidRequest("Rows to be loaded again are asked for by the kind failed.")
-        found = await self._find(job_id)
+        found = await self._seen(job_id, caller)
         if found is None:
             if loadable:
                 raise InvalidRequest("Of a job that this service did not make there are only Salesforce's own results.")
@@ -226,14 +236,14 @@ class JobService:
 
         return from_thread(make)
 
-    async def abort(self, job_id: str) -> JobStatus:
+    async def abort(self, job_id: str, *, caller: Caller) -> JobStatus:
         """Ask that a job be stopped; a worker does it. Return where it stands now.
 
         Raises:
             LoadNotFound: We have no such load.
             ClientError: The id is a foreign `750…` and Salesforce refused.
         """
-        found = await self._find(job_id)
+        found = await self._seen(job_id, caller)
         if found is None:
             foreign = _foreign_id(job_id)
             await self._salesforce().bulk.ingest.abort(foreign)
@@ -241,7 +251,7 @@ class JobService:
         load, _ = found
         async with self._database.unit() as unit:
             await unit.loads.request_cancel(load.id)
-        return await self.status(load.id)
+        return await self.status(load.id, caller=caller)
 
     async def _find(self, job_id: str) -> tuple[LoadRecord, PartRecord | None] | None:
         async with self._database.unit(write=False) as unit:
@@ -250,8 +260,19 @@ class JobService:
                 return load, None
             return await unit.loads.find_by_job_id(job_id)
 
-    async def _ours(self, job_id: str) -> tuple[LoadRecord, PartRecord | None]:
+    async def _seen(self, job_id: str, caller: Caller) -> tuple[LoadRecord, PartRecord | None] | None:
+        """Return a job of ours that the caller may see; None for a foreign one that they may ask Salesforce about.
+
+        Raises:
+            LoadNotFound: The caller may not see it.
+        """
         found = await self._find(job_id)
+        if not may_see_job(caller, found[0].created_by if found is not None else None):
+            raise LoadNotFound
+        return found
+
+    async def _ours(self, job_id: str, caller: Caller) -> tuple[LoadRecord, PartRecord | None]:
+        found = await self._seen(job_id, caller)
         if found is None:
             raise LoadNotFound
         return found
@@ -339,7 +360,8 @@ def _details(load: LoadRecord) -> dict[str, Any]:
         "started_at": _instant(load.started_at),
         "finished_at": _instant(load.finished_at),
         "external_id_field": load.external_id_field,
-        "soql": load.soql,
+        # The rows that a policy added are not told: its author may hold them private.
+        "soql": load.options.get("asked_soql", load.soql),
         "input": {
             "name": load.options.get("original_name"),
             "bytes": load.input_bytes,

@@ -46,7 +46,7 @@ def build_services(settings: Settings, house: House) -> Services:
         records=records,
         batches=batches,
         local_batches=LocalBatchService(batches, records, settings.data_path_input),
-        queries=QueryService(orgs),
+        queries=QueryService(orgs, cursor_key=build_keys(settings).derived("query cursors")),
         loads=LoadService(database, files, orgs, clock, intake),
         jobs=JobService(database, files, orgs),
         identity=people.identity,

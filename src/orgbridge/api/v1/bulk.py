@@ -194,7 +194,7 @@ async def local_file_process(request: Request, body: LocalFileRequest, caller: B
     )
     services = services_of(request)
     if not body.use_bulk_api:
-        return batch_reply(await services.local_batches.run(load, body.file_path))
+        return batch_reply(await services.local_batches.run(load, body.file_path, caller))
     return accepted(request, await services.loads.submit_local(load, body.file_path, caller))
 
 
@@ -237,7 +237,7 @@ async def jobs(
 ) -> Response:
     """Return a page of loads; `next_cursor` and the Link header lead to the next one."""
     chosen = JobFilter(state=state, object_name=object_name, operation=operation, created_by=created_by)
-    page = await services_of(request).jobs.list(chosen, cursor=cursor, limit=limit)
+    page = await services_of(request).jobs.list(chosen, caller=caller, cursor=cursor, limit=limit)
     headers = None
     if page.next_cursor is not None:
         params = {**request.query_params, "cursor": page.next_cursor}
@@ -263,7 +263,7 @@ async def job_status(
 ) -> Response:
     """Return a job's state and progress, by our id or by a Salesforce `750…` id."""
     service = services_of(request).jobs
-    status = await service.status(job_id, is_query=is_query_job, include_results=include_results_data)
+    status = await service.status(job_id, caller=caller, is_query=is_query_job, include_results=include_results_data)
     return json_reply(_status_json(request, status))
 
 
@@ -300,7 +300,7 @@ async def job_results(
 ) -> Response:
     """Return rows with line number, outcome and original columns; `all` is in the order of the input."""
     form = ResultForm(accepts(request, ResultForm.CSV.value, ResultForm.NDJSON.value))
-    blocks = await services_of(request).jobs.results(job_id, kind, form, loadable=loadable)
+    blocks = await services_of(request).jobs.results(job_id, kind, form, caller=caller, loadable=loadable)
     ending = "csv" if form is ResultForm.CSV else "ndjson"
     return await stream_reply(blocks, media_type=form.value, filename=f"{job_id}-{kind}.{ending}")
 
@@ -326,7 +326,7 @@ async def job_results(
 )
 async def job_receipt(request: Request, caller: BulkReader, job_id: JobId) -> Response:
     """Return the proof that every row is accounted for: counts and hashes, part by part."""
-    return json_reply(await services_of(request).jobs.receipt(job_id))
+    return json_reply(await services_of(request).jobs.receipt(job_id, caller=caller))
 
 
 @router.post(
@@ -338,7 +338,7 @@ async def job_receipt(request: Request, caller: BulkReader, job_id: JobId) -> Re
 )
 async def job_abort(request: Request, caller: BulkWriter, job_id: JobId) -> Response:
     """Ask a worker to stop the job. Rows already sent keep their outcome; an ended job stays as it is."""
-    return json_reply(_status_json(request, await services_of(request).jobs.abort(job_id)), status=202)
+    return json_reply(_status_json(request, await services_of(request).jobs.abort(job_id, caller=caller)), status=202)
 
 
 def _status_json(request: Request, status: JobStatus) -> dict[str, JSON]:
