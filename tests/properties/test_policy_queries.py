@@ -17,9 +17,9 @@ from orgbridge.services.policies.firewall import secure
 from orgbridge.services.policies.masking import mask_records
 from orgbridge.services.policies.model import Operation
 from orgbridge.services.policies.policy import Policy, policy_of
-from orgbridge.soql import parse, print_query
+from orgbridge.soql import parse
 from tests.support import policy_world as world
-from tests.support.callers import UNRESTRICTED, restricted
+from tests.support.callers import restricted
 from tests.support.policy_world import IDS, MARKER, RoleDraft, Rows
 
 _QUERY = frozenset({Operation.QUERY})
@@ -285,4 +285,4 @@ def test_what_a_policy_hides_changes_no_answer(
     for (soql, text), one, other in zip(secured, *answers, strict=True):
         assert one == other, f"{soql}\nwas run as\n{text}"
         assert MARKER not in dumps(other).decode().replace("'", ""), f"{soql}\nwas run as\n{text}"
-        event("answered" if isinstance(one, dict) else f"org refused")
+        event("answered" if isinstance(one, dict) else "org refused")
