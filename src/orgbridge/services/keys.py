@@ -147,7 +147,8 @@ class KeyRing:
     def derived(self, purpose: str) -> bytes:
         """Return a secret of 32 bytes that every process with this key has, one for each purpose."""
         form = (serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        return hmac.digest(hashlib.sha256(self.signing.private.private_bytes(*form)).digest(), purpose.encode(), "sha256")
+        seed = hashlib.sha256(self.signing.private.private_bytes(*form)).digest()
+        return hmac.digest(seed, purpose.encode(), "sha256")
 
     def jwks(self) -> dict[str, Any]:
         """Return the public key set (RFC 7517), the signing key first."""
