@@ -270,7 +270,7 @@ class LoadService:
 
     def _open(self, key: str, request: LoadRequest) -> CSVSource:
         def open_file() -> BinaryIO:
-            return self._files.path(key).open("rb")
+            return self._files.open_file(key)
 
         return open_input(
             lambda: self._files.open_blocks(key),

@@ -9,6 +9,8 @@ StoreError
 +-- CursorInvalid         a page was asked for with a cursor we did not give
 +-- FileKeyInvalid        a key that leaves the store's folder
 +-- StoredFileMissing     no file under that key
++-- FileAddressInvalid    an address of object storage of no known kind
++-- FilesUnavailable      object storage refused or did not answer
 """
 
 from __future__ import annotations
@@ -77,3 +79,18 @@ class StoredFileMissing(StoreError):
 
     code = "file.missing"
     kind = ErrorKind.MISSING
+
+
+class FileAddressInvalid(StoreError):
+    """The address of the files must be like s3://bucket/prefix or az://container/prefix."""
+
+    code = "file.address_invalid"
+    kind = ErrorKind.INVALID
+
+
+class FilesUnavailable(StoreError):
+    """Object storage refused or did not answer in time."""
+
+    code = "file.unavailable"
+    kind = ErrorKind.UNAVAILABLE
+    retryable = True
