@@ -76,9 +76,13 @@ class Service:
         """Have the service load a file of its own input folder."""
         return await self._json("POST", "/bulk/local-file-process", json_body=body)
 
-    async def query_submit(self, object_name: str, soql: str, operation: str = "query") -> dict[str, Any]:
+    async def query_submit(
+        self, object_name: str, soql: str, operation: str = "query", *, output_format: str | None = None
+    ) -> dict[str, Any]:
         """Start a bulk query and return `{job_id, ...}`."""
         body = {"object_name": object_name, "soql_query": soql, "operation": operation}
+        if output_format is not None:
+            body["output_format"] = output_format
         return await self._json("POST", "/bulk/query-submit", json_body=body)
 
     async def job(self, job_id: str, *, is_query: bool = False) -> dict[str, Any]:

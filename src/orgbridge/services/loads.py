@@ -23,11 +23,13 @@ from orgbridge.loads.inputs import CSVSource, InputFormat, detect_format, open_i
 from orgbridge.loads.states import LoadState
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import ColumnsRefused, FileNotFound, InvalidRequest, PathRefused
+from orgbridge.services.exports import export_options
 from orgbridge.services.names import check_object, check_operation, check_upsert_field
 from orgbridge.services.queries import check_queried, check_soql
 from orgbridge.services.scopes import Caller, Scope
 from orgbridge.store.database import Database
 from orgbridge.store.files import FileStore
+from orgbridge.store.files.targets import Targets
 from orgbridge.store.records import LoadKind, LoadRecord
 from orgbridge.wire.bulk import IngestOperation, QueryOperation
 
@@ -46,6 +48,8 @@ class IntakeConfig:
     input_folder: Path
     #: Rows per part for loads that do not say; None leaves it to the worker.
     part_rows: int | None = None
+    #: Where exports may be put besides the file store.
+    targets: Targets = field(default_factory=Targets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,11 +168,29 @@ class LoadService:
         finally:
             file.close()
 
-    async def submit_query(self, object_name: str, soql: str, operation: str, caller: Caller) -> Accepted:
+    async def submit_query(
+        self,
+        object_name: str,
+        soql: str,
+        operation: str,
+        caller: Caller,
+        *,
+        output_format: str | None = None,
+        target: str | None = None,
+    ) -> Accepted:
         """Record a bulk query.
+
+        Args:
+            object_name: The object that the query reads.
+            soql: The query.
+            operation: query or queryAll.
+            caller: Who asks.
+            output_format: csv, ndjson or parquet; None is csv.
+            target: Where a copy of the results is put besides the file store; None puts none.
 
         Raises:
             InvalidRequest: A word of the request is wrong; nothing was kept.
+            FileTargetRefused: The target may not be written; nothing was kept.
             ClientError: The object is unknown, or Salesforce could not be asked; nothing was kept.
         """
         name, text = check_object(object_name), check_soql(soql)
@@ -176,6 +198,7 @@ class LoadService:
         if chosen is None:
             raise InvalidRequest("The operation must be query or queryAll.")
         check_queried(name, text)
+        options = export_options(self._config.targets, output_format=output_format, target=target)
         describe = await self._describe(name)
         now = self._clock.now()
         record = LoadRecord(
@@ -184,6 +207,7 @@ class LoadService:
             object_name=str(describe.get("name") or name),
             operation=chosen.value,
             soql=text,
+            options=dict(options),
             state=LoadState.QUEUED,
             created_by=caller.username,
             created_at=now,

@@ -17,6 +17,7 @@ from orgbridge.store.errors import StoreUnavailable
 from orgbridge.store.repositories.jobs import JobRepository
 from orgbridge.store.repositories.leases import LeaseRepository
 from orgbridge.store.repositories.loads import LoadRepository
+from orgbridge.store.repositories.pages import PageRepository
 from orgbridge.store.repositories.parts import PartRepository
 from orgbridge.store.repositories.users import UserRepository
 
@@ -35,6 +36,8 @@ class Unit:
         self.loads = LoadRepository(connection)
         #: Parts of loads.
         self.parts = PartRepository(connection)
+        #: Pages of exports.
+        self.pages = PageRepository(connection)
         #: Salesforce jobs that we created.
         self.jobs = JobRepository(connection)
         #: Users of this service.

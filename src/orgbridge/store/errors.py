@@ -11,6 +11,7 @@ StoreError
 +-- StoredFileMissing     no file under that key
 +-- FileAddressInvalid    an address of object storage of no known kind
 +-- FilesUnavailable      object storage refused or did not answer
++-- FileTargetRefused     a file may not be put there
 """
 
 from __future__ import annotations
@@ -94,3 +95,10 @@ class FilesUnavailable(StoreError):
     code = "file.unavailable"
     kind = ErrorKind.UNAVAILABLE
     retryable = True
+
+
+class FileTargetRefused(StoreError):
+    """A target is a name inside DATA_PATH_OUTPUT, or an address below one of ORGBRIDGE_EXPORT_URLS."""
+
+    code = "file.target_refused"
+    kind = ErrorKind.INVALID

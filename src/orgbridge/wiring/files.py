@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from orgbridge.store.errors import FileAddressInvalid
 from orgbridge.store.files import FileStore, LocalFiles, ObjectAccess, ObjectFiles, open_objects
+from orgbridge.store.files.targets import Targets
 from orgbridge.wiring.errors import SettingFault, SettingsError
 from orgbridge.wiring.settings import Settings
 
@@ -41,6 +42,15 @@ def object_access(settings: Settings) -> ObjectAccess:
         session_token=_reveal(settings.orgbridge_files_session_token),
         account_name=settings.orgbridge_files_account_name,
         account_key=_reveal(settings.orgbridge_files_account_key),
+    )
+
+
+def export_targets(settings: Settings) -> Targets:
+    """Return where exports may be put."""
+    return Targets(
+        folder=settings.data_path_output,
+        allowed=tuple(settings.orgbridge_export_urls),
+        access=object_access(settings),
     )
 
 

@@ -22,6 +22,7 @@ from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.telemetry import Telemetry
+from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_identity, build_keys
 from orgbridge.wiring.settings import Settings, hand_down, load_settings
@@ -39,7 +40,11 @@ def build_services(settings: Settings, house: House) -> Services:
         UnusableKey: A key of the settings cannot be used.
     """
     database, files, orgs, clock = house.database, house.files, house.orgs, house.clock
-    intake = IntakeConfig(input_folder=settings.data_path_input, part_rows=settings.orgbridge_part_rows)
+    intake = IntakeConfig(
+        input_folder=settings.data_path_input,
+        part_rows=settings.orgbridge_part_rows,
+        targets=export_targets(settings),
+    )
     records, batches = RecordService(orgs), BatchService(orgs, clock)
     return Services(
         records=records,

@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     )
     data_path_output: Path = Field(
         Path("/app/data/output"),
-        description="a folder for output files; not used by this version, results come from the API",
+        description="the folder for exports whose target is a plain name",
         examples=["/app/data/output"],
     )
     data_path_failed: Path = Field(
@@ -250,6 +250,11 @@ class Settings(BaseSettings):
         description="where the files of loads lie, s3://bucket/prefix or az://container/prefix; empty: the data folder",
         examples=["s3://acme-orgbridge/production"],
     )
+    orgbridge_export_urls: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="addresses in object storage below which exports may be put, separated by commas",
+        examples=["s3://acme-exports/daily"],
+    )
     orgbridge_files_endpoint: str | None = Field(
         None,
         pattern=r"^https?://[^\s@]+$",
@@ -289,7 +294,7 @@ class Settings(BaseSettings):
         None, description="the refresh token of the refresh_token flow", examples=["5Aep861..."]
     )
 
-    @field_validator("backend_cors_origins", mode="before")
+    @field_validator("backend_cors_origins", "orgbridge_export_urls", mode="before")
     @classmethod
     def _split_origins(cls, value: Any) -> Any:
         """Accept `a,b` and a JSON list, as the first document's deployments write either."""
