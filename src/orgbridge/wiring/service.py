@@ -15,6 +15,7 @@ from orgbridge.api.app import APIConfig, build_api
 from orgbridge.kit.logs import get_logger
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
+from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
 from orgbridge.services.jobs import JobService
 from orgbridge.services.loads import IntakeConfig, LoadService
@@ -46,13 +47,15 @@ def build_services(settings: Settings, house: House) -> Services:
         targets=export_targets(settings),
     )
     records, batches = RecordService(orgs), BatchService(orgs, clock)
+    jobs = JobService(database, files, orgs)
     return Services(
         records=records,
         batches=batches,
         local_batches=LocalBatchService(batches, records, settings.data_path_input),
         queries=QueryService(orgs),
         loads=LoadService(database, files, orgs, clock, intake),
-        jobs=JobService(database, files, orgs),
+        jobs=jobs,
+        events=EventService(database, jobs, clock),
         identity=build_identity(settings, database, clock),
         health=HealthService(database, orgs, clock),
         telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),
