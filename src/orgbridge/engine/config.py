@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from orgbridge.store.files.targets import Targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +46,5 @@ class WorkerConfig:
     upload_attempts: int = 8
     #: Connections of the durable engine to PostgreSQL.
     engine_pool_size: int = 10
+    #: Where exports may be put besides the file store.
+    targets: Targets = field(default_factory=Targets)

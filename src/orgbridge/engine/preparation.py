@@ -108,7 +108,7 @@ class Preparation:
             content_type=load.options.get("content_type"),
             encoding=load.options.get("encoding"),
             delimiter=load.options.get("delimiter"),
-            open_file=lambda: self.resources.files.path(key).open("rb"),
+            open_file=lambda: self.resources.files.open_file(key),
         )
 
     def _plan(self, load: LoadRecord, source: CSVSource) -> PartPlan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orgbridge.services.batches import BatchService
+from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
 from orgbridge.services.identity import IdentityService
 from orgbridge.services.jobs import JobService
@@ -35,6 +36,8 @@ class Services:
     loads: LoadService
     #: What became of them.
     jobs: JobService
+    #: What becomes of them, as it happens.
+    events: EventService
     #: Signing in, and who a token is.
     identity: IdentityService
     #: People.

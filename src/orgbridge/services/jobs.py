@@ -15,11 +15,13 @@ from typing import Any
 
 from orgbridge.client.replies import JobInfo
 from orgbridge.client.salesforce import Salesforce
+from orgbridge.loads.columns import ExportFormat
 from orgbridge.loads.dialect import Dialect
 from orgbridge.loads.results import ResultKind, select
 from orgbridge.loads.states import LoadState
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import InvalidRequest, LoadNotFinished, LoadNotFound, ResultsMissing
+from orgbridge.services.exports import MEDIA_TYPES, open_results, stored_form
 from orgbridge.services.policies.policy import may_see_job
 from orgbridge.services.scopes import Caller
 from orgbridge.services.streams import Preview, from_thread, ndjson, preview
@@ -44,6 +46,10 @@ class ResultForm(StrEnum):
 
     CSV = "text/csv"
     NDJSON = "application/x-ndjson"
+    PARQUET = "application/vnd.apache.parquet"
+
+
+_FORMATS = {ResultForm(media): form for form, media in MEDIA_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +233,12 @@ class JobService:
             )
         if load.kind is LoadKind.QUERY and chosen in (ResultKind.FAILED, ResultKind.UNPROCESSED):
             raise ResultsMissing("A query has no failed and no unprocessed rows: ask for all.")
+        if load.kind is LoadKind.QUERY:
+            # Opened here already: a form that the export has not is a refusal, not a broken stream.
+            blocks = open_results(self._files, load, _FORMATS[form])
+            return from_thread(lambda: blocks)
+        if form is ResultForm.PARQUET:
+            raise InvalidRequest("Results of a load come as text/csv or application/x-ndjson.")
         delimiter = _dialect(load).delimiter
 
         def make() -> Iterator[bytes]:
@@ -235,6 +247,15 @@ class JobService:
             return blocks if form is ResultForm.CSV else ndjson(blocks, delimiter)
 
         return from_thread(make)
+
+    async def result_form(self, job_id: str, asked: ResultForm | None, *, caller: Caller) -> ResultForm:
+        """Return the form in which results will come: the one asked for, or that in which an export was written."""
+        if asked is not None:
+            return asked
+        found = await self._seen(job_id, caller)
+        if found is None or found[0].kind is not LoadKind.QUERY:
+            return ResultForm.CSV
+        return ResultForm(MEDIA_TYPES[stored_form(found[0])])
 
     async def abort(self, job_id: str, *, caller: Caller) -> JobStatus:
         """Ask that a job be stopped; a worker does it. Return where it stands now.
@@ -280,11 +301,12 @@ class JobService:
     def _selected(self, load: LoadRecord, kind: ResultKind) -> Iterator[bytes]:
         assert load.results_key is not None, "checked by the caller"
         blocks = self._files.open_blocks(load.results_key)
-        if load.kind is LoadKind.QUERY:
-            return blocks
         return blocks if kind is ResultKind.ALL else select(blocks, kind, _dialect(load))
 
-    async def _preview(self, load: LoadRecord) -> Preview:
+    async def _preview(self, load: LoadRecord) -> Preview | None:
+        if load.kind is LoadKind.QUERY and stored_form(load) is not ExportFormat.CSV:
+            return None
+
         def read() -> Preview:
             blocks = self._selected(load, ResultKind.ALL)
             return preview(blocks, _dialect(load).delimiter, max_bytes=PREVIEW_BYTES, max_rows=PREVIEW_ROWS)
@@ -375,6 +397,8 @@ def _details(load: LoadRecord) -> dict[str, Any]:
         "error_code": load.error_code,
         "error_details": load.error_details,
         "salesforce_job_id": load.job_id,
+        "output_format": stored_form(load).value if load.kind is LoadKind.QUERY else None,
+        "target": load.options.get("target"),
         "org": load.org,
     }
 

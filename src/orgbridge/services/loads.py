@@ -23,6 +23,7 @@ from orgbridge.loads.inputs import CSVSource, InputFormat, detect_format, open_i
 from orgbridge.loads.states import LoadState
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import ColumnsRefused, FileNotFound, InvalidRequest, PathRefused
+from orgbridge.services.exports import export_options
 from orgbridge.services.names import check_object, check_operation, check_upsert_field
 from orgbridge.services.policies.errors import ObjectMissing
 from orgbridge.services.policies.guard import Guard
@@ -30,6 +31,7 @@ from orgbridge.services.queries import check_queried, check_soql
 from orgbridge.services.scopes import Caller, Scope
 from orgbridge.store.database import Database
 from orgbridge.store.files import FileStore
+from orgbridge.store.files.targets import Targets
 from orgbridge.store.records import LoadKind, LoadRecord
 from orgbridge.wire.bulk import IngestOperation, QueryOperation
 
@@ -48,6 +50,8 @@ class IntakeConfig:
     input_folder: Path
     #: Rows per part for loads that do not say; None leaves it to the worker.
     part_rows: int | None = None
+    #: Where exports may be put besides the file store.
+    targets: Targets = field(default_factory=Targets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,11 +172,29 @@ class LoadService:
         finally:
             file.close()
 
-    async def submit_query(self, object_name: str, soql: str, operation: str, caller: Caller) -> Accepted:
+    async def submit_query(
+        self,
+        object_name: str,
+        soql: str,
+        operation: str,
+        caller: Caller,
+        *,
+        output_format: str | None = None,
+        target: str | None = None,
+    ) -> Accepted:
         """Record a bulk query.
+
+        Args:
+            object_name: The object that the query reads.
+            soql: The query.
+            operation: query or queryAll.
+            caller: Who asks.
+            output_format: csv, ndjson or parquet; None is csv.
+            target: Where a copy of the results is put besides the file store; None puts none.
 
         Raises:
             InvalidRequest: A word of the request is wrong; nothing was kept.
+            FileTargetRefused: The target may not be written; nothing was kept.
             ClientError: The object is unknown, or Salesforce could not be asked; nothing was kept.
         """
         name, text = check_object(object_name), check_soql(soql)
@@ -180,9 +202,11 @@ class LoadService:
         if chosen is None:
             raise InvalidRequest("The operation must be query or queryAll.")
         check_queried(name, text)
+        options = export_options(self._config.targets, output_format=output_format, target=target)
         describe = await self._describe(name, caller)
         deleted = chosen is QueryOperation.QUERY_ALL
         allowed = await self._guard.query(caller, text, include_deleted=deleted, export=True)
+        options = export_options(self._config.targets, output_format=output_format, target=target)
         now = self._clock.now()
         record = LoadRecord(
             id=new_identifier("load", now),
@@ -191,7 +215,7 @@ class LoadService:
             operation=chosen.value,
             soql=allowed,
             state=LoadState.QUEUED,
-            options={"asked_soql": text} if allowed != text else {},
+            options={**options, **({"asked_soql": text} if allowed != text else {})},
             created_by=caller.username,
             created_at=now,
             org=self._org,
@@ -280,7 +304,7 @@ class LoadService:
 
     def _open(self, key: str, request: LoadRequest) -> CSVSource:
         def open_file() -> BinaryIO:
-            return self._files.path(key).open("rb")
+            return self._files.open_file(key)
 
         return open_input(
             lambda: self._files.open_blocks(key),

@@ -18,6 +18,7 @@ from orgbridge.store.repositories.jobs import JobRepository
 from orgbridge.store.repositories.leases import LeaseRepository
 from orgbridge.store.repositories.loads import LoadRepository
 from orgbridge.store.repositories.organizations import MachineRepository, OrganizationRepository, PlantRepository
+from orgbridge.store.repositories.pages import PageRepository
 from orgbridge.store.repositories.parts import PartRepository
 from orgbridge.store.repositories.roles import RoleRepository
 from orgbridge.store.repositories.sessions import SessionRepository
@@ -40,6 +41,8 @@ class Unit:
         self.loads = LoadRepository(connection)
         #: Parts of loads.
         self.parts = PartRepository(connection)
+        #: Pages of exports.
+        self.pages = PageRepository(connection)
         #: Salesforce jobs that we created.
         self.jobs = JobRepository(connection)
         #: Users of this service.

@@ -13,6 +13,9 @@ StoreError
 +-- CursorInvalid         a page was asked for with a cursor we did not give
 +-- FileKeyInvalid        a key that leaves the store's folder
 +-- StoredFileMissing     no file under that key
++-- FileAddressInvalid    an address of object storage of no known kind
++-- FilesUnavailable      object storage refused or did not answer
++-- FileTargetRefused     a file may not be put there
 """
 
 from __future__ import annotations
@@ -109,3 +112,25 @@ class StoredFileMissing(StoreError):
 
     code = "file.missing"
     kind = ErrorKind.MISSING
+
+
+class FileAddressInvalid(StoreError):
+    """The address of the files must be like s3://bucket/prefix or az://container/prefix."""
+
+    code = "file.address_invalid"
+    kind = ErrorKind.INVALID
+
+
+class FilesUnavailable(StoreError):
+    """Object storage refused or did not answer in time."""
+
+    code = "file.unavailable"
+    kind = ErrorKind.UNAVAILABLE
+    retryable = True
+
+
+class FileTargetRefused(StoreError):
+    """A target is a name inside DATA_PATH_OUTPUT, or an address below one of ORGBRIDGE_EXPORT_URLS."""
+
+    code = "file.target_refused"
+    kind = ErrorKind.INVALID

@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     )
     data_path_output: Path = Field(
         Path("/app/data/output"),
-        description="a folder for output files; not used by this version, results come from the API",
+        description="the folder for exports whose target is a plain name",
         examples=["/app/data/output"],
     )
     data_path_failed: Path = Field(
@@ -291,6 +291,41 @@ class Settings(BaseSettings):
         description="largest JSON body in bytes; uploaded files have no limit",
         examples=["16777216"],
     )
+    orgbridge_files_url: str | None = Field(
+        None,
+        pattern=r"^(s3|az)://[^\s/@?#]+(/[A-Za-z0-9._/-]*)?$",
+        description="where the files of loads lie, s3://bucket/prefix or az://container/prefix; empty: the data folder",
+        examples=["s3://acme-orgbridge/production"],
+    )
+    orgbridge_export_urls: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="addresses in object storage below which exports may be put, separated by commas",
+        examples=["s3://acme-exports/daily"],
+    )
+    orgbridge_files_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s@]+$",
+        description="the address of object storage that is not the cloud's own",
+        examples=["https://minio.example.com"],
+    )
+    orgbridge_files_region: str | None = Field(None, description="the region of the S3 bucket", examples=["eu-west-1"])
+    orgbridge_files_access_key_id: str | None = Field(
+        None, description="the id of the S3 access key; empty uses the machine's role", examples=["AKIA..."]
+    )
+    orgbridge_files_secret_access_key: SecretStr | None = Field(
+        None, description="the secret of the S3 access key", examples=["wJalr..."]
+    )
+    orgbridge_files_session_token: SecretStr | None = Field(
+        None, description="the token of a temporary S3 session", examples=["IQoJb3..."]
+    )
+    orgbridge_files_account_name: str | None = Field(
+        None, description="the name of the Azure storage account", examples=["acmestorage"]
+    )
+    orgbridge_files_account_key: SecretStr | None = Field(
+        None,
+        description="the key of the Azure storage account; empty uses the machine's identity",
+        examples=["Eby8v..."],
+    )
     orgbridge_secrets_dir: Path | None = Field(
         None, description="a folder with one file per setting, named as the setting", examples=["/run/secrets"]
     )
@@ -306,7 +341,7 @@ class Settings(BaseSettings):
         None, description="the refresh token of the refresh_token flow", examples=["5Aep861..."]
     )
 
-    @field_validator("backend_cors_origins", mode="before")
+    @field_validator("backend_cors_origins", "orgbridge_export_urls", mode="before")
     @classmethod
     def _split_origins(cls, value: Any) -> Any:
         """Accept `a,b` and a JSON list, as the first document's deployments write either."""

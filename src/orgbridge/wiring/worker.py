@@ -13,6 +13,7 @@ import uvloop
 
 from orgbridge.engine.worker import WorkerConfig, run_worker
 from orgbridge.kit.logs import get_logger
+from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.settings import Settings
 from orgbridge.wiring.startup import make_data_folder, prepare_tables, say_warnings, start_logs
@@ -29,6 +30,7 @@ def worker_config(settings: Settings) -> WorkerConfig:
         longest_poll_seconds=settings.orgbridge_poll_seconds,
         poll_seconds=min(0.2, settings.orgbridge_poll_seconds),
         patience_seconds=settings.orgbridge_patience_seconds,
+        targets=export_targets(settings),
     )
 
 

@@ -221,7 +221,15 @@ async def dml_direct_payload(request: Request, body: DirectPayload, caller: Bulk
 async def query_submit(request: Request, body: QuerySubmit, caller: BulkWriter) -> Response:
     """Start a query of any size; its rows come from the job's results."""
     loads = services_of(request).loads
-    return accepted(request, await loads.submit_query(body.object_name, body.soql_query, body.operation, caller))
+    record = await loads.submit_query(
+        body.object_name,
+        body.soql_query,
+        body.operation,
+        caller,
+        output_format=body.output_format,
+        target=body.target,
+    )
+    return accepted(request, record)
 
 
 @router.get("/jobs", response_model=JobListReply, responses=problems(400), summary="List jobs, newest first")
@@ -280,6 +288,7 @@ async def job_status(
                     "example": "ob__line,ob__status,sf__Id,...,Name\r\n2,succeeded,001Ob...,...,Acme\r\n",
                 },
                 "application/x-ndjson": {"schema": {"type": "string"}},
+                "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
             },
         },
     },
@@ -298,10 +307,16 @@ async def job_results(
         ),
     ] = False,
 ) -> Response:
-    """Return rows with line number, outcome and original columns; `all` is in the order of the input."""
-    form = ResultForm(accepts(request, ResultForm.CSV.value, ResultForm.NDJSON.value))
-    blocks = await services_of(request).jobs.results(job_id, kind, form, caller=caller, loadable=loadable)
-    ending = "csv" if form is ResultForm.CSV else "ndjson"
+    """Return rows with line number, outcome and original columns; `all` is in the order of the input.
+
+    Of an export: its rows in the form in which it was written, unless Accept names another that can be had.
+    """
+    # The empty one stands first: it is what `*/*` and no Accept at all mean.
+    asked = accepts(request, "", *(form.value for form in ResultForm))
+    service = services_of(request).jobs
+    form = await service.result_form(job_id, ResultForm(asked) if asked else None, caller=caller)
+    blocks = await service.results(job_id, kind, form, caller=caller, loadable=loadable)
+    ending = {ResultForm.CSV: "csv", ResultForm.NDJSON: "ndjson", ResultForm.PARQUET: "parquet"}[form]
     return await stream_reply(blocks, media_type=form.value, filename=f"{job_id}-{kind}.{ending}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
@@ -82,6 +82,19 @@ class QuerySubmit(BaseModel):
         max_length=20,
         description="query, or queryAll to see the recycle bin too.",
         json_schema_extra={"enum": ["query", "queryAll"]},
+    )
+    output_format: Literal["csv", "ndjson", "parquet"] | None = Field(
+        None,
+        description="How the results are written; null is csv. ndjson and parquet have the types that describe tells: "
+        "numbers with all their digits, booleans, dates, instants, null.",
+    )
+    target: str | None = Field(
+        None,
+        min_length=1,
+        max_length=512,
+        description="Where a copy of the results is put: a file inside DATA_PATH_OUTPUT, or an address below one of "
+        "ORGBRIDGE_EXPORT_URLS.",
+        examples=["contacts.csv"],
     )
 
 
