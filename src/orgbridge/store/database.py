@@ -18,6 +18,7 @@ from orgbridge.store.repositories.jobs import JobRepository
 from orgbridge.store.repositories.leases import LeaseRepository
 from orgbridge.store.repositories.loads import LoadRepository
 from orgbridge.store.repositories.parts import PartRepository
+from orgbridge.store.repositories.rounds import RoundRepository, SequelRepository
 from orgbridge.store.repositories.users import UserRepository
 
 #: Seconds for a new connection, for a free place in the pool, and for one statement.
@@ -41,7 +42,17 @@ class Unit:
         self.users = UserRepository(connection)
         #: Leases of workers.
         self.leases = LeaseRepository(connection)
+        #: Rounds of rows sent again, links between loads, intents, baselines.
+        self.sequels = SequelRepository(connection)
         self._connection = connection
+
+    def sendings(self, round_number: int) -> PartRepository:
+        """Return the parts themselves for round 0, else a round of rows sent again."""
+        return self.parts if round_number == 0 else RoundRepository(self._connection, round_number)
+
+    def round(self, round_number: int) -> RoundRepository:
+        """Return a round of rows sent again."""
+        return RoundRepository(self._connection, round_number)
 
     async def ping(self) -> None:
         """Make the database answer something."""

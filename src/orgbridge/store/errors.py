@@ -6,6 +6,7 @@ StoreError
 +-- SchemaOutdated        tables are missing or older than this program
 +-- RecordMissing         an update named a row that is not there
 +-- UsernameTaken         a user of that name exists
++-- LinkExists            another load came out of this one in the same way before
 +-- CursorInvalid         a page was asked for with a cursor we did not give
 +-- FileKeyInvalid        a key that leaves the store's folder
 +-- StoredFileMissing     no file under that key
@@ -55,6 +56,13 @@ class UsernameTaken(StoreError):
     """A user of this name already exists."""
 
     code = "user.name_taken"
+    kind = ErrorKind.CONFLICT
+
+
+class LinkExists(StoreError):
+    """Another load came out of this one in the same way before."""
+
+    code = "load.link_exists"
     kind = ErrorKind.CONFLICT
 
 
