@@ -100,13 +100,14 @@ class SequelRepository:
         columns = round_tables.job_intents.c
         await self._connection.execute(sa.delete(round_tables.job_intents).where(columns.id == intent_id))
 
-    async def unanswered(self, load_id: str) -> Sequence[IntentRecord]:
-        """Return the jobs whose creation was never answered, oldest first."""
+    async def unanswered_before(self, instant: datetime, limit: int) -> Sequence[IntentRecord]:
+        """Return the jobs whose creation was begun before an instant and never answered, oldest first."""
         columns = round_tables.job_intents.c
         query = (
             sa.select(round_tables.job_intents)
-            .where(columns.load_id == load_id, columns.job_id.is_(None))
+            .where(columns.begun_at < instant, columns.job_id.is_(None))
             .order_by(columns.begun_at)
+            .limit(limit)
         )
         return [IntentRecord(**row) for row in (await self._connection.execute(query)).mappings()]
 
