@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ from orgbridge.store.files import LocalFiles
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def _read(usual: object, text: str) -> Any:
+    """Return an option as the type that its usual value has; what has none is a folder."""
+    return Path(text) if usual is None else type(usual)(text)
 
 
 async def work(store: str, folder: str, salesforce: str, options: dict[str, str]) -> None:
@@ -47,7 +53,8 @@ async def work(store: str, folder: str, salesforce: str, options: dict[str, str]
         "patience_seconds": 30.0,
         "longest_poll_seconds": 0.5,
     }
-    config = WorkerConfig(**{**quick, **{name: type(quick.get(name, 1))(value) for name, value in options.items()}})
+    usual = {field.name: field.default for field in fields(WorkerConfig)}
+    config = WorkerConfig(**{**quick, **{name: _read(usual[name], value) for name, value in options.items()}})
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await run_worker(

@@ -20,7 +20,8 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 
 from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.errors import EngineAlreadyRunning
-from orgbridge.engine.ingests import PARTS_QUEUE, IngestWorkflow
+from orgbridge.engine.flights import PARKED_QUEUE, PARTS_QUEUE
+from orgbridge.engine.ingests import IngestWorkflow
 from orgbridge.engine.parts import PartWorkflow
 from orgbridge.engine.queries import QueryWorkflow
 from orgbridge.engine.resources import Resources
@@ -85,8 +86,12 @@ class Durable:
         """
         _route_logs()
         self._dbos = DBOS(config=self._dbos_config())
-        part = DBOS.workflow(name="part", max_recovery_attempts=None)(_function(PartWorkflow(resources).run))
-        ingest = DBOS.workflow(name="load", max_recovery_attempts=None)(_function(IngestWorkflow(resources, part).run))
+        parts = PartWorkflow(resources)
+        part = DBOS.workflow(name="part", max_recovery_attempts=None)(_function(parts.run))
+        again = DBOS.workflow(name="again", max_recovery_attempts=None)(_function(parts.again))
+        resume = DBOS.workflow(name="resume", max_recovery_attempts=None)(_function(parts.resume))
+        ingests = IngestWorkflow(resources, part, again, resume)
+        ingest = DBOS.workflow(name="load", max_recovery_attempts=None)(_function(ingests.run))
         query = DBOS.workflow(name="query", max_recovery_attempts=None)(_function(QueryWorkflow(resources).run))
         self._workflows = {LoadKind.INGEST: ingest, LoadKind.QUERY: query}
         # Called on the loop's own thread: this is how DBOS knows on which loop to run workflows.
@@ -100,6 +105,7 @@ class Durable:
             worker_concurrency=self._config.parts_per_worker,
             polling_interval_sec=0.3,
         )
+        await DBOS.register_queue_async(PARKED_QUEUE, polling_interval_sec=1.0)
 
     async def enqueue(self, load: LoadRecord) -> None:
         """Hand a load over. Handing it over again changes nothing: the workflow's id is the load's."""

@@ -206,7 +206,6 @@ class LoadService:
         describe = await self._describe(name, caller)
         deleted = chosen is QueryOperation.QUERY_ALL
         allowed = await self._guard.query(caller, text, include_deleted=deleted, export=True)
-        options = export_options(self._config.targets, output_format=output_format, target=target)
         now = self._clock.now()
         record = LoadRecord(
             id=new_identifier("load", now),

@@ -21,6 +21,7 @@ from orgbridge.store.repositories.organizations import MachineRepository, Organi
 from orgbridge.store.repositories.pages import PageRepository
 from orgbridge.store.repositories.parts import PartRepository
 from orgbridge.store.repositories.roles import RoleRepository
+from orgbridge.store.repositories.rounds import RoundRepository, SequelRepository
 from orgbridge.store.repositories.sessions import SessionRepository
 from orgbridge.store.repositories.signing_keys import SigningKeyRepository
 from orgbridge.store.repositories.throttles import ThrottleRepository
@@ -61,7 +62,17 @@ class Unit:
         self.machines = MachineRepository(connection)
         #: Leases of workers.
         self.leases = LeaseRepository(connection)
+        #: Rounds of rows sent again, links between loads, intents, baselines.
+        self.sequels = SequelRepository(connection)
         self._connection = connection
+
+    def sendings(self, round_number: int) -> PartRepository:
+        """Return the parts themselves for round 0, else a round of rows sent again."""
+        return self.parts if round_number == 0 else RoundRepository(self._connection, round_number)
+
+    def round(self, round_number: int) -> RoundRepository:
+        """Return a round of rows sent again."""
+        return RoundRepository(self._connection, round_number)
 
     async def ping(self) -> None:
         """Make the database answer something."""

@@ -10,6 +10,7 @@ StoreError
 +-- StillInUse            something refers to what was to be deleted
 +-- ReferenceMissing      what was referred to is not there
 +-- RevisionStale         the row changed since the caller read it
++-- LinkExists            another load came out of this one in the same way before
 +-- CursorInvalid         a page was asked for with a cursor we did not give
 +-- FileKeyInvalid        a key that leaves the store's folder
 +-- StoredFileMissing     no file under that key
@@ -91,6 +92,13 @@ class RevisionStale(StoreError):
 
     code = "request.stale"
     kind = ErrorKind.STALE
+
+
+class LinkExists(StoreError):
+    """Another load came out of this one in the same way before."""
+
+    code = "load.link_exists"
+    kind = ErrorKind.CONFLICT
 
 
 class CursorInvalid(StoreError):

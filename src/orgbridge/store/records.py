@@ -68,6 +68,8 @@ class LoadRecord:
     rows_failed: int = 0
     #: Rows that were never processed.
     rows_unprocessed: int = 0
+    #: Rows that were not sent because nothing in them had changed.
+    rows_skipped: int = 0
     #: HTTP requests made to Salesforce for this load.
     api_calls: int = 0
     #: Stable code of the reason why the load as a whole failed.
@@ -149,6 +151,10 @@ class PartRecord:
     attempt: int = 0
     #: When this row last changed.
     updated_at: datetime | None = None
+    #: Rows not sent because nothing in them had changed.
+    skipped: int = 0
+    #: Since when the part's job shows no progress; None while it does.
+    stalled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +171,8 @@ class JobRecord:
     use: JobUse
     #: When it was recorded.
     created_at: datetime
+    #: 0 for the part's first sending, else the round of rows that were sent again.
+    round: int = 0
 
 
 class UserKind(StrEnum):
@@ -240,3 +248,5 @@ class LoadProgress:
     unprocessed: int
     #: HTTP requests made by the parts.
     api_calls: int
+    #: Rows not sent because nothing in them had changed.
+    skipped: int = 0

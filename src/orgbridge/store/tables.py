@@ -64,6 +64,7 @@ loads = sa.Table(
     _count("rows_succeeded"),
     _count("rows_failed"),
     _count("rows_unprocessed"),
+    _count("rows_skipped"),
     _count("api_calls"),
     sa.Column("error_code", sa.String(128)),
     sa.Column("error_message", sa.Text),
@@ -111,6 +112,8 @@ parts = sa.Table(
     sa.Column("error_message", sa.Text),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("updated_at", Instant),
+    _count("skipped"),
+    sa.Column("stalled_at", Instant),
 )
 
 jobs = sa.Table(
@@ -121,6 +124,7 @@ jobs = sa.Table(
     sa.Column("part", sa.Integer),
     sa.Column("use", sa.String(16), nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+    sa.Column("round", sa.Integer, nullable=False, server_default="0"),
     sa.Index("ix_jobs_load_id", "load_id"),
 )
 
