@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from orgbridge.emulator.schema.errors import SFError
@@ -17,9 +17,9 @@ from orgbridge.services.policies.firewall import secure
 from orgbridge.services.policies.masking import mask_records
 from orgbridge.services.policies.model import Operation
 from orgbridge.services.policies.policy import Policy, policy_of
-from orgbridge.soql import parse, print_query
+from orgbridge.soql import parse
 from tests.support import policy_world as world
-from tests.support.callers import UNRESTRICTED, restricted
+from tests.support.callers import restricted
 from tests.support.policy_world import IDS, MARKER, RoleDraft, Rows
 
 _QUERY = frozenset({Operation.QUERY})
@@ -259,7 +259,13 @@ def _reply(storage: Storage, policy: Policy, soql: str) -> Any:
 _HEALTH = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=_HEALTH)
+@settings(
+    max_examples=250,
+    deadline=None,
+    suppress_health_check=_HEALTH,
+    # Shrinking whole orgs takes minutes; the message names the one query.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
 @given(
     roles=st.lists(_roles(), min_size=1, max_size=2), rows=_rows, queries=st.lists(_queries, min_size=4, max_size=10)
 )
@@ -284,5 +290,5 @@ def test_what_a_policy_hides_changes_no_answer(
         answers.append([_reply(org, policy, text) for _, text in secured])
     for (soql, text), one, other in zip(secured, *answers, strict=True):
         assert one == other, f"{soql}\nwas run as\n{text}"
-        assert MARKER not in dumps(other).decode().replace("'", ""), f"{soql}\nwas run as\n{text}"
-        event("answered" if isinstance(one, dict) else f"org refused")
+        assert isinstance(other, str) or MARKER not in dumps(other).decode(), f"{soql}\nwas run as\n{text}"
+        event("answered" if isinstance(one, dict) else "org refused")

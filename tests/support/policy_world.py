@@ -43,8 +43,8 @@ CATALOGUE = Catalogue(
             name="Account", label="Account", label_plural="Accounts", key_prefix="001",
             fields=(
                 *_SYSTEM, _field("Name", name_field=True), _field("Region__c"), _field("Secret__c"),
-                _field("Phone", T.PHONE), _field("Revenue", T.CURRENCY, precision=18), _field("Copy__c", calculated=True),
-                _reference("ParentId", "Account"), _reference("OwnerId", "User"),
+                _field("Phone", T.PHONE), _field("Revenue", T.CURRENCY, precision=18),
+                _field("Copy__c", calculated=True), _reference("ParentId", "Account"), _reference("OwnerId", "User"),
             ),
             child_relationships=(
                 ChildRelationship(name="Contacts", child="Contact", field="AccountId"),
@@ -68,8 +68,8 @@ CATALOGUE = Catalogue(
         SObject(
             name="Task", label="Task", label_plural="Tasks", key_prefix="00T",
             fields=(
-                *_SYSTEM, _field("Subject", name_field=True), _field("Region__c"), _reference("WhoId", "Contact", "User"),
-                _reference("WhatId", "Account"),
+                *_SYSTEM, _field("Subject", name_field=True), _field("Region__c"),
+                _reference("WhoId", "Contact", "User"), _reference("WhatId", "Account"),
             ),
         ),
     ]
