@@ -104,7 +104,9 @@ class Guard:
         if policy.is_unrestricted:
             return sosl
         try:
-            return (await self._directory.settle(lambda lookup: secure_search(sosl, policy, lookup))).text
+            return (
+                await self._directory.settle(lambda lookup: secure_search(sosl, policy, lookup), (policy, sosl))
+            ).text
         except SOQLError as error:
             raise _unread(error) from error
 
@@ -152,7 +154,8 @@ class Guard:
         operations = frozenset({operation})
         try:
             return await self._directory.settle(
-                lambda lookup: secure(soql, policy, lookup, operations, include_deleted=include_deleted)
+                lambda lookup: secure(soql, policy, lookup, operations, include_deleted=include_deleted),
+                (policy, soql, operations, include_deleted),
             )
         except SOQLError as error:
             raise _unread(error) from error
