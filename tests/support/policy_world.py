@@ -12,10 +12,12 @@ from typing import Any
 
 from orgbridge.emulator.query import results
 from orgbridge.emulator.query.planner import plan_query
+from orgbridge.emulator.query.searching import plan_search
 from orgbridge.emulator.schema.describe import describe_sobject
 from orgbridge.emulator.schema.model import Catalogue, ChildRelationship, Field, SObject
 from orgbridge.emulator.storage.database import Connection, Storage
 from orgbridge.services.policies.facts import ObjectFacts, facts_of
+from orgbridge.soql import parse_search
 from orgbridge.wire.fieldtypes import FieldType as T
 from orgbridge.wire.ids import make_id
 
@@ -43,8 +45,8 @@ CATALOGUE = Catalogue(
             name="Account", label="Account", label_plural="Accounts", key_prefix="001",
             fields=(
                 *_SYSTEM, _field("Name", name_field=True), _field("Region__c"), _field("Secret__c"),
-                _field("Phone", T.PHONE), _field("Revenue", T.CURRENCY, precision=18), _field("Copy__c", calculated=True),
-                _reference("ParentId", "Account"), _reference("OwnerId", "User"),
+                _field("Phone", T.PHONE), _field("Revenue", T.CURRENCY, precision=18),
+                _field("Copy__c", calculated=True), _reference("ParentId", "Account"), _reference("OwnerId", "User"),
             ),
             child_relationships=(
                 ChildRelationship(name="Contacts", child="Contact", field="AccountId"),
@@ -68,8 +70,8 @@ CATALOGUE = Catalogue(
         SObject(
             name="Task", label="Task", label_plural="Tasks", key_prefix="00T",
             fields=(
-                *_SYSTEM, _field("Subject", name_field=True), _field("Region__c"), _reference("WhoId", "Contact", "User"),
-                _reference("WhatId", "Account"),
+                *_SYSTEM, _field("Subject", name_field=True), _field("Region__c"),
+                _reference("WhoId", "Contact", "User"), _reference("WhatId", "Account"),
             ),
         ),
     ]
@@ -135,6 +137,15 @@ def answer(connection: Connection, soql: str) -> Any:
     """
     plan = plan_query(CATALOGUE, soql, now=NOW)
     return results.query_json(plan, connection, version="v62.0")
+
+
+def found(connection: Connection, sosl: str) -> Any:
+    """Return what a search finds in the small org.
+
+    Raises:
+        SFError: The org refuses it.
+    """
+    return list(plan_search(CATALOGUE, parse_search(sosl), sosl, now=NOW, user_id="").records(connection, "v62.0"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,9 @@ from typing import Any
 
 from orgbridge.wire.ids import to_18
 
+#: Fields that no update of a row changes.
+_CONSTANT = frozenset({"id", "createddate", "createdbyid", "isdeleted"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldFacts:
@@ -31,15 +34,18 @@ class FieldFacts:
     is_custom: bool = False
     #: True for the field that names a record.
     is_name: bool = False
-    #: True for a value that Salesforce fills in on create when none is given.
-    is_defaulted: bool = False
-    #: True when upper and lower case make different values.
-    is_case_sensitive: bool = False
+    #: True when an update may give it a value.
+    is_updateable: bool = False
 
     @property
     def is_polymorphic(self) -> bool:
         """True when the reference may point to records of several objects."""
         return len(self.targets) > 1
+
+    @property
+    def is_derived(self) -> bool:
+        """True when the value may change with a write that does not name the field."""
+        return self.is_calculated or (not self.is_updateable and self.name.lower() not in _CONSTANT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +114,5 @@ def _field(field: Mapping[str, Any]) -> FieldFacts:
         formula=str(field["calculatedFormula"]) if field.get("calculatedFormula") else None,
         is_custom=bool(field.get("custom")),
         is_name=bool(field.get("nameField")),
-        is_defaulted=bool(field.get("defaultedOnCreate")) or bool(field.get("autoNumber")),
-        is_case_sensitive=bool(field.get("caseSensitive")),
+        is_updateable=bool(field.get("updateable")),
     )

@@ -155,8 +155,11 @@ class Firewall:
 class QueryScope:
     """One query or subquery: the object that it reads, and what its paths reach."""
 
-    def __init__(self, firewall: Firewall, facts: ObjectFacts, query: tree.Query) -> None:
+    def __init__(
+        self, firewall: Firewall, facts: ObjectFacts, query: tree.Query, *, takes_subqueries: bool = True
+    ) -> None:
         self._wall = firewall
+        self._takes_subqueries = takes_subqueries
         self._facts = facts
         self._query = query
         self._uses: dict[tuple[str, ...], _Use] = {
@@ -195,6 +198,10 @@ class QueryScope:
             # One row that tells of many cannot be cut; Salesforce refuses LIMIT beside it.
             limit=query.limit if is_single else _capped(query.limit, caps),
         )
+
+    def compare_root(self, name: str) -> None:
+        """Note that rows are found by a field of the object itself."""
+        self._compare((), name, self._query.sources[0].position)
 
     # Clauses -----------------------------------------------------------------------------------------------------
 
@@ -376,7 +383,7 @@ class QueryScope:
         if len(source.path) != 1:
             raise self._wall.no_object(".".join(source.path), source.position)
         facts = self._wall.object(source.path[0], source.position)
-        scope = QueryScope(self._wall, facts, query)
+        scope = QueryScope(self._wall, facts, query, takes_subqueries=False)
         # What a semi-join selects chooses rows: masks do not help there.
         for item in query.select:
             if not isinstance(item, tree.SelectExpression):
@@ -497,6 +504,12 @@ class QueryScope:
                 caps = [self._cap(one) for one in grants]
             if rows is None:
                 continue
+            if not self._takes_subqueries and has_subquery(rows):
+                raise self._wall.refused(
+                    f"The rows of {use.view.facts.name} that you may see are told by a subquery, and Salesforce takes "
+                    f"none at this place: query {use.view.facts.name} itself.",
+                    use.position,
+                )
             self._forced.append(rows if not use.path else self._of_parent(use, rows))
         return select, caps
 

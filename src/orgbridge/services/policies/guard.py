@@ -6,12 +6,14 @@ A caller without a policy costs one look: everything is answered as if this were
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orgbridge.client.errors import NotFound
 from orgbridge.client.replies import QueryPage
+from orgbridge.kit.json import dumps, loads
 from orgbridge.orgs.connections import Orgs
+from orgbridge.services.policies.composites import secure_subrequest
 from orgbridge.services.policies.describes import describe_view, objects_view
 from orgbridge.services.policies.directory import Directory
 from orgbridge.services.policies.errors import (
@@ -27,6 +29,7 @@ from orgbridge.services.policies.firewall import Secured, secure
 from orgbridge.services.policies.masking import mask_records, types_in
 from orgbridge.services.policies.model import Operation
 from orgbridge.services.policies.policy import Policy, policy_of
+from orgbridge.services.policies.searches import secure_search
 from orgbridge.services.policies.writes import WriteChecks, Writing, literal_of, writers
 from orgbridge.services.scopes import Caller
 from orgbridge.soql import SOQLError, print_query, tree
@@ -74,29 +77,96 @@ class Guard:
             return page
         return replace(page, records=await self._masked(policy, page.records, Operation.QUERY))
 
+    async def body(self, caller: Caller, body: bytes, operation: Operation = Operation.QUERY) -> bytes:
+        """Return a reply of Salesforce, as it wrote it, with masked values; nothing is read where nothing is masked.
+
+        Args:
+            caller: Who asks.
+            body: JSON.
+            operation: What was asked: `query`, `search`, or `read`.
+
+        Raises:
+            ClientError: An object could not be described.
+        """
+        policy = policy_of(caller)
+        if not policy.masks_something:
+            return body
+        return dumps(await self._masked(policy, loads(body), operation))
+
+    async def search(self, caller: Caller, sosl: str) -> str:
+        """Return a SOSL search as the caller may run it; as it is for a caller without a policy.
+
+        Raises:
+            PolicyError: A part of it may not be, or cannot be analysed; nothing was sent.
+            ClientError: An object could not be described.
+        """
+        policy = policy_of(caller)
+        if policy.is_unrestricted:
+            return sosl
+        try:
+            return (
+                await self._directory.settle(lambda lookup: secure_search(sosl, policy, lookup), (policy, sosl))
+            ).text
+        except SOQLError as error:
+            raise _unread(error) from error
+
+    async def subrequest(self, caller: Caller, wire: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a subrequest of a composite call as the caller may send it; its reply goes through `body`.
+
+        Raises:
+            PolicyError: It may not be sent, or what it does cannot be told; nothing was sent.
+            ClientError: Salesforce could not be asked.
+        """
+        if policy_of(caller).is_unrestricted:
+            return dict(wire)
+        return await secure_subrequest(wire, _CallerChecks(self, caller))
+
+    async def readable(self, caller: Caller, object_name: str, fields: Sequence[str] | None) -> list[str]:
+        """Return the fields that the caller may read of any record of an object.
+
+        Args:
+            caller: Who asks.
+            object_name: API name.
+            fields: Those that are wanted; None for all that may be read.
+
+        Raises:
+            PolicyError: The object or a field may not be read, or only of some records.
+        """
+        policy = policy_of(caller)
+        facts = await self._object(policy, object_name, Operation.READ)
+        view = policy.view(facts, frozenset({Operation.READ}))
+        whole = [one for one in view.grants if one.grant.where is None]
+        if not whole:
+            raise RowsRefused(f"Only some rows of {facts.name} may be seen: read them by a query.")
+        if fields is None:
+            best = max(whole, key=lambda one: len(one.rights.plain))
+            return [field.name for name, field in facts.fields.items() if name in best.rights.plain]
+        for field in fields:
+            if field.lower() not in view.shown:
+                raise UnknownName(f"No such column '{field}' on sobject of type {facts.name}", field=field)
+        if not any(one in whole for one in view.choose([field.lower() for field in fields], [])):
+            raise RowsRefused(f"These fields of {facts.name} may be seen of some rows only: read them by a query.")
+        return list(fields)
+
     async def _secured(
         self, policy: Policy, soql: str, operation: Operation, *, include_deleted: bool = False
     ) -> Secured:
         operations = frozenset({operation})
         try:
             return await self._directory.settle(
-                lambda lookup: secure(soql, policy, lookup, operations, include_deleted=include_deleted)
+                lambda lookup: secure(soql, policy, lookup, operations, include_deleted=include_deleted),
+                (policy, soql, operations, include_deleted),
             )
         except SOQLError as error:
-            raise QueryRefused(
-                f"The query cannot be read, and what cannot be read is not sent: {error.message.strip()}"
-            ) from error
+            raise _unread(error) from error
 
-    async def _masked(
-        self, policy: Policy, records: list[dict[str, Any]], operation: Operation
-    ) -> list[dict[str, Any]]:
+    async def _masked(self, policy: Policy, records: Any, operation: Operation) -> Any:
         masks = {}
         for name in types_in(records):
             facts = await self._directory.facts(name) if policy.grants(name) else None
             if facts is not None:
                 masks[name] = policy.view(facts, frozenset({operation})).masks
-        shown: list[dict[str, Any]] = mask_records(records, lambda kind: masks.get(kind, {}))
-        return shown
+        return mask_records(records, lambda kind: masks.get(kind, {}))
 
     # Records -----------------------------------------------------------------------------------------------------
 
@@ -142,7 +212,8 @@ class Guard:
             if len(records) > 1:
                 raise RowsRefused(f"Several records have this {named.name}: read one by its id.")
             if records:
-                return (await self._masked(policy, records, Operation.READ))[0]
+                found: dict[str, Any] = (await self._masked(policy, records, Operation.READ))[0]
+                return found
         raise RecordMissing
 
     async def _found(
@@ -296,6 +367,29 @@ class Guard:
                 "Ask for it to be added to the role's policy."
             )
         return facts
+
+
+@dataclass(frozen=True, slots=True)
+class _CallerChecks:
+    """The guard's checks for one caller."""
+
+    guard: Guard
+    caller: Caller
+
+    async def query(self, soql: str, include_deleted: bool) -> str:
+        return await self.guard.query(self.caller, soql, include_deleted=include_deleted)
+
+    async def fields(self, object_name: str, fields: Sequence[str] | None) -> list[str]:
+        return await self.guard.readable(self.caller, object_name, fields)
+
+    async def write(
+        self, operation: IngestOperation, object_name: str, records: Sequence[Mapping[str, Any]], key: str | None
+    ) -> None:
+        await self.guard.write(self.caller, operation, object_name, records, key=key)
+
+
+def _unread(error: SOQLError) -> QueryRefused:
+    return QueryRefused(f"The query cannot be read, and what cannot be read is not sent: {error.message.strip()}")
 
 
 def _no_object(name: str) -> UnknownName:

@@ -83,7 +83,7 @@ class WriteChecks:
         strangers = [
             number
             for number, record in enumerate(writing.records)
-            if (given := _id_of(record)) is not None and not writing.facts.has_id(given)
+            if (given := _id_of(record)) is not None and not (is_reference(given) or writing.facts.has_id(given))
         ]
         if strangers:
             raise _missing(strangers, len(writing.records))
@@ -138,6 +138,11 @@ class WriteChecks:
         key = str(writing.key) if by_key else "Id"
         values = [_value_of(writing.records[number], key) for number, _ in checked]
         asked = [value for value in values if value is not None]
+        if any(is_reference(value) for value in asked):
+            raise RowsRefused(
+                f"Only some rows of {writing.facts.name} may be written, and which one a reference stands for is not "
+                "known before the call: give its id."
+            )
         if writing.operation is IngestOperation.INSERT:
             asked = []
         inside = {where: await self._rows(writing.facts, key, asked, where) for where in conditions} if asked else {}
@@ -196,6 +201,11 @@ class WriteChecks:
                 row = {name.lower(): value for name, value in record.items()}
                 found[_found_key(row.get(key.lower()), key)] = row
         return found
+
+
+def is_reference(value: Any) -> bool:
+    """Tell whether a value may be a reference of a composite call, so that what it stands for is not known."""
+    return isinstance(value, str) and "@{" in value
 
 
 def columns_of(record: Mapping[str, Any]) -> list[str]:
@@ -258,17 +268,15 @@ def literal_of(value: Any, kind: str) -> tree.Value | None:
 def _stays(facts: ObjectFacts, where: tree.Condition, before: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
     """Tell whether a row that meets a condition is certain to meet it with the new values too."""
     values = _known(record)
-    touched = set(values)
-    for name in record:
-        reference = facts.relationships.get(name.lower())
-        if reference is not None:
-            touched.add(reference.name.lower())
+    touched = {name.lower() for name in record} - _NOT_FIELDS
+    touched |= {facts.relationships[name].name.lower() for name in touched if name in facts.relationships}
+    touched |= {field.compound for name in touched if (field := facts.fields.get(name)) and field.compound}
     after = {name: value for name, value in before.items() if name not in touched} | values
     items = where.items if isinstance(where, tree.And) else (where,)
     for item in items:
         compared = {path[0].lower() for path in fields_of(item)}
         references = {facts.relationships[name].name.lower() for name in compared if name in facts.relationships}
-        is_derived = any(facts.fields[name].is_calculated for name in compared if name in facts.fields)
+        is_derived = any(facts.fields[name].is_derived for name in compared if name in facts.fields)
         if (is_derived or (compared | references) & touched) and not decide(item, after):
             return False
     return True
@@ -278,7 +286,7 @@ def _known(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name.lower(): value
         for name, value in record.items()
-        if name.lower() not in _NOT_FIELDS and not isinstance(value, Mapping | list)
+        if name.lower() not in _NOT_FIELDS and not isinstance(value, Mapping | list) and not is_reference(value)
     }
 
 
