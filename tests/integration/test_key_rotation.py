@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from orgbridge.services.errors import TokenRefused, UnusableKey
+from orgbridge.services.passwords import HashCost
 from orgbridge.store.database import Database
 from orgbridge.store.schema import upgrade
 from orgbridge.wiring.identity import People, build_people
@@ -38,7 +39,7 @@ class Site:
         (self.folder / name).mkdir(exist_ok=True)
         self.databases.append(Database(self.url))
         settings = lone_settings(self.folder / name, jwt_private_key_path=key)
-        return build_people(settings, self.databases[-1], self.clock)
+        return build_people(settings, self.databases[-1], self.clock, HashCost(time_cost=1, memory_kib=64))
 
 
 @pytest.fixture
