@@ -194,13 +194,30 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """Return all methods of the request's address: the framework names those of the first route that it found."""
+    """Return all methods of the request's address: the framework names those of the first route that it found.
+
+    `/users/me` is an address of its own and not a user by the name of me: the template with the fewest parameters
+    counts.
+    """
     routes = request.app.router.routes
-    return [
+    taken = [
         method
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     ]
+    paths = request.app.openapi()["paths"]
+    templates = [template for template in paths if _fits(template, request.url.path)]
+    if not templates:
+        return taken
+    documented = {method.upper() for method in paths[min(templates, key=lambda text: text.count("{"))]}
+    return [method for method in taken if method in documented or (method == "HEAD" and "GET" in documented)]
+
+
+def _fits(template: str, path: str) -> bool:
+    steps, wanted = path.split("/"), template.split("/")
+    return len(steps) == len(wanted) and all(
+        step == part or (part.startswith("{") and bool(step)) for step, part in zip(steps, wanted, strict=True)
+    )
 
 
 def request_id_of(request: Request) -> str:

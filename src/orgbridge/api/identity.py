@@ -125,7 +125,7 @@ async def me(request: Request, caller: SignedIn) -> Response:
     )
 
 
-@router.post("/users/me/password", status_code=204, responses=problems(400, 413, 429), summary="Change my own password")
+@router.put("/users/me/password", status_code=204, responses=problems(400, 413, 429), summary="Change my own password")
 async def change_password(request: Request, body: PasswordChange, caller: SignedIn) -> Response:
     """Set the caller's password; all other sign-ins of the user end."""
     await services_of(request).identity.change_password(

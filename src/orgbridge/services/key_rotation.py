@@ -85,7 +85,9 @@ class SigningKeys:
             last = self._asked if unknown_key else self._checked
             if last is not None and self._clock.monotonic() - last < pause:
                 return
-            self._checked = self._asked = self._clock.monotonic()
+            self._checked = self._clock.monotonic()
+            if unknown_key:
+                self._asked = self._checked
             signing = self.ring.signing
             try:
                 signing = await asyncio.to_thread(self._read_file)
@@ -148,6 +150,10 @@ class SigningKeys:
         now = self._clock.now()
         async with self._database.unit(write=False) as unit:
             records = await unit.signing_keys.all()
+        signing = self.ring.signing
+        if all(record.kid != signing.kid for record in records):
+            # It has signed nothing yet.
+            records.append(_record(signing, now, now))
         states = []
         for record in records:
             if record.revoked_at is not None:
@@ -170,16 +176,7 @@ class SigningKeys:
     async def _publish(self, key: SigningKey, until: datetime) -> None:
         now = self._clock.now()
         async with self._database.unit() as unit:
-            await unit.signing_keys.publish(
-                SigningKeyRecord(
-                    kid=key.kid,
-                    algorithm=key.algorithm,
-                    jwk=key.jwk,
-                    created_at=now,
-                    tokens_until=until,
-                    revoked_at=None,
-                )
-            )
+            await unit.signing_keys.publish(_record(key, now, until))
             await unit.signing_keys.purge(now - _REMEMBERED)
             records = {record.kid: record for record in await unit.signing_keys.all()}
         if records[key.kid].revoked_at is not None:
@@ -215,3 +212,9 @@ class SigningKeys:
         signing = load_signing_key(self._config)
         self._seen_file = seen
         return signing
+
+
+def _record(key: SigningKey, now: datetime, until: datetime) -> SigningKeyRecord:
+    return SigningKeyRecord(
+        kid=key.kid, algorithm=key.algorithm, jwk=key.jwk, created_at=now, tokens_until=until, revoked_at=None
+    )

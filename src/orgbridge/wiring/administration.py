@@ -11,7 +11,6 @@ from alembic.script import ScriptDirectory
 
 from orgbridge.kit.clock import SystemClock
 from orgbridge.store.database import Database
-from orgbridge.store.records import UserRecord
 from orgbridge.store.schema import migrations, upgrade
 from orgbridge.wiring.identity import People, build_people
 from orgbridge.wiring.settings import Settings, load_settings
@@ -36,28 +35,6 @@ async def administration(data: Path | None) -> AsyncIterator[People]:
         yield build_people(settings, database, SystemClock())
     finally:
         await database.close()
-
-
-async def create_user(
-    username: str, password: str, *, scopes: list[str] | None, is_admin: bool, data: Path | None
-) -> UserRecord:
-    """Make a user.
-
-    Args:
-        username: Sign-in name.
-        password: 8 to 1,024 characters.
-        scopes: What the user may do; None gives the default scopes.
-        is_admin: May do everything.
-        data: Data folder; None takes ORGBRIDGE_DATA.
-
-    Raises:
-        SettingsError: A setting is wrong; nothing was written.
-        InvalidRequest: A name, password or scope is not acceptable; nothing was written.
-        UsernameTaken: A user of this name exists; nothing was written.
-        StoreError: The database cannot be reached or is not up to date; nothing was written.
-    """
-    async with administration(data) as people:
-        return await people.identity.create_user(username, password, scopes=scopes, is_admin=is_admin)
 
 
 async def upgrade_database(*, data: Path | None) -> str:

@@ -11,7 +11,7 @@ from orgbridge.services.identity import IdentityService
 from orgbridge.services.key_rotation import SigningKeys
 from orgbridge.services.keys import KeyConfig, KeyRing, load_key_ring
 from orgbridge.services.organizations import OrganizationService
-from orgbridge.services.passwords import Passwords
+from orgbridge.services.passwords import HashCost, Passwords
 from orgbridge.services.principals import Principals
 from orgbridge.services.roles import RoleService
 from orgbridge.services.service_accounts import ServiceAccountService
@@ -56,15 +56,21 @@ def build_keys(settings: Settings) -> KeyRing:
     return load_key_ring(key_config(settings))
 
 
-def build_people(settings: Settings, database: Database, clock: Clock) -> People:
+def build_people(settings: Settings, database: Database, clock: Clock, cost: HashCost | None = None) -> People:
     """Return the services of users, tokens, roles and organizations.
+
+    Args:
+        settings: All settings.
+        database: The tables.
+        clock: Time.
+        cost: Of password hashes; None takes the recommended one.
 
     Raises:
         UnusableKey: A key of the settings cannot be used.
     """
     keys = SigningKeys(build_keys(settings), key_config(settings), database, clock)
     principals = Principals(database, clock)
-    passwords = Passwords()
+    passwords = Passwords(cost)
     throttle = Throttle(database, clock)
     lasting = SessionConfig(
         idle=timedelta(minutes=settings.orgbridge_refresh_idle_minutes),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt
 
 from orgbridge.services.scopes import Scope
 
@@ -34,7 +34,7 @@ class UserNew(BaseModel):
     password: Password | None = Field(None, description="Absent for somebody who signs in at the external issuer.")
     scopes: _Scopes = Field(default_factory=list)
     roles: _Roles = Field(default_factory=list)
-    is_admin: bool = Field(False, description="May do everything.")
+    is_admin: StrictBool = Field(False, description="May do everything.")
     display_name: Text | None = None
     email: Email | None = None
     external_subject: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
@@ -53,8 +53,8 @@ class UserChange(BaseModel):
     username: Name = Field("", description="Sign-in name.", validate_default=False)
     scopes: _Scopes = Field(default_factory=list)
     roles: _Roles = Field(default_factory=list)
-    is_admin: bool = Field(False, description="May do everything.")
-    disabled: bool = Field(False, description="May not sign in; all sign-ins end within seconds.")
+    is_admin: StrictBool = Field(False, description="May do everything.")
+    disabled: StrictBool = Field(False, description="May not sign in; all sign-ins end within seconds.")
     display_name: Text | None = None
     email: Email | None = None
     external_subject: Annotated[str, Field(min_length=1, max_length=255)] | None = None
@@ -72,7 +72,7 @@ class AccountNew(BaseModel):
     scopes: _Scopes = Field(default_factory=list)
     roles: _Roles = Field(default_factory=list)
     display_name: Text | None = None
-    secret_expires_in_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(
+    secret_expires_in_days: Annotated[StrictInt, Field(ge=1, le=3650)] | None = Field(
         None, description="When the first secret ends; null for never."
     )
 
@@ -85,7 +85,7 @@ class AccountChange(BaseModel):
     name: Name = Field("", description="Unique among users and service accounts.", validate_default=False)
     scopes: _Scopes = Field(default_factory=list)
     roles: _Roles = Field(default_factory=list)
-    disabled: bool = Field(False, description="May not sign in; its tokens end within seconds.")
+    disabled: StrictBool = Field(False, description="May not sign in; its tokens end within seconds.")
     display_name: Text | None = None
 
 
@@ -184,7 +184,7 @@ class SecretNew(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"expires_in_days": 90}]})
 
-    expires_in_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(None, description="null for never.")
+    expires_in_days: Annotated[StrictInt, Field(ge=1, le=3650)] | None = Field(None, description="null for never.")
 
 
 class PasswordNew(BaseModel):
