@@ -7,7 +7,6 @@ commit that finds the log long only wakes a thread.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -31,7 +30,7 @@ class Checkpoints:
     def __init__(
         self, path: Path, connect: Callable[[], sqlite3.Connection], lock: contextlib.AbstractContextManager[object]
     ) -> None:
-        self._log = f"{path}-wal"
+        self._log = path.with_name(path.name + "-wal")
         self._connect = connect
         self._lock = lock
         self._thread: threading.Thread | None = None
@@ -50,7 +49,7 @@ class Checkpoints:
 
     def _length(self) -> int:
         try:
-            return os.stat(self._log).st_size
+            return self._log.stat().st_size
         except FileNotFoundError:
             return 0
 
