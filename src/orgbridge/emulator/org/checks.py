@@ -54,6 +54,9 @@ def check_required(rules: Rules, batch: Batch, *, creating: bool) -> None:
                 for position in range(batch.size):
                     missing.setdefault(position, []).append(field.name)
             continue
+        texts = [value for value in column if value.__class__ is str]
+        if len(texts) == batch.size and all(map(str.strip, texts)):
+            continue
         for position, value in enumerate(column):
             if isinstance(value, Missing):
                 blank = creating

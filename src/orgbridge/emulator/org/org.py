@@ -360,9 +360,37 @@ class Org:
         """
         if not rows:
             return []
+        cells: list[Sequence[str]] = list(zip(*rows, strict=True))
+        return list(
+            self.dml_columns(
+                connection,
+                sobject,
+                operation,
+                header,
+                cells,
+                external_id_field=external_id_field,
+                user_id=user_id,
+                now=now,
+                writer=writer,
+            )
+        )
+
+    def dml_columns(
+        self,
+        connection: Connection,
+        sobject: str,
+        operation: IngestOperation,
+        header: Sequence[str],
+        cells: Sequence[Sequence[str]],
+        *,
+        external_id_field: str | None = None,
+        user_id: str,
+        now: datetime | None = None,
+        writer: str | None = None,
+    ) -> Sequence[SaveOutcome]:
+        """Do `dml_cells` with at least one record, given by column."""
         context = replace(self._context(connection, user_id, writer=writer), now=now or self.clock.now())
         target = self._target(context, sobject)
-        cells: list[Sequence[str]] = list(zip(*rows, strict=True))
         if len(cells) != len(header):
             raise ValueError(f"rows of {len(cells)} cells under a header of {len(header)}")
         match operation:
@@ -545,7 +573,8 @@ class Org:
         if all_or_none:
             connection.execute("SAVEPOINT all_or_none")
 
-    def _end(self, connection: Connection, all_or_none: bool, outcomes: list[SaveOutcome]) -> list[SaveOutcome]:
+    def _end(self, connection: Connection, all_or_none: bool, outcomes: Sequence[SaveOutcome]) -> list[SaveOutcome]:
+        outcomes = list(outcomes)
         if not all_or_none:
             return outcomes
         good = all(outcome.success for outcome in outcomes)

@@ -13,10 +13,12 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from orgbridge.emulator.schema.model import Catalogue
 from orgbridge.emulator.storage import functions, tables, templates
+from orgbridge.emulator.storage.checkpoints import Checkpoints
 
 #: What rows and jobs are written and read through. Named here because sqlite3 stays in this room.
 Connection = sqlite3.Connection
@@ -41,6 +43,18 @@ def _let_go(writer: Connection, idle: list[Connection]) -> None:
         connection.close()
 
 
+def _open(path: Path, synchronous: str) -> Connection:
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+    connection.execute(f"PRAGMA synchronous={synchronous}")
+    # Small sorts stay in the page cache; large ones go to a file, so that memory is bounded by the cache.
+    connection.execute("PRAGMA temp_store=FILE")
+    connection.execute(f"PRAGMA cache_size=-{READER_CACHE_KIB}")
+    functions.register(connection)
+    return connection
+
+
 class Storage:
     """The org's database.
 
@@ -62,27 +76,21 @@ class Storage:
         self._closed = False
         self._idle: list[Connection] = []
         self._idle_lock = threading.Lock()
+        # No method of this object: it is to go away as soon as nobody refers to it.
+        self._connect = partial(_open, self.path, "OFF" if self._temporary else "NORMAL")
         self._writer = self._connect()
         self._writer.execute("PRAGMA journal_mode=WAL")
-        self._writer.execute("PRAGMA wal_autocheckpoint=32000")
+        # `Checkpoints` does it; a log that begins anew is cut off, so that its length tells what there is to do.
+        self._writer.execute("PRAGMA wal_autocheckpoint=0")
+        self._writer.execute("PRAGMA journal_size_limit=0")
         self._writer.execute("PRAGMA cache_size=-65536")
         # A writer sorts nothing large, and what it keeps to undo a statement is faster in memory.
         self._writer.execute("PRAGMA temp_store=MEMORY")
+        self._checkpoints = Checkpoints(self.path, self._connect, self._lock)
         # A storage that nobody closed, because its application never started, lets go of its files all the same.
         weakref.finalize(self, _let_go, self._writer, self._idle).atexit = False
         with self.write() as connection:
             tables.create_own_tables(connection)
-
-    def _connect(self) -> Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
-        )
-        connection.execute(f"PRAGMA synchronous={'OFF' if self._temporary else 'NORMAL'}")
-        # Small sorts stay in the page cache; large ones go to a file, so that memory is bounded by the cache.
-        connection.execute("PRAGMA temp_store=FILE")
-        connection.execute(f"PRAGMA cache_size=-{READER_CACHE_KIB}")
-        functions.register(connection)
-        return connection
 
     def migrate(self, catalogue: Catalogue) -> None:
         """Give every object of the catalogue its table; add the columns and indexes that an older file lacks."""
@@ -117,6 +125,8 @@ class Storage:
                         self._writer.execute(statement)
                     raise
                 self._writer.execute(keep)
+                if not self._shared:
+                    self._checkpoints.after_commit()
             finally:
                 self._writing = False
 
@@ -146,6 +156,7 @@ class Storage:
         try:
             try:
                 self._writer.execute("COMMIT")
+                self._checkpoints.after_commit()
             except BaseException:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
@@ -226,6 +237,7 @@ class Storage:
 
     def close(self) -> None:
         """Close all connections; the temporary file of `:memory:` goes away. Readers still open close when they end."""
+        self._checkpoints.finish()
         with self._lock, self._idle_lock:
             self._closed = True
             for connection in self._idle:
