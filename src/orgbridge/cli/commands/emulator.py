@@ -47,6 +47,23 @@ def serve(
     jwt_cert: Annotated[
         Path | None, typer.Option(help="PEM certificate accepted by the JWT bearer flow.", exists=True, dir_okay=False)
     ] = None,
+    users: Annotated[
+        Path | None,
+        typer.Option(help="JSON with users, clients, policy and figures of the org.", exists=True, dir_okay=False),
+    ] = None,
+    session_seconds: Annotated[
+        int | None, typer.Option(min=1, help="Seconds that a session lives without use; 7200 unless told.")
+    ] = None,
+    daily_api_requests: Annotated[
+        int | None, typer.Option(min=0, help="API calls in 24 hours; 5000000 unless told.")
+    ] = None,
+    lock_seconds: Annotated[
+        float, typer.Option(min=0, help="Seconds that bulk jobs keep parents of their rows locked for everybody.")
+    ] = 0.0,
+    lock_rows: Annotated[
+        int | None,
+        typer.Option(min=0, help="Rows below one parent that lock it for jobs side by side; 0 never, 200 unless told."),
+    ] = None,
     control_from_anywhere: Annotated[
         bool, typer.Option("--control-from-anywhere", help="Let other machines use the controls under /_emulator.")
     ] = False,
@@ -60,6 +77,11 @@ def serve(
     options += ["--data", str(data)] if data is not None else []
     options += ["--metadata", str(metadata)] if metadata is not None else []
     options += ["--jwt-certificate", str(jwt_cert)] if jwt_cert is not None else []
+    options += ["--users", str(users)] if users is not None else []
+    options += ["--session-seconds", str(session_seconds)] if session_seconds is not None else []
+    options += ["--daily-api-requests", str(daily_api_requests)] if daily_api_requests is not None else []
+    options += ["--lock-seconds", str(lock_seconds)] if lock_seconds else []
+    options += ["--lock-rows", str(lock_rows)] if lock_rows is not None else []
     options += ["--control-from-anywhere"] if control_from_anywhere else []
     raise typer.Exit(run_emulator(options))
 

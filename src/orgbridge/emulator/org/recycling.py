@@ -150,6 +150,9 @@ class Recycling:
                     listed,
                 )
                 context.connection.execute("DELETE FROM ob_bin WHERE id IN (SELECT value FROM json_each(?))", listed)
+                context.connection.execute(
+                    "INSERT OR REPLACE INTO ob_purged SELECT value, ?, ? FROM json_each(?)", (name, now, *listed)
+                )
             else:
                 context.connection.execute(
                     f"UPDATE {quote(name)} SET IsDeleted = 1, LastModifiedDate = ?, LastModifiedById = ?,"  # noqa: S608

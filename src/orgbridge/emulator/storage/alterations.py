@@ -65,7 +65,7 @@ def repeated_value(connection: sqlite3.Connection, sobject: SObject, field: Fiel
 
 def _empty(connection: sqlite3.Connection, sobject: SObject) -> None:
     connection.execute(f"DELETE FROM {quote(sobject.name)}")  # noqa: S608 names come from the catalogue
-    for table in ("ob_bin", "ob_cleared"):
+    for table in ("ob_bin", "ob_cleared", "ob_purged"):
         connection.execute(f"DELETE FROM {table} WHERE sobject = ?", (sobject.name,))  # noqa: S608 fixed names
 
 

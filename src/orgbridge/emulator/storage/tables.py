@@ -25,10 +25,12 @@ _OWN_TABLES = (
     "CREATE TABLE IF NOT EXISTS ob_cleared (root_id TEXT NOT NULL, sobject TEXT NOT NULL, field TEXT NOT NULL,"
     " id TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY (root_id, sobject, field, id)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS ob_bin_root ON ob_bin (root_id)",
+    "CREATE TABLE IF NOT EXISTS ob_purged (id TEXT PRIMARY KEY, sobject TEXT NOT NULL, deleted_at TEXT NOT NULL)"
+    " WITHOUT ROWID",
     GRANTS_TABLE,
 )
 #: Names of the room's own tables.
-OWN_NAMES = frozenset({"ob_meta", "ob_counters", "ob_sessions", "ob_bin", "ob_cleared"})
+OWN_NAMES = frozenset({"ob_meta", "ob_counters", "ob_sessions", "ob_bin", "ob_cleared", "ob_purged", "ob_grants"})
 #: References that point to the same few users in every row: an index would cost writes and help no query.
 _UNINDEXED = frozenset({"CreatedById", "LastModifiedById"})
 #: Instants that incremental readers filter on.
