@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from orgbridge import __version__
-from orgbridge.cli.commands import emulator, houses, jobs, users
+from orgbridge.cli.commands import emulator, houses, users
 from orgbridge.cli.commands.demo import demo
+from orgbridge.cli.commands.job_actions import jobs_app
 from orgbridge.cli.commands.load import load
 from orgbridge.cli.commands.query import describe, query
 from orgbridge.cli.errors import ExitCode, exit_code
@@ -53,7 +54,7 @@ app.command()(load)
 app.command()(query)
 app.command()(describe)
 app.command()(houses.doctor)
-app.add_typer(jobs.app)
+app.add_typer(jobs_app)
 app.add_typer(users.app)
 app.add_typer(users.database_app)
 app.add_typer(emulator.app)

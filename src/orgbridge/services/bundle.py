@@ -12,7 +12,9 @@ from orgbridge.services.loads import LoadService
 from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
+from orgbridge.services.retries import RetryService
 from orgbridge.services.telemetry import Telemetry
+from orgbridge.services.undo import UndoService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +39,7 @@ class Services:
     health: HealthService
     #: Figures.
     telemetry: Telemetry
+    #: Failed rows again, as a load of their own.
+    retries: RetryService
+    #: Loads taken back.
+    undo: UndoService

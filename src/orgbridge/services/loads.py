@@ -23,6 +23,7 @@ from orgbridge.loads.inputs import CSVSource, InputFormat, detect_format, open_i
 from orgbridge.loads.states import LoadState
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import ColumnsRefused, FileNotFound, InvalidRequest, PathRefused
+from orgbridge.services.handling import read_handling
 from orgbridge.services.names import check_object, check_operation, check_upsert_field
 from orgbridge.services.queries import check_queried, check_soql
 from orgbridge.services.scopes import Caller, Scope
@@ -68,6 +69,8 @@ class LoadRequest:
     delimiter: str | None = None
     #: Rows per part; None leaves it to the worker.
     part_rows: int | None = None
+    #: How the load is carried out (`handling.HANDLING_OPTIONS`), as the caller wrote it.
+    handling: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +199,7 @@ class LoadService:
     async def _check(self, request: LoadRequest) -> _Checked:
         name, operation = check_object(request.object_name), check_operation(request.operation)
         key = check_upsert_field(operation, request.external_id_field)
+        request = replace(request, handling=read_handling(request.handling, operation.value))
         describe = await self._describe(name)
         return _Checked(
             object_name=str(describe.get("name") or name),
@@ -246,6 +250,7 @@ class LoadService:
             "encoding": request.encoding,
             "delimiter": request.delimiter,
             "part_rows": request.part_rows or self._config.part_rows,
+            **request.handling,
             "detected": {
                 "format": source.format.value,
                 "encoding": source.dialect.encoding,

@@ -21,7 +21,10 @@ from orgbridge.services.loads import IntakeConfig, LoadService
 from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
+from orgbridge.services.retries import RetryService
+from orgbridge.services.sequels import Sequels
 from orgbridge.services.telemetry import Telemetry
+from orgbridge.services.undo import UndoService
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_identity, build_keys
 from orgbridge.wiring.settings import Settings, hand_down, load_settings
@@ -41,6 +44,7 @@ def build_services(settings: Settings, house: House) -> Services:
     database, files, orgs, clock = house.database, house.files, house.orgs, house.clock
     intake = IntakeConfig(input_folder=settings.data_path_input, part_rows=settings.orgbridge_part_rows)
     records, batches = RecordService(orgs), BatchService(orgs, clock)
+    sequels = Sequels(database, files, clock)
     return Services(
         records=records,
         batches=batches,
@@ -50,6 +54,8 @@ def build_services(settings: Settings, house: House) -> Services:
         jobs=JobService(database, files, orgs),
         identity=build_identity(settings, database, clock),
         health=HealthService(database, orgs, clock),
+        retries=RetryService(sequels, files),
+        undo=UndoService(sequels, files, database),
         telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),
     )
 

@@ -117,12 +117,12 @@ class Settings(BaseSettings):
     )
     data_path_output: Path = Field(
         Path("/app/data/output"),
-        description="a folder for output files; not used by this version, results come from the API",
+        description="a folder into which the results of each load are copied when it ends",
         examples=["/app/data/output"],
     )
     data_path_failed: Path = Field(
         Path("/app/data/failed"),
-        description="a folder for failed records; not used by this version, they come from the API",
+        description="a folder into which the failed and unprocessed rows of each load are copied, to be loaded again",
         examples=["/app/data/failed"],
     )
 
