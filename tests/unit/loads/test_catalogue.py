@@ -7,6 +7,7 @@ import pytest
 from orgbridge.loads.catalogue import CATALOGUE, Entry, Origin, entry_of
 from orgbridge.loads.remedies import ROW_RETRIES
 from orgbridge.wire.errorcodes import ERROR_CODES, Retry
+from tests.support import catalogue_page
 
 
 @pytest.mark.parametrize("entry", CATALOGUE.values(), ids=lambda entry: str(entry.code))
@@ -22,6 +23,11 @@ def test_the_catalogue_has_all_codes_that_the_house_knows() -> None:
     assert set(ERROR_CODES) <= set(CATALOGUE)
     assert sum(entry.origin is not Origin.ORGBRIDGE for entry in CATALOGUE.values()) >= 60
     assert set(ROW_RETRIES) <= set(CATALOGUE)
+
+
+def test_the_reference_is_as_the_catalogue() -> None:
+    """Whoever changes the catalogue runs `python -m tests.support.catalogue_page`."""
+    assert catalogue_page.PAGE.read_text(encoding="utf-8") == catalogue_page.page()
 
 
 def test_codes_are_found_in_any_letter_case() -> None:
