@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -182,3 +183,53 @@ async def test_an_orphan_of_a_lost_reply_is_swept_and_no_other_job_is_touched(
     assert bench.check_rows(load, content) == {"succeeded": 20}
     wait_for(lambda: org.jobs().get("Open", []) == [strange], "the orphan was not swept")
     assert len(org.jobs()["Aborted"]) == 1
+
+
+async def test_pain_22_kills_between_rounds_lose_and_double_nothing(
+    bench: Bench, server: EmulatorServer, org: OrgCalls
+) -> None:
+    """Workers die by SIGKILL while locked rows go again and again: every row is in the org once, and accounted for."""
+    dice = random.Random(20261122)
+    server.fault(kind="locks", share=0.3, seed=9, jobs=12)
+    server.fault(kind="slow_jobs", delay_ms=150)
+    content = contacts(160, bad=range(40, 44))
+    worker = bench.start_worker(**_QUICK)
+    load_id = await bench.submit(content, object_name="Contact")
+    kills = 0
+    while (await bench.load(load_id)).finished_at is None and kills < 6:
+        await bench.clock.sleep(dice.uniform(0.3, 1.2))
+        worker.kill()
+        worker.wait(timeout=10)
+        kills += 1
+        worker = bench.start_worker(**_QUICK)
+    load = await bench.ended(load_id, seconds=40)
+    assert kills >= 2
+    assert load.state is LoadState.JOB_COMPLETE, load.error_message
+    counts = bench.check_rows(load, content)
+    assert counts == {"succeeded": 156, "failed": 4}
+    assert org.count("Contact") == 156
+    assert load.receipt is not None
+    assert any(part["rounds"] for part in load.receipt["parts"])
+
+
+async def test_a_load_cancelled_between_rounds_keeps_what_is_known(
+    bench: Bench, server: EmulatorServer, org: OrgCalls
+) -> None:
+    """Abort is heeded while rows wait to be sent again: they stay failed with their lock, nothing more is sent."""
+    server.fault(kind="locks", share=0.5, seed=3)
+    bench.start_worker(retry_pause_seconds=30.0)
+    content = contacts(20)
+    load_id = await bench.submit(content, object_name="Contact")
+
+    async def pausing() -> bool:
+        return "are sent again" in ((await bench.load(load_id)).error_message or "")
+
+    while not await pausing():
+        await bench.clock.sleep(0.05)
+    async with bench.database.unit() as unit:
+        assert await unit.loads.request_cancel(load_id)
+    load = await ended(bench, load_id)
+    counts = bench.check_rows(load, content)
+    assert counts["failed"] > 0
+    assert counts["succeeded"] == org.count("Contact")
+    assert load.error_message is None or "sent again" not in load.error_message

@@ -118,6 +118,18 @@ class Service:
         """Ask for a load to be stopped."""
         return await self._json("POST", f"/bulk/job/{quote(job_id, safe='')}/abort")
 
+    async def retry(self, job_id: str, rows: str) -> dict[str, Any]:
+        """Load the failed rows of a job again: `all`, `failed` or `unprocessed`."""
+        return await self._json("POST", f"/bulk/job/{quote(job_id, safe='')}/retry", params={"rows": rows})
+
+    async def undo(self, job_id: str) -> dict[str, Any]:
+        """Take a load back."""
+        return await self._json("POST", f"/bulk/job/{quote(job_id, safe='')}/undo")
+
+    async def error_code(self, code: str) -> dict[str, Any]:
+        """Return what the error catalogue knows of a code."""
+        return await self._json("GET", f"/errors/{quote(code, safe='')}")
+
     @asynccontextmanager
     async def results(
         self, job_id: str, kind: str, *, accept: str = "text/csv", loadable: bool = False

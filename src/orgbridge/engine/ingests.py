@@ -51,6 +51,8 @@ class IngestWorkflow:
                 await self._send_again(load_id, org, rounds, wanted)
                 await self._step(load_id, "sweep", lambda: sweep(self.resources, load_id, org))
             state = str(await self._step(load_id, "complete", completion.run))
+            if parts and wanted["delta"]:
+                await self._step(load_id, "baseline", rounds.renew_baseline)
             await self._step(load_id, "tidy", completion.tidy)
             return state
         except StepRefused as refusal:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from orgbridge.engine import matches
+from orgbridge.engine import deltas, matches
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.facts import InputFacts, part_files, upload_facts
 from orgbridge.engine.faults import Fault
@@ -47,7 +47,19 @@ class Rounds:
         config = self.resources.config
         ramp = RampPlan.from_options(load.options, limit=config.parts_per_org)
         rounds = load.options.get("row_retry")
-        return {"ramp": ramp.to_json(), "rounds": config.retry_rounds if rounds is None else int(rounds)}
+        return {
+            "ramp": ramp.to_json(),
+            "rounds": config.retry_rounds if rounds is None else int(rounds),
+            "delta": bool(load.options.get("delta")),
+        }
+
+    async def renew_baseline(self) -> None:
+        """Keep what the org holds of the load's source now."""
+
+        async def read() -> LoadRecord:
+            return await load_of(self.resources, self.load_id)
+
+        await deltas.renew(self.resources, await self.resources.patience().until_done(read))
 
     async def stop(self, first: int, why: str) -> None:
         """Account for the parts from `first` on, which are never sent."""

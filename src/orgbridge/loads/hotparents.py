@@ -69,7 +69,12 @@ class HotParents:
             for (name, value), count in self._rows.items()
             if count > 1 or name == _BY_SALESFORCE
         ]
-        return sorted(told, key=lambda item: (-int(str(item["rows"])), str(item["value"])))[:TOLD]
+        return sorted(told, key=_rank)[:TOLD]
+
+
+def _rank(item: Mapping[str, Any]) -> tuple[int, bool, str]:
+    # Of one parent the column comes before what Salesforce says: it is what the file's owner knows.
+    return -int(item["rows"]), item["field"] == _BY_SALESFORCE, str(item["value"])
 
 
 def _is_id(text: str) -> bool:
@@ -85,4 +90,4 @@ def merged(parts: Iterable[Iterable[Mapping[str, Any]]]) -> list[dict[str, Any]]
             known = found.setdefault((item["field"], item["value"]), {**item, "rows": 0, "lines": []})
             known["rows"] += item["rows"]
             known["lines"] = [*known["lines"], *item["lines"]][:_LINES]
-    return sorted(found.values(), key=lambda item: (-item["rows"], item["value"]))[:TOLD]
+    return sorted(found.values(), key=_rank)[:TOLD]

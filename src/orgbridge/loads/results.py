@@ -105,10 +105,11 @@ def _after_line(ledger: Ledger, verdict: bytes | None, match: Match, delimiter: 
     made = "" if error is not None or verdict is None else str(verdict.startswith(CREATED)).lower()
     told = ("", "", "") if error is None else (error.code, error.message, error.fields)
     cells = (status_of(verdict).value, id_of(verdict), made, *told, str(ledger.attempt), match.value)
-    return delimiter + b"".join(_quoted(cell, delimiter) + delimiter for cell in cells)
+    return delimiter + b"".join(quoted_cell(cell, delimiter) + delimiter for cell in cells)
 
 
-def _quoted(cell: str, delimiter: bytes) -> bytes:
+def quoted_cell(cell: str, delimiter: bytes) -> bytes:
+    """Return a cell as it stands in a results file, in quotes where it needs them."""
     data = cell.encode()
     if b'"' in data or b"\n" in data or b"\r" in data or delimiter in data:
         return b'"' + data.replace(b'"', b'""') + b'"'

@@ -14,9 +14,11 @@ from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.organizations import OrganizationService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
+from orgbridge.services.retries import RetryService
 from orgbridge.services.roles import RoleService
 from orgbridge.services.service_accounts import ServiceAccountService
 from orgbridge.services.telemetry import Telemetry
+from orgbridge.services.undo import UndoService
 from orgbridge.services.users import UserService
 
 
@@ -52,3 +54,7 @@ class Services:
     health: HealthService
     #: Figures.
     telemetry: Telemetry
+    #: Failed rows again, as a load of their own.
+    retries: RetryService
+    #: Loads taken back.
+    undo: UndoService

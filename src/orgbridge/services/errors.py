@@ -25,6 +25,10 @@ OrgbridgeError
 |   +-- LoadNotFound                 load.not_found
 |   +-- LoadNotFinished              load.not_finished
 |   +-- ResultsMissing               load.results_missing
+|   +-- NothingToDo                  load.nothing_to_do
+|   +-- SequelExists                 load.sequel_exists
+|   +-- CannotUndo                   load.cannot_undo
+|   +-- UnknownErrorCode             catalogue.unknown_code
 |   +-- PathRefused                  load.path_refused
 |   +-- FileNotFound                 load.file_not_found
 |   +-- UploadBroken                 load.upload_broken
@@ -229,6 +233,41 @@ class ResultsMissing(ServiceError):
     """The job left no results."""
 
     code: ClassVar[str] = "load.results_missing"
+    kind: ClassVar[ErrorKind] = ErrorKind.MISSING
+
+
+class NothingToDo(ServiceError):
+    """The job has no such rows."""
+
+    code: ClassVar[str] = "load.nothing_to_do"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+
+
+class SequelExists(ServiceError):
+    """This was done to the job before."""
+
+    code: ClassVar[str] = "load.sequel_exists"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+
+    def __init__(self, what: str, child_id: str) -> None:
+        self.child_id = child_id
+        super().__init__(
+            f"The job was {what} before, by {child_id}: go on from that one.",
+            details=[{"job_id": child_id, "message": what}],
+        )
+
+
+class CannotUndo(ServiceError):
+    """The job cannot be undone."""
+
+    code: ClassVar[str] = "load.cannot_undo"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+
+
+class UnknownErrorCode(ServiceError):
+    """The catalogue has no such code. Codes of an org's own validation rules and triggers are not in it."""
+
+    code: ClassVar[str] = "catalogue.unknown_code"
     kind: ClassVar[ErrorKind] = ErrorKind.MISSING
 
 

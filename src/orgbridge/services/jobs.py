@@ -24,6 +24,7 @@ from orgbridge.services.errors import InvalidRequest, LoadNotFinished, LoadNotFo
 from orgbridge.services.exports import MEDIA_TYPES, open_results, stored_form
 from orgbridge.services.policies.policy import may_see_job
 from orgbridge.services.scopes import Caller
+from orgbridge.services.sequels import links_json
 from orgbridge.services.streams import Preview, from_thread, ndjson, preview
 from orgbridge.store.database import Database
 from orgbridge.store.files import FileStore
@@ -143,8 +144,10 @@ class JobService:
         async with self._database.unit(write=False) as unit:
             progress = await unit.loads.progress(load.id)
             parts = await unit.parts.list(load.id)
+            links = links_json(load.id, await unit.sequels.links(load.id))
         seen = await self._preview(load) if include_results and load.results_key is not None else None
         status = _status(load, progress, parts, seen)
+        status = replace(status, details={**status.details, "links": links})
         return status if part is None else _narrowed(status, part)
 
     async def list(self, chosen: JobFilter, *, caller: Caller, cursor: str | None, limit: int) -> JobList:
@@ -221,7 +224,7 @@ class JobService:
         if found is None:
             if loadable:
                 raise InvalidRequest("Of a job that this service did not make there are only Salesforce's own results.")
-            if chosen is ResultKind.ALL or form is not ResultForm.CSV:
+            if chosen not in _UPSTREAM_RESULTS or form is not ResultForm.CSV:
                 raise InvalidRequest("Results of a job that this service did not make: ask for one kind, as text/csv.")
             return self._foreign_results(_foreign_id(job_id), chosen)
         load, _ = found
@@ -231,8 +234,8 @@ class JobService:
             raise ResultsMissing(
                 f"The job left no results: {load.error_message or 'it ended before any row was sent.'}"
             )
-        if load.kind is LoadKind.QUERY and chosen in (ResultKind.FAILED, ResultKind.UNPROCESSED):
-            raise ResultsMissing("A query has no failed and no unprocessed rows: ask for all.")
+        if load.kind is LoadKind.QUERY and chosen not in (ResultKind.ALL, ResultKind.SUCCESSFUL):
+            raise ResultsMissing("A query has no failed, unprocessed or skipped rows: ask for all.")
         if load.kind is LoadKind.QUERY:
             # Opened here already: a form that the export has not is a refusal, not a broken stream.
             blocks = open_results(self._files, load, _FORMATS[form])
@@ -347,8 +350,10 @@ def _status(
     ended = load.state in _ENDED
     if ended or progress is None or not progress.parts:
         rows = {"succeeded": load.rows_succeeded, "failed": load.rows_failed, "unprocessed": load.rows_unprocessed}
+        rows["skipped"] = load.rows_skipped
     else:
         rows = {"succeeded": progress.succeeded, "failed": progress.failed, "unprocessed": progress.unprocessed}
+        rows["skipped"] = progress.skipped
     by_state = {state.value: count for state, count in progress.parts.items()} if progress is not None else {}
     return JobStatus(
         job_id=load.id,
@@ -417,6 +422,8 @@ def _part(part: PartRecord) -> dict[str, Any]:
         "succeeded": part.succeeded,
         "failed": part.failed,
         "unprocessed": part.unprocessed,
+        "skipped": part.skipped,
+        "stalled_since": _instant(part.stalled_at),
         "attempt": part.attempt,
         "api_calls": part.api_calls,
         "error_message": part.error_message,

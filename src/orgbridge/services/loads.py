@@ -24,6 +24,7 @@ from orgbridge.loads.states import LoadState
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import ColumnsRefused, FileNotFound, InvalidRequest, PathRefused
 from orgbridge.services.exports import export_options
+from orgbridge.services.handling import read_handling
 from orgbridge.services.names import check_object, check_operation, check_upsert_field
 from orgbridge.services.policies.errors import ObjectMissing
 from orgbridge.services.policies.guard import Guard
@@ -74,6 +75,8 @@ class LoadRequest:
     delimiter: str | None = None
     #: Rows per part; None leaves it to the worker.
     part_rows: int | None = None
+    #: How the load is carried out (`handling.HANDLING_OPTIONS`), as the caller wrote it.
+    handling: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +229,7 @@ class LoadService:
     async def _check(self, request: LoadRequest, caller: Caller) -> _Checked:
         name, operation = check_object(request.object_name), check_operation(request.operation)
         key = check_upsert_field(operation, request.external_id_field)
+        request = replace(request, handling=read_handling(request.handling, operation.value))
         describe = await self._describe(name, caller)
         await self._guard.load(caller, operation, name)
         return _Checked(
@@ -279,6 +283,7 @@ class LoadService:
             "encoding": request.encoding,
             "delimiter": request.delimiter,
             "part_rows": request.part_rows or self._config.part_rows,
+            **request.handling,
             "detected": {
                 "format": source.format.value,
                 "encoding": source.dialect.encoding,

@@ -20,9 +20,13 @@ from orgbridge.services.health import HealthService
 from orgbridge.services.jobs import JobService
 from orgbridge.services.loads import IntakeConfig, LoadService
 from orgbridge.services.local_batches import LocalBatchService
+from orgbridge.services.policies.guard import Guard
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
+from orgbridge.services.retries import RetryService
+from orgbridge.services.sequels import Sequels
 from orgbridge.services.telemetry import Telemetry
+from orgbridge.services.undo import UndoService
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
@@ -49,6 +53,7 @@ def build_services(settings: Settings, house: House) -> Services:
     )
     records, batches = RecordService(orgs), BatchService(orgs, clock)
     jobs = JobService(database, files, orgs)
+    sequels = Sequels(database, files, clock, Guard(orgs))
     return Services(
         records=records,
         batches=batches,
@@ -63,6 +68,8 @@ def build_services(settings: Settings, house: House) -> Services:
         jobs=jobs,
         events=EventService(database, jobs, clock),
         health=HealthService(database, orgs, clock),
+        retries=RetryService(sequels, files),
+        undo=UndoService(sequels, files, database),
         telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),
     )
 

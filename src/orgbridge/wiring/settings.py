@@ -118,12 +118,12 @@ class Settings(BaseSettings):
     )
     data_path_output: Path = Field(
         Path("/app/data/output"),
-        description="the folder for exports whose target is a plain name",
+        description="the folder for the results of each load, and for exports whose target is a plain name",
         examples=["/app/data/output"],
     )
     data_path_failed: Path = Field(
         Path("/app/data/failed"),
-        description="a folder for failed records; not used by this version, they come from the API",
+        description="a folder into which the failed and unprocessed rows of each load are copied, to be loaded again",
         examples=["/app/data/failed"],
     )
 

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import uvloop
@@ -31,7 +32,15 @@ def worker_config(settings: Settings) -> WorkerConfig:
         poll_seconds=min(0.2, settings.orgbridge_poll_seconds),
         patience_seconds=settings.orgbridge_patience_seconds,
         targets=export_targets(settings),
+        output_folder=_folder(settings, "data_path_output"),
+        failed_folder=_folder(settings, "data_path_failed"),
     )
+
+
+def _folder(settings: Settings, name: str) -> Path | None:
+    """Return a folder that was set, or whose default is there: no machine gets an `/app` that nobody asked for."""
+    folder: Path = getattr(settings, name)
+    return folder if name in settings.model_fields_set or folder.is_dir() else None
 
 
 def work(settings: Settings) -> NoReturn:

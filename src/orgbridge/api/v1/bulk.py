@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from orgbridge.api.bodies import StrictRoute
@@ -24,9 +24,17 @@ from orgbridge.api.v1.schemas.bulk import (
 )
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.api.v1.schemas.records import BatchReply, FieldName, LoadOperation, ObjectName
-from orgbridge.api.v1.upload_options import FORM_OPTIONS, MAX_PART_ROWS, RAW_OPTIONS, check_query, form_request
+from orgbridge.api.v1.upload_options import (
+    FORM_OPTIONS,
+    MAX_PART_ROWS,
+    RAW_OPTIONS,
+    check_query,
+    form_request,
+    handling_query,
+)
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.json import JSON
+from orgbridge.services.handling import HANDLING_OPTIONS
 from orgbridge.services.jobs import JobFilter, JobStatus, ResultForm
 from orgbridge.services.loads import LoadRequest
 
@@ -50,6 +58,7 @@ _FILE_SCHEMA = {
                         "encoding": {"type": "string"},
                         "delimiter": {"type": "string"},
                         "part_rows": {"type": "integer", "minimum": 1, "maximum": MAX_PART_ROWS},
+                        **{name: {"type": "string", "description": text} for name, text in HANDLING_OPTIONS.items()},
                         "file": {"type": "string", "format": "binary", "description": "The input."},
                     },
                 },
@@ -86,6 +95,7 @@ _OptionalOperation = Annotated[LoadOperation | None, Query()]
 _AnyOperation = Annotated[str | None, Query(max_length=20, examples=["insert"])]
 _Encoding = Annotated[str | None, Query(max_length=40, description="When it cannot be told from the bytes.")]
 _Delimiter = Annotated[str | None, Query(max_length=10, description="When it cannot be told from the header.")]
+Handling = Annotated[dict[str, Any], Depends(handling_query)]
 _PartRows = Annotated[int | None, Query(ge=1, le=MAX_PART_ROWS, description="Rows per part.")]
 
 
@@ -106,6 +116,8 @@ async def dml_file_upload(
     encoding: _Encoding = None,
     delimiter: _Delimiter = None,
     part_rows: _PartRows = None,
+    *,
+    handling: Handling,
 ) -> Response:
     """Take in a CSV (any delimiter, BOM, UTF-8/16, cp1252), a JSON array or NDJSON, plain, gzip or zip.
 
@@ -119,6 +131,7 @@ async def dml_file_upload(
         "encoding": encoding,
         "delimiter": delimiter,
         "part_rows": part_rows,
+        **handling,
     }
     try:
         check_query(request, FORM_OPTIONS)
@@ -150,6 +163,8 @@ async def dml_raw_upload(
     delimiter: _Delimiter = None,
     part_rows: _PartRows = None,
     filename: Annotated[str, Query(max_length=255, description="Its ending tells the format.")] = "",
+    *,
+    handling: Handling,
 ) -> Response:
     """Take in a raw body, as `curl -T file.csv` sends it."""
     body = body_of(request)
@@ -163,6 +178,7 @@ async def dml_raw_upload(
         encoding=encoding,
         delimiter=delimiter,
         part_rows=part_rows,
+        handling=handling,
     )
     chunks = whole_body(body, int(length) if length is not None and length.isdigit() else None)
     try:
@@ -298,7 +314,7 @@ async def job_results(
     request: Request,
     caller: BulkReader,
     job_id: JobId,
-    kind: Annotated[Literal["successful", "failed", "unprocessed", "all"], Path()],
+    kind: Annotated[Literal["successful", "failed", "unprocessed", "skipped", "all"], Path()],
     loadable: Annotated[
         bool,
         Query(
@@ -331,7 +347,7 @@ async def job_results(
                     "example": {
                         "load_id": "load_01jd6z7w7kq2m4t8v0x3y5z7b9",
                         "balanced": True,
-                        "rows": {"read": 3, "sent": 3, "succeeded": 2, "failed": 1, "unprocessed": 0},
+                        "rows": {"read": 3, "sent": 3, "succeeded": 2, "failed": 1, "unprocessed": 0, "skipped": 0},
                     }
                 }
             },
