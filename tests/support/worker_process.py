@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from orgbridge.client import ClientCredentials, RetryPolicy, Secret
+from orgbridge.client.webhooks import WebhookPolicy
 from orgbridge.engine.errors import EngineError
 from orgbridge.engine.worker import WorkerConfig, run_worker
 from orgbridge.kit.clock import SystemClock
@@ -47,7 +48,12 @@ async def work(store: str, folder: str, salesforce: str, options: dict[str, str]
         "patience_seconds": 30.0,
         "longest_poll_seconds": 0.5,
     }
-    config = WorkerConfig(**{**quick, **{name: type(quick.get(name, 1))(value) for name, value in options.items()}})
+    policy = WebhookPolicy.of(tuple(filter(None, options.pop("webhook_allow", "").split(","))))
+    quick |= {"notify_seconds": 0.1, "retention_seconds": 900.0, "retention_days": 30.0, "retention_rows_days": 30.0}
+    pauses = tuple(map(float, filter(None, options.pop("webhook_pauses", "").split(","))))
+    given = {name: type(quick.get(name, 1))(value) for name, value in options.items()}
+    del quick["retention_rows_days"]
+    config = WorkerConfig(**{**quick, **given, "webhooks": policy, **({"webhook_pauses": pauses} if pauses else {})})
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await run_worker(

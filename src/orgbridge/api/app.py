@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from orgbridge.api import identity, operation
 from orgbridge.api.errors import add_handlers
 from orgbridge.api.middleware import BodyLimit, Edge
-from orgbridge.api.v1 import bulk, events, queries, records
+from orgbridge.api.v1 import bulk, events, queries, records, webhooks
 from orgbridge.api.v1.schemas.problems import Problem
 from orgbridge.kit.clock import Clock
 from orgbridge.services.bundle import Services
@@ -65,7 +65,7 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
     app.state.services = services
     for router in (operation.root, identity.root):
         app.include_router(router)
-    for router in (records.router, queries.router, bulk.router, events.router, identity.router):
+    for router in (records.router, queries.router, bulk.router, events.router, webhooks.router, identity.router):
         app.include_router(router, prefix=config.prefix)
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.

@@ -14,6 +14,7 @@ from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.telemetry import Telemetry
+from orgbridge.services.webhooks import WebhookService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class Services:
     jobs: JobService
     #: What becomes of them, as it happens.
     events: EventService
+    #: Who is told of their ends.
+    webhooks: WebhookService
     #: Users and tokens.
     identity: IdentityService
     #: Can this service work.

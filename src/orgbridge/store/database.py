@@ -19,7 +19,9 @@ from orgbridge.store.repositories.leases import LeaseRepository
 from orgbridge.store.repositories.loads import LoadRepository
 from orgbridge.store.repositories.pages import PageRepository
 from orgbridge.store.repositories.parts import PartRepository
+from orgbridge.store.repositories.tasks import TaskRepository
 from orgbridge.store.repositories.users import UserRepository
+from orgbridge.store.repositories.webhooks import WebhookRepository
 
 #: Seconds for a new connection, for a free place in the pool, and for one statement.
 CONNECT_SECONDS, POOL_SECONDS, STATEMENT_SECONDS = 10, 20, 30
@@ -42,6 +44,10 @@ class Unit:
         self.jobs = JobRepository(connection)
         #: Users of this service.
         self.users = UserRepository(connection)
+        #: Webhooks.
+        self.webhooks = WebhookRepository(connection)
+        #: Tasks that one worker of many does.
+        self.tasks = TaskRepository(connection)
         #: Leases of workers.
         self.leases = LeaseRepository(connection)
         self._connection = connection

@@ -23,6 +23,7 @@ from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.telemetry import Telemetry
+from orgbridge.services.webhooks import WebhookService
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_identity, build_keys
@@ -56,6 +57,7 @@ def build_services(settings: Settings, house: House) -> Services:
         loads=LoadService(database, files, orgs, clock, intake),
         jobs=jobs,
         events=EventService(database, jobs, clock),
+        webhooks=WebhookService(database, settings.webhook_policy, clock),
         identity=build_identity(settings, database, clock),
         health=HealthService(database, orgs, clock),
         telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),

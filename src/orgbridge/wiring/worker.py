@@ -31,6 +31,9 @@ def worker_config(settings: Settings) -> WorkerConfig:
         poll_seconds=min(0.2, settings.orgbridge_poll_seconds),
         patience_seconds=settings.orgbridge_patience_seconds,
         targets=export_targets(settings),
+        webhooks=settings.webhook_policy,
+        retention_days=settings.orgbridge_retention_days,
+        retention_rows_days=settings.orgbridge_retention_rows_days,
     )
 
 

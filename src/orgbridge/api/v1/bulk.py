@@ -25,6 +25,7 @@ from orgbridge.api.v1.schemas.bulk import (
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.api.v1.schemas.records import BatchReply, FieldName, LoadOperation, ObjectName
 from orgbridge.api.v1.upload_options import FORM_OPTIONS, MAX_PART_ROWS, RAW_OPTIONS, check_query, form_request
+from orgbridge.api.v1.webhooks import NOTIFIES
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.json import JSON
 from orgbridge.services.jobs import JobFilter, JobStatus, ResultForm
@@ -92,6 +93,7 @@ _PartRows = Annotated[int | None, Query(ge=1, le=MAX_PART_ROWS, description="Row
 @router.post(
     "/dml-file-upload",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses=problems(400, 413, 429, 502),
     openapi_extra=_FILE_SCHEMA,
@@ -129,12 +131,13 @@ async def dml_file_upload(
     except OrgbridgeError:
         await _drain(body)
         raise
-    return accepted(request, record)
+    return await accepted(request, caller, record)
 
 
 @router.put(
     "/dml-file-upload",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses=problems(400, 413, 429, 502),
     openapi_extra=_RAW_SCHEMA,
@@ -171,12 +174,13 @@ async def dml_raw_upload(
     except OrgbridgeError:
         await _drain(body)
         raise
-    return accepted(request, record)
+    return await accepted(request, caller, record)
 
 
 @router.post(
     "/local-file-process",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses={
         **problems(400, 404, 413, 429, 502),
@@ -195,12 +199,13 @@ async def local_file_process(request: Request, body: LocalFileRequest, caller: B
     services = services_of(request)
     if not body.use_bulk_api:
         return batch_reply(await services.local_batches.run(load, body.file_path))
-    return accepted(request, await services.loads.submit_local(load, body.file_path, caller))
+    return await accepted(request, caller, await services.loads.submit_local(load, body.file_path, caller))
 
 
 @router.post(
     "/dml-direct-payload",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses=problems(400, 413, 429, 502),
     summary="Load records given in the body",
@@ -208,12 +213,14 @@ async def local_file_process(request: Request, body: LocalFileRequest, caller: B
 async def dml_direct_payload(request: Request, body: DirectPayload, caller: BulkWriter) -> Response:
     """Take in a list of records as a load."""
     load = LoadRequest(object_name=body.object_name, operation=body.operation, external_id_field=body.external_id_field)
-    return accepted(request, await services_of(request).loads.submit_records(load, body.records, caller))
+    record = await services_of(request).loads.submit_records(load, body.records, caller)
+    return await accepted(request, caller, record)
 
 
 @router.post(
     "/query-submit",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses=problems(400, 413, 429, 502),
     summary="Start a bulk query",
@@ -229,7 +236,7 @@ async def query_submit(request: Request, body: QuerySubmit, caller: BulkWriter) 
         output_format=body.output_format,
         target=body.target,
     )
-    return accepted(request, record)
+    return await accepted(request, caller, record)
 
 
 @router.get("/jobs", response_model=JobListReply, responses=problems(400), summary="List jobs, newest first")
