@@ -6,7 +6,8 @@ It knows one object, Account (Name, Key__c, Note__c). A row whose Name begins wi
 written. A job is processed SECONDS after its commit. It keeps every row that a committed job wrote, so that a test can
 count what was lost and what came twice. `POST /control` {"put": n, "unavailable": seconds} makes uploads or all calls
 fail for a while, {"page_seconds": s} makes pages of query results slow, {"lie": "job" or "page"} makes the job or each
-page announce one record too many; `GET /report` tells what was seen.
+page announce one record too many, {"listed": true} gives it the list of result pages; `GET /report` tells what was
+seen.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Double:
         self._page_seconds = 0.0
         self._pages = 0
         self._lie = ""
+        self._listed = False
         self._db.executescript(
             "PRAGMA journal_mode=WAL; PRAGMA busy_timeout=5000;"
             "CREATE TABLE IF NOT EXISTS job(id TEXT PRIMARY KEY, kind TEXT, body TEXT, state TEXT, data BLOB, at REAL,"
@@ -65,6 +67,7 @@ class Double:
                 web.patch(base + "/jobs/{kind}/{id}", self.patch),
                 web.put(base + "/jobs/ingest/{id}/batches", self.put),
                 web.get(base + "/jobs/query/{id}/results", self.query_results),
+                web.get(base + "/jobs/query/{id}/{pages:result[pP]ages}", self.result_pages),
                 web.get(base + "/jobs/ingest/{id}/{results}", self.results),
                 web.post("/control", self.control),
                 web.get("/report", self.report),
@@ -86,6 +89,7 @@ class Double:
         self._away_until = time.time() + wanted.get("unavailable", 0)
         self._page_seconds = wanted.get("page_seconds", 0.0)
         self._lie = wanted.get("lie", "")
+        self._listed = wanted.get("listed", self._listed)
         if "seconds" in wanted:
             self._seconds = wanted["seconds"]
         return web.json_response({})
@@ -204,6 +208,21 @@ class Double:
         announced = len(page) + (self._lie == "page")
         headers = {"Sforce-Locator": following, "Sforce-NumberOfRecords": str(announced)}
         return web.Response(text=text, content_type="text/csv", headers=headers)
+
+    async def result_pages(self, request: web.Request) -> web.Response:
+        """Name five pages at a time, when there is such a list at all."""
+        if not self._listed:
+            return _error(404, "NOT_FOUND", "The requested resource does not exist")
+        start = int(request.query.get("locator", "0"))
+        count = self._db.execute("SELECT count(*) FROM account").fetchone()[0]
+        places = list(range(start, max(count, 1), 3))
+        path = request.path.rsplit("/", 1)[0]
+        body: dict[str, Any] = {
+            "resultPages": [{"resultUrl": f"{path}/results" + (f"?locator={p}" if p else "")} for p in places[:5]],
+            "nextRecordsUrl": f"{path}/resultpages?locator={places[5]}" if places[5:] else None,
+            "done": not places[5:],
+        }
+        return web.json_response(body)
 
     def _info(self, identifier: str) -> dict[str, Any]:
         row = self._db.execute(

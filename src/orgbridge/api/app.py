@@ -14,7 +14,18 @@ from starlette.middleware.cors import CORSMiddleware
 from orgbridge.api import identity, operation
 from orgbridge.api.errors import add_handlers
 from orgbridge.api.middleware import BodyLimit, Edge
-from orgbridge.api.v1 import bulk, events, job_actions, organizations, queries, records, roles, service_accounts, users
+from orgbridge.api.v1 import (
+    bulk,
+    events,
+    job_actions,
+    organizations,
+    queries,
+    records,
+    roles,
+    service_accounts,
+    users,
+    webhooks,
+)
 from orgbridge.api.v1.schemas.problems import Problem
 from orgbridge.kit.clock import Clock
 from orgbridge.services.bundle import Services
@@ -65,7 +76,9 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
     app.state.services = services
     for router in (operation.root, identity.root):
         app.include_router(router)
-    for router in (records.router, queries.router, bulk.router, job_actions.router, events.router, identity.router):
+    for router in (records.router, queries.router, bulk.router, job_actions.router, events.router):
+        app.include_router(router, prefix=config.prefix)
+    for router in (webhooks.router, identity.router):
         app.include_router(router, prefix=config.prefix)
     for router in (users.router, service_accounts.router, roles.router, organizations.router):
         app.include_router(router, prefix=config.prefix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orgbridge.client.webhooks import WebhookPolicy
 from orgbridge.store.files.targets import Targets
 
 
@@ -68,3 +69,15 @@ class WorkerConfig:
     engine_pool_size: int = 10
     #: Where exports may be put besides the file store.
     targets: Targets = field(default_factory=Targets)
+    #: Which receivers of webhooks are allowed besides public ones.
+    webhooks: WebhookPolicy = field(default_factory=WebhookPolicy)
+    #: How often ended loads and due messages are looked for.
+    notify_seconds: float = 1.0
+    #: Pauses after failed attempts to deliver a message; after the last of them it is given up. About 15 hours in all.
+    webhook_pauses: tuple[float, ...] = (5, 30, 120, 600, 1800, 3600, 7200, 10800, 14400, 14400)
+    #: Days after which inputs, results and durable workflows of ended loads are removed; None keeps them.
+    retention_days: float | None = 30.0
+    #: Days after which the loads themselves, counts and receipts, are removed; None keeps them.
+    retention_rows_days: float | None = None
+    #: How often a worker looks for what is past its time.
+    retention_seconds: float = 900.0

@@ -40,6 +40,7 @@ APPLICATION_VERSION = "1"
 #: DBOS's queue for recovered work that had none. Private there; a test says when it goes.
 RECOVERY_QUEUE = "_dbos_internal_queue"
 _EMBEDDED = "embedded"
+_FORGOTTEN_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +136,23 @@ class Durable:
             load_output=False,
         )
         return [PendingWork(workflow_id=status.workflow_id, executor_id=status.executor_id or "") for status in found]
+
+    async def forget(self, load_id: str) -> int:
+        """Delete the durable workflows of a load that has ended, its own and those of its parts; return how many."""
+        count = 0
+        while True:
+            found = await DBOS.list_workflows_async(
+                workflow_id_prefix=load_id,
+                status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+                application_name=APPLICATION,
+                limit=_FORGOTTEN_AT_ONCE,
+                load_input=False,
+                load_output=False,
+            )
+            if not found:
+                return count
+            await DBOS.delete_workflows_async([status.workflow_id for status in found])
+            count += len(found)
 
     def recover(self, work: PendingWork) -> bool:
         """Put the work of a dead executor back on its queue; blocking, for threads.

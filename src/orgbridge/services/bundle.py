@@ -20,6 +20,7 @@ from orgbridge.services.service_accounts import ServiceAccountService
 from orgbridge.services.telemetry import Telemetry
 from orgbridge.services.undo import UndoService
 from orgbridge.services.users import UserService
+from orgbridge.services.webhooks import WebhookService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ class Services:
     jobs: JobService
     #: What becomes of them, as it happens.
     events: EventService
+    #: Who is told of their ends.
+    webhooks: WebhookService
     #: Signing in, and who a token is.
     identity: IdentityService
     #: People.

@@ -230,6 +230,10 @@ class JobService:
         load, _ = found
         if load.state not in _ENDED:
             raise LoadNotFinished
+        if load.results_key is None and load.cleaned_at is not None:
+            raise ResultsMissing(
+                f"The results were removed on {load.cleaned_at:%Y-%m-%d}: they are kept for ORGBRIDGE_RETENTION_DAYS."
+            )
         if load.results_key is None:
             raise ResultsMissing(
                 f"The job left no results: {load.error_message or 'it ended before any row was sent.'}"

@@ -24,8 +24,10 @@ from orgbridge.store.repositories.roles import RoleRepository
 from orgbridge.store.repositories.rounds import RoundRepository, SequelRepository
 from orgbridge.store.repositories.sessions import SessionRepository
 from orgbridge.store.repositories.signing_keys import SigningKeyRepository
+from orgbridge.store.repositories.tasks import TaskRepository
 from orgbridge.store.repositories.throttles import ThrottleRepository
 from orgbridge.store.repositories.users import UserRepository
+from orgbridge.store.repositories.webhooks import WebhookRepository
 
 #: Seconds for a new connection, for a free place in the pool, and for one statement.
 CONNECT_SECONDS, POOL_SECONDS, STATEMENT_SECONDS = 10, 20, 30
@@ -60,6 +62,10 @@ class Unit:
         self.organizations = OrganizationRepository(connection)
         self.plants = PlantRepository(connection)
         self.machines = MachineRepository(connection)
+        #: Webhooks.
+        self.webhooks = WebhookRepository(connection)
+        #: Tasks that one worker of many does.
+        self.tasks = TaskRepository(connection)
         #: Leases of workers.
         self.leases = LeaseRepository(connection)
         #: Rounds of rows sent again, links between loads, intents, baselines.

@@ -99,6 +99,8 @@ class LoadRecord:
     #: What the worker found the input to be, once it had read its head: format, encoding, delimiter, line_ending,
     #: has_bom, columns, header_record, first_line, first_offset, line_count, and upload warnings.
     input_facts: dict[str, Any] | None = None
+    #: When its input and results were removed, their time being over.
+    cleaned_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

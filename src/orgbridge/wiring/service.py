@@ -27,6 +27,7 @@ from orgbridge.services.retries import RetryService
 from orgbridge.services.sequels import Sequels
 from orgbridge.services.telemetry import Telemetry
 from orgbridge.services.undo import UndoService
+from orgbridge.services.webhooks import WebhookService
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
@@ -67,6 +68,7 @@ def build_services(settings: Settings, house: House) -> Services:
         organizations=people.organizations,
         jobs=jobs,
         events=EventService(database, jobs, clock),
+        webhooks=WebhookService(database, settings.webhook_policy, clock),
         health=HealthService(database, orgs, clock),
         retries=RetryService(sequels, files),
         undo=UndoService(sequels, files, database),

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from pydantic_settings.sources import DotEnvSettingsSource, EnvSettingsSource
 
 from orgbridge.client.keysets import is_safe_url
+from orgbridge.client.webhooks import WebhookPolicy
 from orgbridge.kit.json import JSON, JSONDecodeError, dumps, loads
 from orgbridge.wire.limits import INGEST_BATCH_RECORDS
 from orgbridge.wire.versions import DEFAULT_VERSION, NEWEST, OLDEST, parse_version
@@ -291,6 +292,25 @@ class Settings(BaseSettings):
         description="largest JSON body in bytes; uploaded files have no limit",
         examples=["16777216"],
     )
+    orgbridge_webhook_allow: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="networks and host names inside the house that webhooks may be sent to, separated by commas",
+        examples=["10.1.0.0/16,hooks.internal"],
+    )
+    orgbridge_retention_days: float | None = Field(
+        30.0,
+        gt=0,
+        le=36_500,
+        description="days after which inputs and results of ended loads are removed; counts and receipts stay",
+        examples=["30"],
+    )
+    orgbridge_retention_rows_days: float | None = Field(
+        None,
+        gt=0,
+        le=36_500,
+        description="days after which counts and receipts of ended loads are removed too; empty keeps them",
+        examples=["730"],
+    )
     orgbridge_files_url: str | None = Field(
         None,
         pattern=r"^(s3|az)://[^\s/@?#]+(/[A-Za-z0-9._/-]*)?$",
@@ -341,7 +361,7 @@ class Settings(BaseSettings):
         None, description="the refresh token of the refresh_token flow", examples=["5Aep861..."]
     )
 
-    @field_validator("backend_cors_origins", "orgbridge_export_urls", mode="before")
+    @field_validator("backend_cors_origins", "orgbridge_export_urls", "orgbridge_webhook_allow", mode="before")
     @classmethod
     def _split_origins(cls, value: Any) -> Any:
         """Accept `a,b` and a JSON list, as the first document's deployments write either."""
@@ -353,6 +373,12 @@ class Settings(BaseSettings):
             except JSONDecodeError:
                 raise ValueError("it begins like a JSON list and is not one") from None
         return [origin.strip() for origin in value.split(",") if origin.strip()]
+
+    @field_validator("orgbridge_webhook_allow")
+    @classmethod
+    def _known_receivers(cls, value: list[str]) -> list[str]:
+        WebhookPolicy.of(tuple(value))
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -413,6 +439,11 @@ class Settings(BaseSettings):
         if self.username or self.password:
             return AuthFlow.PASSWORD
         return AuthFlow.CLIENT_CREDENTIALS
+
+    @property
+    def webhook_policy(self) -> WebhookPolicy:
+        """Which receivers of webhooks are allowed besides public ones."""
+        return WebhookPolicy.of(tuple(self.orgbridge_webhook_allow))
 
     @property
     def database_url(self) -> str:

@@ -34,6 +34,9 @@ def worker_config(settings: Settings) -> WorkerConfig:
         targets=export_targets(settings),
         output_folder=_folder(settings, "data_path_output"),
         failed_folder=_folder(settings, "data_path_failed"),
+        webhooks=settings.webhook_policy,
+        retention_days=settings.orgbridge_retention_days,
+        retention_rows_days=settings.orgbridge_retention_rows_days,
     )
 
 

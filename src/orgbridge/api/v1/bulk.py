@@ -32,6 +32,7 @@ from orgbridge.api.v1.upload_options import (
     form_request,
     handling_query,
 )
+from orgbridge.api.v1.webhooks import NOTIFIES
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.json import JSON
 from orgbridge.services.handling import HANDLING_OPTIONS
@@ -102,6 +103,7 @@ _PartRows = Annotated[int | None, Query(ge=1, le=MAX_PART_ROWS, description="Row
 @router.post(
     "/dml-file-upload",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses=problems(400, 413, 429, 502),
     openapi_extra=_FILE_SCHEMA,
@@ -142,12 +144,13 @@ async def dml_file_upload(
     except OrgbridgeError:
         await _drain(body)
         raise
-    return accepted(request, record)
+    return await accepted(request, caller, record)
 
 
 @router.put(
     "/dml-file-upload",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses=problems(400, 413, 429, 502),
     openapi_extra=_RAW_SCHEMA,
@@ -187,12 +190,13 @@ async def dml_raw_upload(
     except OrgbridgeError:
         await _drain(body)
         raise
-    return accepted(request, record)
+    return await accepted(request, caller, record)
 
 
 @router.post(
     "/local-file-process",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses={
         **problems(400, 404, 413, 429, 502),
@@ -211,12 +215,13 @@ async def local_file_process(request: Request, body: LocalFileRequest, caller: B
     services = services_of(request)
     if not body.use_bulk_api:
         return batch_reply(await services.local_batches.run(load, body.file_path, caller))
-    return accepted(request, await services.loads.submit_local(load, body.file_path, caller))
+    return await accepted(request, caller, await services.loads.submit_local(load, body.file_path, caller))
 
 
 @router.post(
     "/dml-direct-payload",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses=problems(400, 413, 429, 502),
     summary="Load records given in the body",
@@ -224,12 +229,14 @@ async def local_file_process(request: Request, body: LocalFileRequest, caller: B
 async def dml_direct_payload(request: Request, body: DirectPayload, caller: BulkWriter) -> Response:
     """Take in a list of records as a load."""
     load = LoadRequest(object_name=body.object_name, operation=body.operation, external_id_field=body.external_id_field)
-    return accepted(request, await services_of(request).loads.submit_records(load, body.records, caller))
+    record = await services_of(request).loads.submit_records(load, body.records, caller)
+    return await accepted(request, caller, record)
 
 
 @router.post(
     "/query-submit",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses=problems(400, 413, 429, 502),
     summary="Start a bulk query",
@@ -245,7 +252,7 @@ async def query_submit(request: Request, body: QuerySubmit, caller: BulkWriter) 
         output_format=body.output_format,
         target=body.target,
     )
-    return accepted(request, record)
+    return await accepted(request, caller, record)
 
 
 @router.get("/jobs", response_model=JobListReply, responses=problems(400), summary="List jobs, newest first")

@@ -89,7 +89,7 @@ async def batch(request: Request, body: BatchRequest, caller: RecordsWriter) -> 
         load = LoadRequest(
             object_name=body.object_name, operation=body.operation_type, external_id_field=body.external_id_field
         )
-        return accepted(request, await services.loads.submit_records(load, body.records, caller))
+        return await accepted(request, caller, await services.loads.submit_records(load, body.records, caller))
     done = await services.batches.run(
         body.object_name,
         body.operation_type,

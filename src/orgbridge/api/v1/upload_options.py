@@ -18,6 +18,8 @@ FORM_OPTIONS = frozenset(
     {"object_name", "operation_type", "external_id_field", "encoding", "delimiter", "part_rows", *HANDLING_OPTIONS}
 )
 RAW_OPTIONS = FORM_OPTIONS | {"filename"}
+#: Query parameters of every upload; no fields of a form.
+QUERY_OPTIONS = frozenset({"notify_url"})
 
 
 def check_query(request: Request, known: Collection[str]) -> None:
@@ -28,7 +30,7 @@ def check_query(request: Request, known: Collection[str]) -> None:
     Raises:
         InvalidRequest: One is not known; nothing was read.
     """
-    _check(request.query_params.keys(), known)
+    _check(request.query_params.keys(), {*known, *QUERY_OPTIONS})
 
 
 def form_request(upload: Upload, query: Mapping[str, Any]) -> LoadRequest:

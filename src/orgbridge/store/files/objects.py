@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
     from typing_extensions import Buffer
 
-#: Bytes of one part of an upload. S3 takes 10,000 parts of at least 5 MiB: a file may have 78 GiB.
-PART_BYTES = 8 * 1024 * 1024
+#: Bytes of one part of an upload. S3 takes 10,000 parts of at least 5 MiB: a file may have 48 GiB.
+PART_BYTES = 5 * 1024 * 1024
 #: Parts of one file on their way at once. Bounds memory: parts x bytes, for each file being written.
-_PARTS_AT_ONCE = 2
+_PARTS_AT_ONCE = 1
 #: Bytes of one ranged read.
 _RANGE_BYTES = 4 * 1024 * 1024
 _BLOCK_BYTES = 256 * 1024

@@ -126,6 +126,10 @@ class JobAccepted(BaseModel):
     receipt_url: str = Field(description="Where the proof will be.")
     results_url: str = Field(description="Where the results will be.")
     input: dict[str, Any] = Field(description="What was kept, and how it was read.")
+    notify: dict[str, Any] | None = Field(
+        None,
+        description="With notify_url: the address, and the secret that signs its message, told only here.",
+    )
 
 
 class JobReply(BaseModel):
