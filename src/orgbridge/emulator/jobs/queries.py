@@ -33,8 +33,10 @@ from orgbridge.kit.clock import Clock
 from orgbridge.wire.bulk import JobState, QueryOperation
 from orgbridge.wire.dates import bulk_datetime
 
-#: Rows kept in one transaction.
-_CHUNK_ROWS = 5_000
+#: Rows kept in one transaction, and characters after which it is enough: wide rows must not fill the memory.
+_CHUNK_ROWS, _CHUNK_CHARACTERS = 5_000, 2 << 20
+#: Rows fetched at a time.
+_FETCH_ROWS = 500
 #: First version whose columns stand in SELECT's order; earlier ones are alphabetical. Source: bulk2.md section 9.
 _SELECT_ORDER_SINCE = 50
 
@@ -84,7 +86,11 @@ class QueryRun:
             except SFError as error:
                 self.fail(f"{error.code} : {error.message}")
                 return True
-        rows = list(zip(*next(self._blocks, []), strict=True))
+        rows: list[tuple[str, ...]] = []
+        size = 0
+        while len(rows) < _CHUNK_ROWS and size < _CHUNK_CHARACTERS and (columns := next(self._blocks, None)):
+            rows += zip(*columns, strict=True)
+            size += sum(sum(map(len, column)) for column in columns)
         with self._org.storage.write() as connection:
             job = find_job(connection, JobKind.QUERY, self.job_id)
             if job is None or job.terminal:
@@ -126,7 +132,7 @@ class QueryRun:
         """Open the snapshot and throw away what an interrupted run left; True when the job was ended meanwhile."""
         plan = plan_bulk(self._org, job.query or "", job.operation, job.created_by, self._clock.now())
         snapshot = self._open.enter_context(self._org.storage.read())
-        header, blocks = query_blocks(plan, snapshot, _CHUNK_ROWS)
+        header, blocks = query_blocks(plan, snapshot, _FETCH_ROWS)
         if job.api_version < _SELECT_ORDER_SINCE:
             header, blocks = _alphabetical(header, blocks)
         with self._org.storage.write() as connection:

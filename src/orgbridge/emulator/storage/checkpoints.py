@@ -25,11 +25,20 @@ class Checkpoints:
         path: The file.
         connect: Opens a connection to it.
         lock: Held by whoever writes.
+        long: Bytes of a log that is brought in.
+        held: Bytes of a log that is brought in while nobody writes.
     """
 
     def __init__(
-        self, path: Path, connect: Callable[[], sqlite3.Connection], lock: contextlib.AbstractContextManager[object]
+        self,
+        path: Path,
+        connect: Callable[[], sqlite3.Connection],
+        lock: contextlib.AbstractContextManager[object],
+        *,
+        long: int = LOG_BYTES,
+        held: int = HELD_BYTES,
     ) -> None:
+        self._long, self._held = long, held
         self._log = path.with_name(path.name + "-wal")
         self._connect = connect
         self._lock = lock
@@ -37,7 +46,7 @@ class Checkpoints:
 
     def after_commit(self) -> None:
         """Begin to bring the log in if it is long and that is not under way. The caller holds the writer."""
-        if self._length() < LOG_BYTES or (self._thread is not None and self._thread.is_alive()):
+        if self._length() < self._long or (self._thread is not None and self._thread.is_alive()):
             return
         self._thread = threading.Thread(target=self._run, name="emulator-checkpoint", daemon=True)
         self._thread.start()
@@ -57,7 +66,7 @@ class Checkpoints:
         connection = self._connect()
         try:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            if self._length() >= HELD_BYTES:
+            if self._length() >= self._held:
                 # What came in meanwhile is little. Without this the log of a long load would grow to its end.
                 with self._lock:
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

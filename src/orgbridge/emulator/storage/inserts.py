@@ -52,9 +52,14 @@ def insert_rows(
 
 
 def _is_alike(column: Sequence[Any], count: int) -> bool:
-    """Tell whether all values of a column are one and the same; texts that differ are told apart at a glance."""
+    """Tell whether all values of a column are one and the same; texts that differ are told apart at a glance.
+
+    1 and 1.0 are equal and not the same; with floats of their own kind there are two zeros.
+    """
     first, last = column[0], column[-1]
-    return first.__class__ is last.__class__ and first == last and column.count(first) == count
+    if first != last or isinstance(first, float) or column.count(first) != count:
+        return False
+    return set(map(type, column)) == {type(first)}
 
 
 def _room(connection: sqlite3.Connection, alike: int, varied: int) -> int:
