@@ -98,6 +98,8 @@ class RouteTable:
     """
 
     def __init__(self, routes: list[Route]) -> None:
+        #: All routes, as they were given.
+        self.routes = tuple(routes)
         self._root = _Node()
         for route in routes:
             node, names = self._root, []
