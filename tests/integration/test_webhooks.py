@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from orgbridge.client.webhooks import WebhookPolicy, WebhookRefused, signature
+from orgbridge.client.webhooks import signature
 from orgbridge.kit.clock import SystemClock
+from orgbridge.kit.receivers import WebhookPolicy, WebhookRefused
 from orgbridge.services.errors import InvalidRequest, LoadNotFound, ScopeMissing
 from orgbridge.services.scopes import Caller
 from orgbridge.services.webhooks import WebhookNotFound, WebhookService

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from orgbridge.client import ClientCredentials, RetryPolicy, Secret
-from orgbridge.client.webhooks import WebhookPolicy
 from orgbridge.engine.errors import EngineError
 from orgbridge.engine.worker import WorkerConfig, run_worker
 from orgbridge.kit.clock import SystemClock
 from orgbridge.kit.logs import LogConfig, configure_logs
+from orgbridge.kit.receivers import WebhookPolicy
 from orgbridge.orgs.connections import OrgConfig, Orgs
 from orgbridge.store.database import Database
 from orgbridge.store.files import LocalFiles

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
 from orgbridge.kit.json import JSONDecodeError, loads
+from orgbridge.kit.receivers import is_safe_url
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=5)
 #: A key set of a hundred RSA keys has about 50 kB.
 _MAX_BYTES = 256 * 1024
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class KeySetUnavailable(Exception):
     """The document could not be fetched, or is not a JSON object."""
-
-
-def is_safe_url(url: str) -> bool:
-    """Return whether a document may be trusted that comes from there: https, or this machine."""
-    parts = urlsplit(url)
-    return bool(parts.hostname) and (
-        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    )
 
 
 async def fetch_document(url: str) -> dict[str, Any]:

@@ -17,35 +17,20 @@ import asyncio
 import base64
 import binascii
 import hmac
-import ipaddress
 import secrets
 import socket
-from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from orgbridge.kit.errors import ErrorKind, OrgbridgeError
+from orgbridge.kit.receivers import WebhookPolicy, address_of
 
 _SECRET_MARK = "whsec_"  # noqa: S105 - what secrets begin with
 _SECRET_BYTES = 32
-_LONGEST_URL = 2_000
 _CONNECT_SECONDS, _TOTAL_SECONDS = 5.0, 15.0
 _CONNECTIONS = 20
-#: Addresses inside an IPv6 address through which something else is reached: NAT64, 6to4, Teredo.
-_TUNNELS = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class WebhookRefused(OrgbridgeError):
-    """The address of a webhook must be an https URL of a public host."""
-
-    code = "webhook.address_refused"
-    kind = ErrorKind.INVALID
 
 
 class WebhookFailed(OrgbridgeError):
@@ -54,92 +39,6 @@ class WebhookFailed(OrgbridgeError):
     code = "webhook.failed"
     kind = ErrorKind.UNAVAILABLE
     retryable = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookPolicy:
-    """Which receivers are allowed besides public ones by https."""
-
-    #: Networks whose addresses may be spoken to, also by plain http.
-    networks: tuple[Network, ...] = ()
-    #: Host names that may be spoken to wherever they lead, also by plain http.
-    hosts: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, words: tuple[str, ...]) -> WebhookPolicy:
-        """Return the policy that a list of networks (`10.1.0.0/16`) and host names stands for.
-
-        Raises:
-            ValueError: A word is neither.
-        """
-        networks, hosts = [], set()
-        for word in words:
-            if "/" in word or _address(word) is not None:
-                networks.append(ipaddress.ip_network(word))
-            elif word and all(part.replace("-", "").isalnum() for part in word.split(".")):
-                hosts.add(word.lower())
-            else:
-                raise ValueError(f"{word!r} is neither a network nor a host name")
-        return cls(networks=tuple(networks), hosts=frozenset(hosts))
-
-    def check(self, url: str) -> None:
-        """See that a URL may be spoken to, as far as that can be told without resolving its name.
-
-        Raises:
-            WebhookRefused: It may not.
-        """
-        if len(url) > _LONGEST_URL or any(character <= " " for character in url):
-            raise WebhookRefused("The address is too long or holds a space.")
-        try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            raise WebhookRefused("The address is no URL.") from None
-        if parts.scheme not in ("https", "http") or not host or parts.fragment:
-            raise WebhookRefused
-        if parts.username is not None or parts.password is not None:
-            raise WebhookRefused("The address must hold no user name and no password.")
-        literal = _address(host)
-        if literal is not None:
-            self.check_address(host, literal)
-        if parts.scheme == "http" and host.lower() not in self.hosts and not (literal and self._listed(literal)):
-            raise WebhookRefused("The address must begin with https://.")
-
-    def check_address(self, host: str, address: Address) -> None:
-        """See that an address to which a host leads may be spoken to.
-
-        Raises:
-            WebhookRefused: It is not public and not allowed.
-        """
-        if host.lower() in self.hosts or self._listed(address) or _public(address):
-            return
-        raise WebhookRefused(
-            f"{host} leads to an address inside a private network; ORGBRIDGE_WEBHOOK_ALLOW may allow it."
-        )
-
-    def _listed(self, address: Address) -> bool:
-        plain = _plain(address)
-        return any(plain.version == network.version and plain in network for network in self.networks)
-
-
-def _address(host: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return None
-
-
-def _plain(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address merely wraps."""
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
-
-
-def _public(address: Address) -> bool:
-    plain = _plain(address)
-    if isinstance(plain, ipaddress.IPv6Address) and any(plain in network for network in _TUNNELS):
-        return False
-    return plain.is_global and not plain.is_multicast and not plain.is_reserved
 
 
 def new_secret() -> str:
@@ -174,7 +73,7 @@ class _CheckedResolver(AbstractResolver):
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
         results: list[ResolveResult] = []
         for found_family, _, protocol, _, place in found:
-            address = _address(str(place[0]).partition("%")[0])
+            address = address_of(str(place[0]).partition("%")[0])
             if address is None:
                 continue
             # One address that is not allowed spoils the name: it is a trick or a mistake, and never a receiver.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orgbridge.client.webhooks import WebhookPolicy
+from orgbridge.kit.receivers import WebhookPolicy
 from orgbridge.store.files.targets import Targets
 
 

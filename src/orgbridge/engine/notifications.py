@@ -14,10 +14,11 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
-from orgbridge.client.webhooks import WebhookFailed, WebhookRefused, WebhookSender
+from orgbridge.client.webhooks import WebhookFailed, WebhookSender
 from orgbridge.engine.resources import Resources
 from orgbridge.kit.json import dumps
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.receivers import WebhookRefused
 from orgbridge.store.announcements import messages
 from orgbridge.store.webhook_records import DeliveryRecord, DeliveryState
 

@@ -16,9 +16,10 @@ from typing import Any
 
 import jwt
 
-from orgbridge.client.keysets import KeySetUnavailable, fetch_document, is_safe_url
+from orgbridge.client.keysets import KeySetUnavailable, fetch_document
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.receivers import is_safe_url
 from orgbridge.services.errors import KeysUnreachable, TokenRefused
 from orgbridge.services.keys import check_times
 from orgbridge.services.principals import BELIEVED_SECONDS, Principals, limits_of, scopes_of_role

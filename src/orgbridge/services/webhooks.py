@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
-from orgbridge.client.webhooks import WebhookPolicy, new_secret
+from orgbridge.client.webhooks import new_secret
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.errors import ErrorKind
 from orgbridge.kit.identifiers import new_identifier
+from orgbridge.kit.receivers import WebhookPolicy
 from orgbridge.services.errors import InvalidRequest, LoadNotFound, ServiceError
 from orgbridge.services.policies.policy import may_see_job
 from orgbridge.services.scopes import Caller, Scope

@@ -17,9 +17,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import DotEnvSettingsSource, EnvSettingsSource
 
-from orgbridge.client.keysets import is_safe_url
-from orgbridge.client.webhooks import WebhookPolicy
 from orgbridge.kit.json import JSON, JSONDecodeError, dumps, loads
+from orgbridge.kit.receivers import WebhookPolicy, is_safe_url
 from orgbridge.wire.limits import INGEST_BATCH_RECORDS
 from orgbridge.wire.versions import DEFAULT_VERSION, NEWEST, OLDEST, parse_version
 from orgbridge.wiring.errors import SettingFault, SettingsError

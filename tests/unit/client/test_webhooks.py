@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 
 from orgbridge.client.webhooks import (
     WebhookFailed,
-    WebhookPolicy,
-    WebhookRefused,
     WebhookSender,
     new_secret,
     signature,
 )
+from orgbridge.kit.receivers import WebhookPolicy, WebhookRefused
 
 _LOOPBACK = WebhookPolicy.of(("127.0.0.0/8",))
 _NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
