@@ -40,11 +40,11 @@ class Table:
             column += more
         self.lines += other.lines
 
-    def add_record(self, record: Sequence[str], delimiter: ColumnDelimiter) -> None:
-        """Append one record."""
-        for column, cell in zip(self.columns, record, strict=True):
-            column.append(cell)
-        self.lines += quoted((record,), delimiter)
+    def add_records(self, records: Sequence[Sequence[str]], delimiter: ColumnDelimiter) -> None:
+        """Append records, each of the table's width."""
+        for column, cells in zip(self.columns, zip(*records, strict=True), strict=False):
+            column += cells
+        self.lines += quoted(records, delimiter)
 
     def records(self) -> list[list[str]]:
         """Return the records as rows of cells."""

@@ -17,6 +17,9 @@ from orgbridge.wire.bulk import ColumnDelimiter, LineEnding
 from orgbridge.wire.limits import INGEST_HEADER_CHARS, INGEST_RECORD_CHARS, INGEST_RECORD_FIELDS
 
 _BLOCK = 1 << 20
+#: Records at once below which reading plain ones at once does not pay, and most records read one by one before it is
+#: tried again: where quotes stand thick, trying costs more than it saves.
+_WORTH, _LONGEST_RUN = 64, 2_048
 _UNESCAPED = "InvalidBatch : Failed to parse CSV. Found unescaped quote. A value with quote should be within a quote"
 RECORDS_NOT_FOUND = "InvalidBatch : Records not found"
 
@@ -83,7 +86,9 @@ class UploadReader:
         self._reader = csv.reader(self._lines(), delimiter=delimiter.char, strict=True)
         cell = f'(?:"[^"]*(?:""[^"]*)*"|[^"{re.escape(delimiter.char)}\r\n]*)'
         self._delimiter = delimiter
-        self._guess = _BLOCK
+        self._guess = _BLOCK >> 4
+        #: Records to be read one by one before plain ones are tried again, and how many there were last time.
+        self._singly = self._run = 0
         self._shape = re.compile(f"{cell}(?:{re.escape(delimiter.char)}{cell})*\r?\n?")
 
     def header(self) -> list[str]:
@@ -116,18 +121,36 @@ class UploadReader:
         start, limit = self.offset, self.offset + chars
         try:
             while len(table) < rows and self.offset < limit:
-                if plain := self._plain(self._columns, rows - len(table), limit - self.offset):
-                    table.add(plain)
-                    continue
-                self._file.seek(self.offset)
-                record = self._next()
-                if record is None:
+                wanted = rows - len(table)
+                if not self._singly:
+                    plain = self._plain(self._columns, wanted, limit - self.offset)
+                    if plain is not None:
+                        table.add(plain)
+                    if plain is not None and len(plain) >= min(_WORTH, wanted):
+                        self._run = 0
+                        continue
+                    self._guess = min(self._guess, _BLOCK >> 6)
+                    self._run = self._singly = min(max(_WORTH, 2 * self._run), _LONGEST_RUN)
+                if not self._one_by_one(table, rows, limit):
                     break
-                table.add_record(record, self._delimiter)
         except UploadFault:
             self.offset = start
             raise
         return table
+
+    def _one_by_one(self, table: Table, rows: int, limit: int) -> bool:
+        """Read a run of records of any form into a table; return False at the end of the file."""
+        self._file.seek(self.offset)
+        records: list[list[str]] = []
+        wanted, record = min(self._singly, rows - len(table)), None
+        while len(records) < wanted and self.offset < limit:
+            record = self._next()
+            if record is None:
+                break
+            records.append(record)
+        self._singly -= len(records)
+        table.add_records(records, self._delimiter)
+        return record is not None or self.offset >= limit or not wanted
 
     def batch(self, rows: int, chars: int) -> list[list[str]]:
         """Return the same records as `table`, as rows of cells."""
@@ -138,16 +161,17 @@ class UploadReader:
         self._file.close()
 
     def _plain(self, columns: int, rows: int, chars: int) -> Table | None:
-        """Return the next records at once where nothing is quoted and all is well; None leaves them to `_next`.
+        """Return the next records at once, up to the first that is quoted; None leaves them to `_next`.
 
         Ten times as fast as record by record. What may be wrong with a block is not decided here.
         """
         self._file.seek(self.offset)
         block = self._file.read(min(self._guess, chars))
-        block = block[: block.rfind(b"\n") + 1]
+        quote = block.find(b'"')
+        block = block[: block.rfind(b"\n", 0, quote if quote >= 0 else len(block)) + 1]
         returns = block.count(b"\r")
         # Returns that end no line, and quotes, are left to whoever reads record by record.
-        if not block or b'"' in block or (returns and not returns == block.count(b"\r\n") == block.count(b"\n")):
+        if not block or (returns and not returns == block.count(b"\r\n") == block.count(b"\n")):
             return None
         try:
             text = block.decode()
@@ -166,8 +190,11 @@ class UploadReader:
         self.offset += used
         self._fed = self.offset
         self._file.seek(self.offset)
-        # The next block is read as large as these rows were, and a little more.
-        self._guess = max(_BLOCK >> 4, used * rows // len(lines) + _BLOCK // 16)
+        # The next block is read as large as these rows were, and a little more; as large as this one before a quote.
+        if quote < 0:
+            self._guess = min(4 * self._guess, max(_BLOCK >> 4, used * rows // len(lines) + _BLOCK // 16))
+        else:
+            self._guess = max(_BLOCK >> 6, 2 * used)
         quoted_lines = text.replace(delimiter, f'"{delimiter}"').split("\n")
         return Table([cells[place::columns] for place in range(columns)], quoted_lines)
 

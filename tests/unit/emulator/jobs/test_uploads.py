@@ -174,3 +174,32 @@ def test_blocks_without_quotes_are_read_as_records_are(tmp_path, records):
         assert reader.offset == path.stat().st_size
         reader.close()
     assert found[0] == found[1]
+
+
+class _Counted(io.BytesIO):
+    """A file that knows how much of it was read."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read and count."""
+        found = super().read(size)
+        self.taken += len(found)
+        return found
+
+
+@pytest.mark.parametrize("every", [1, 2, 10, 100, 1_000])
+def test_quoted_records_are_not_looked_at_over_and_over(every: int) -> None:
+    """However often quotes stand in a file, all that is read to find plain records is a few times its size."""
+    rows = [['"a, b"' if n % every == 0 else "a", "b" * 50, str(n)] for n in range(20_000)]
+    data = ("x,y,z\n" + "".join(",".join(row) + "\n" for row in rows)).encode()
+    file = _Counted(data)
+    reader = UploadReader(file, ColumnDelimiter.COMMA, LineEnding.LF)
+    reader.header()
+    found = 0
+    while batch := reader.batch(10_000, 1 << 24):
+        found += len(batch)
+    assert found == len(rows)
+    assert file.taken < 10 * len(data)
