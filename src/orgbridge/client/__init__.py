@@ -29,6 +29,7 @@ from orgbridge.client.replies import (
 from orgbridge.client.salesforce import Salesforce
 from orgbridge.client.transport.counting import CallCount, count_calls
 from orgbridge.client.transport.exchange import Reply, TransportConfig
+from orgbridge.client.transport.gates import Gate
 from orgbridge.client.transport.requests import Chunks
 from orgbridge.client.transport.retries import RetryPolicy
 from orgbridge.client.transport.sessions import Timeouts
@@ -39,6 +40,7 @@ __all__ = [
     "ClientCredentials",
     "Credentials",
     "DescribeCache",
+    "Gate",
     "IngestJobRequest",
     "IngestResult",
     "JWTCredentials",

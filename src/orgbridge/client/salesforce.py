@@ -18,6 +18,7 @@ from orgbridge.client.limits import Limits
 from orgbridge.client.query import Query
 from orgbridge.client.records import Records
 from orgbridge.client.transport.exchange import Reply, Transport, TransportConfig
+from orgbridge.client.transport.gates import Gate
 from orgbridge.client.transport.requests import Chunks, Request, Resend, with_params
 from orgbridge.client.transport.sessions import HTTPSession
 from orgbridge.kit.clock import Clock, SystemClock
@@ -54,11 +55,14 @@ class Salesforce:
         *,
         clock: Clock | None = None,
         describes: DescribeCache | None = None,
+        gate: Gate | None = None,
     ) -> None:
         clock = clock or SystemClock()
         self._http = HTTPSession()
         self.tokens = TokenManager(sign_in, session=self._http.get, clock=clock)
-        self._transport = Transport(config or TransportConfig(), tokens=self.tokens, http=self._http, clock=clock)
+        self._transport = Transport(
+            config or TransportConfig(), tokens=self.tokens, http=self._http, clock=clock, gate=gate
+        )
         self.records = Records(self._transport)
         self.collections = Collections(self._transport)
         self.query = Query(self._transport)

@@ -8,7 +8,6 @@ Source: facts/salesforce/auth.md section 6, errors.md sections 1 and 3, rest.md 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ from orgbridge.client.errors import (
 from orgbridge.client.replies import LimitInfo, parse_faults, parse_json, parse_limit_info
 from orgbridge.client.transport.bodies import OutgoingBody
 from orgbridge.client.transport.counting import note_call
+from orgbridge.client.transport.gates import FixedGate, Gate
 from orgbridge.client.transport.requests import Expect, Request, local_target
 from orgbridge.client.transport.retries import RetryPolicy, retry_rule
 from orgbridge.client.transport.sessions import HTTPSession, Timeouts
@@ -122,14 +122,22 @@ class Transport:
         limit: What the last `Sforce-Limit-Info` header said; None before the first.
     """
 
-    def __init__(self, config: TransportConfig, *, tokens: TokenManager, http: HTTPSession, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: TransportConfig,
+        *,
+        tokens: TokenManager,
+        http: HTTPSession,
+        clock: Clock,
+        gate: Gate | None = None,
+    ) -> None:
         self.config = config
         self.calls = 0
         self.limit: LimitInfo | None = None
         self._tokens = tokens
         self._http = http
         self._clock = clock
-        self._slots = asyncio.Semaphore(config.max_concurrent)
+        self._gate = gate or FixedGate(config.max_concurrent)
 
     def path(self, relative: str) -> str:
         """Return the path of a resource of this API version; a path from the root stays as it is."""
@@ -210,17 +218,30 @@ class Transport:
         raise AssertionError("stamina ends by a return or a raise")
 
     async def _whole(self, request: Request, lost: bool) -> Reply:
-        async with self._slots, AsyncExitStack() as stack:
+        async with self._slot(), AsyncExitStack() as stack:
             response = await self._answered(request, stack, lost)
             body = await self._read(response, self.config.reply_bytes)
             return Reply(status=response.status, headers=response.headers, body=body, repeated=lost)
 
     async def _head(self, request: Request, lost: bool) -> aiohttp.ClientResponse:
-        async with self._slots, AsyncExitStack() as stack:
+        async with self._slot(), AsyncExitStack() as stack:
             response = await self._answered(request, stack, lost)
             # The slot is given back here: several downloads open in one task could otherwise wait for each other.
             stack.pop_all()
             return response
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        await self._gate.enter()
+        answered = False
+        try:
+            yield
+            answered = True
+        except ClientError as error:
+            self._gate.failed(error)
+            raise
+        finally:
+            self._gate.leave(answered=answered)
 
     async def _answered(self, request: Request, stack: AsyncExitStack, lost: bool) -> aiohttp.ClientResponse:
         token = await self._tokens.get()
@@ -267,7 +288,10 @@ class Transport:
             raise failure from None
         self._count()
         stack.callback(_finish, response)
-        self.limit = parse_limit_info(response.headers.get("Sforce-Limit-Info")) or self.limit
+        told = parse_limit_info(response.headers.get("Sforce-Limit-Info"))
+        if told is not None:
+            self.limit = told
+            self._gate.heard(told)
         return response
 
     def _headers(self, request: Request, token: Token) -> dict[str, str]:
