@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from orgbridge.api import identity, operation
 from orgbridge.api.errors import add_handlers
 from orgbridge.api.middleware import BodyLimit, Edge
-from orgbridge.api.v1 import bulk, queries, records
+from orgbridge.api.v1 import bulk, composite, limits, queries, records, search, sobjects
 from orgbridge.api.v1.schemas.problems import Problem
 from orgbridge.kit.clock import Clock
 from orgbridge.services.bundle import Services
@@ -66,6 +66,8 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
     for router in (operation.root, identity.root):
         app.include_router(router)
     for router in (records.router, queries.router, bulk.router, identity.router):
+        app.include_router(router, prefix=config.prefix)
+    for router in (sobjects.router, search.router, limits.router, composite.router):
         app.include_router(router, prefix=config.prefix)
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.

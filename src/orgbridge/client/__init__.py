@@ -22,8 +22,11 @@ from orgbridge.client.replies import (
     JobPage,
     LimitInfo,
     QueryPage,
+    QueryWay,
+    RawPage,
     ResultPages,
     SaveResult,
+    Subreply,
     UpsertResult,
 )
 from orgbridge.client.salesforce import Salesforce
@@ -49,6 +52,8 @@ __all__ = [
     "LimitInfo",
     "PasswordCredentials",
     "QueryPage",
+    "QueryWay",
+    "RawPage",
     "RefreshCredentials",
     "Reply",
     "ResultPages",
@@ -58,6 +63,7 @@ __all__ = [
     "SalesforceFault",
     "SaveResult",
     "Secret",
+    "Subreply",
     "Timeouts",
     "Token",
     "TokenConfig",

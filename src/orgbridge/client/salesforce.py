@@ -12,11 +12,12 @@ from types import TracebackType
 from orgbridge.client.auth.tokens import TokenConfig, TokenManager
 from orgbridge.client.bulk.ingest import IngestJobs
 from orgbridge.client.bulk.query import QueryJobs
-from orgbridge.client.composite import Collections
+from orgbridge.client.composite import Collections, Composite
 from orgbridge.client.describe import Describe, DescribeCache
 from orgbridge.client.limits import Limits
 from orgbridge.client.query import Query
 from orgbridge.client.records import Records
+from orgbridge.client.search import Search
 from orgbridge.client.transport.exchange import Reply, Transport, TransportConfig
 from orgbridge.client.transport.gates import Gate
 from orgbridge.client.transport.requests import Chunks, Request, Resend, with_params
@@ -42,7 +43,9 @@ class Salesforce:
         tokens: The shared token.
         records: Single records.
         collections: Up to 200 records a call.
+        composite: Subrequests that refer to each other.
         query: SOQL page by page.
+        search: SOSL.
         describe: Descriptions of objects.
         limits: The org's limits.
         bulk: Bulk API 2.0.
@@ -65,7 +68,9 @@ class Salesforce:
         )
         self.records = Records(self._transport)
         self.collections = Collections(self._transport)
+        self.composite = Composite(self._transport)
         self.query = Query(self._transport)
+        self.search = Search(self._transport)
         self.describe = Describe(self._transport, cache=describes or DescribeCache(), clock=clock)
         self.limits = Limits(self._transport)
         self.bulk = Bulk(self._transport)

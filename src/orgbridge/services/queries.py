@@ -1,95 +1,163 @@
-"""SOQL through the query resource: a page, the next page, or all records as a stream."""
+"""SOQL and SOSL: a page, the next page, all records as a stream, a search.
+
+A text too long for a URL goes by a composite call, and the answer says so. Records pass through as bytes where nobody
+needs to read them.
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import csv
-import io
 import re
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from orgbridge.client.replies import QueryPage
-from orgbridge.client.salesforce import Salesforce
-from orgbridge.kit.json import dumps
+from orgbridge.client import QueryWay, RawPage, Salesforce
+from orgbridge.kit.json import loads
 from orgbridge.orgs.connections import Orgs
+from orgbridge.orgs.uses import call_for
+from orgbridge.services.binds import bound, soql_refused
+from orgbridge.services.cursors import Cursors
 from orgbridge.services.errors import InvalidRequest
-from orgbridge.soql import SOQLError, parse
-from orgbridge.wire.limits import SOQL_CHARS
+from orgbridge.services.rows import Writer, csv_lines, csv_writer, ndjson_lines, selected_columns
+from orgbridge.services.scopes import Caller
+from orgbridge.soql import SOQLError, parse, parse_search
+from orgbridge.wire.limits import QUERY_PAGE_MAX, QUERY_PAGE_MIN, SOQL_CHARS
 
 _NEXT = re.compile(r"/services/data/v\d{1,3}\.0/(?:query|queryAll)/[A-Za-z0-9-]{10,60}\Z")
-_SELECT = re.compile(r"\s*SELECT\s+(?P<list>.+?)\s+FROM\s", re.IGNORECASE | re.DOTALL)
-_PATH = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*\Z")
 
 
-#: The name under which the faces of the house know a page.
-SoqlPage = QueryPage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryText:
+    """What a caller asks."""
+
+    #: The query, perhaps with `:name` binds.
+    soql: str
+    #: See the recycle bin too.
+    include_deleted: bool = False
+    #: Values of the binds by name; None for a query that has none.
+    binds: Mapping[str, Any] | None = None
+    #: Records of a page, 200 to 2,000; None leaves it to Salesforce.
+    page_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryResult:
+    """One page."""
+
+    #: Records of the whole query, not of this page.
+    total_size: int
+    #: Our cursor for the next page; None on the last one.
+    cursor: str | None
+    #: A JSON list of the records, as Salesforce wrote it.
+    records: bytes = field(repr=False)
+    #: How the query went: `query` or `composite`.
+    via: str = QueryWay.QUERY.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryStream:
+    """All records."""
+
+    #: Blocks of lines, one per page.
+    blocks: AsyncIterator[bytes]
+    #: How the query went: `query` or `composite`.
+    via: str
 
 
 class QueryService:
     """Queries to one org."""
 
-    def __init__(self, orgs: Orgs, org: str = "default") -> None:
+    def __init__(self, orgs: Orgs, cursors: Cursors, org: str = "default") -> None:
         self._orgs = orgs
+        self._cursors = cursors
         self._org = org
 
-    async def page(self, soql: str, *, include_deleted: bool = False) -> QueryPage:
+    async def page(self, query: QueryText, *, caller: Caller) -> QueryResult:
         """Return the first page of a query.
 
         Raises:
-            InvalidRequest: The text is empty or too long; nothing was sent.
+            InvalidRequest: The text is empty or too long, or a bind does not fit; nothing was sent.
             ClientError: Salesforce refused the query, or could not be reached.
         """
-        return await self._salesforce().query.page(check_soql(soql), include_deleted=include_deleted)
+        return self._result(await self._first(query, caller), caller)
 
-    async def next(self, cursor: str) -> QueryPage:
-        """Return the page that a cursor of ours points at.
+    async def next(self, cursor: str, *, caller: Caller) -> QueryResult:
+        """Return the page that a cursor points at.
 
         Raises:
-            InvalidRequest: The cursor is not one of ours; nothing was sent.
-            ClientError: Salesforce no longer knows the cursor, or could not be reached.
+            InvalidRequest: The cursor was not given to this caller; nothing was sent.
+            ClientError: Salesforce no longer knows the query, or could not be reached.
         """
-        return await self._salesforce().query.next(_url(cursor))
+        url = str(self._cursors.open(caller.user_id, cursor).get("u", ""))
+        if not _NEXT.match(url):
+            raise InvalidRequest("The cursor is not one of a query.")
+        return self._result(await self._salesforce(caller).query.raw_next(url), caller)
 
-    async def ndjson(self, soql: str, *, include_deleted: bool = False) -> AsyncIterator[bytes]:
+    async def ndjson(self, query: QueryText, *, caller: Caller) -> QueryStream:
         """Return all records as lines of JSON, one block of lines per page.
 
         Raises:
-            InvalidRequest: The text is empty or too long; nothing was sent.
+            InvalidRequest: The text is empty or too long, or a bind does not fit; nothing was sent.
             ClientError: The first page failed. A failure of a later page breaks the stream off.
         """
-        first = await self.page(soql, include_deleted=include_deleted)
-        return self._blocks(first, lambda records: b"".join(dumps(record) + b"\n" for record in records))
+        first = await self._first(query, caller)
+        return QueryStream(blocks=self._blocks(first, ndjson_lines, caller), via=first.way.value)
 
-    async def csv(self, soql: str, *, include_deleted: bool = False) -> AsyncIterator[bytes]:
+    async def csv(self, query: QueryText, *, caller: Caller) -> QueryStream:
         """Return all records as CSV whose columns are the SELECT list, one block of lines per page.
 
         Raises:
             InvalidRequest: The SELECT list has more than plain fields, so that columns would be a guess.
             ClientError: The first page failed. A failure of a later page breaks the stream off.
         """
-        columns = selected_columns(soql)
-        paths = [column.lower().split(".") for column in columns]
-        first = await self.page(soql, include_deleted=include_deleted)
+        columns = selected_columns(query.soql)
+        first = await self._first(query, caller)
+        blocks = self._blocks(first, csv_writer(columns), caller, head=csv_lines([columns]))
+        return QueryStream(blocks=blocks, via=first.way.value)
 
-        def write(records: list[dict[str, Any]]) -> bytes:
-            return _csv_lines([[_cell(record, path) for path in paths] for record in records])
+    async def search(self, sosl: str, *, caller: Caller) -> bytes:
+        """Return what a SOSL search finds: a JSON list of records, as Salesforce wrote it.
 
-        return self._blocks(first, write, head=_csv_lines([columns]))
+        Raises:
+            InvalidRequest: The text is no SOSL; nothing was sent.
+            ClientError: Salesforce refused, or could not be reached.
+        """
+        return await self._salesforce(caller).search.raw(check_sosl(sosl))
 
-    async def _blocks(self, page: QueryPage, write: Any, head: bytes = b"") -> AsyncIterator[bytes]:
+    async def _first(self, query: QueryText, caller: Caller) -> RawPage:
+        size = query.page_size
+        if size is not None and not QUERY_PAGE_MIN <= size <= QUERY_PAGE_MAX:
+            raise InvalidRequest(f"A page has {QUERY_PAGE_MIN} to {QUERY_PAGE_MAX} records.")
+        return await self._salesforce(caller).query.raw_page(ready_soql(query), query.include_deleted, size)
+
+    def _result(self, page: RawPage, caller: Caller) -> QueryResult:
+        url = page.next_records_url
+        cursor = self._cursors.seal(caller.user_id, {"u": url}) if url is not None else None
+        return QueryResult(total_size=page.total_size, cursor=cursor, records=page.records, via=page.way.value)
+
+    async def _blocks(self, page: RawPage, write: Writer, caller: Caller, head: bytes = b"") -> AsyncIterator[bytes]:
         if head:
             yield head
         while True:
-            if page.records:
-                yield write([_bare(record) for record in page.records])
-            if page.done or page.next_records_url is None:
+            if records := loads(page.records):
+                yield write(records)
+            if page.next_records_url is None:
                 return
-            page = await self._salesforce().query.next(page.next_records_url)
+            page = await self._salesforce(caller).query.raw_next(page.next_records_url)
 
-    def _salesforce(self) -> Salesforce:
+    def _salesforce(self, caller: Caller) -> Salesforce:
+        call_for(caller.username)
         return self._orgs.get(self._org).salesforce
+
+
+def ready_soql(query: QueryText) -> str:
+    """Return the text of a query as it is sent: checked, its binds replaced.
+
+    Raises:
+        InvalidRequest: It is no SELECT, is too long, or a bind does not fit.
+    """
+    soql = check_soql(query.soql)
+    return soql if query.binds is None else check_soql(bound(soql, query.binds))
 
 
 def check_soql(soql: str) -> str:
@@ -106,6 +174,20 @@ def check_soql(soql: str) -> str:
     return text
 
 
+def check_sosl(sosl: str) -> str:
+    """Return the search without spaces at its ends.
+
+    Raises:
+        InvalidRequest: It is not SOSL; the message says where.
+    """
+    text = sosl.strip()
+    try:
+        parse_search(text)
+    except SOQLError as error:
+        raise soql_refused(text, error) from error
+    return text
+
+
 def check_queried(object_name: str, soql: str) -> None:
     """See that a query reads the object that the request names.
 
@@ -118,65 +200,3 @@ def check_queried(object_name: str, soql: str) -> None:
         return
     if queried.lower() != object_name.lower():
         raise InvalidRequest(f"object_name is {object_name}, but the query reads {queried}.")
-
-
-def cursor_of(page: QueryPage) -> str | None:
-    """Return our cursor for the page after this one, None on the last page."""
-    if page.next_records_url is None:
-        return None
-    return base64.urlsafe_b64encode(page.next_records_url.encode()).decode().rstrip("=")
-
-
-def selected_columns(soql: str) -> list[str]:
-    """Return the plain fields of a SELECT list, as written.
-
-    Raises:
-        InvalidRequest: The list has an aggregate, a function, an alias or a subquery.
-    """
-    found = _SELECT.match(soql)
-    columns = [column.strip() for column in found["list"].split(",")] if found else []
-    if not columns or not all(_PATH.match(column) for column in columns):
-        raise InvalidRequest(
-            "CSV needs a SELECT list of plain fields; ask for JSON or NDJSON (`orgbridge query --format ndjson`)."
-        )
-    return columns
-
-
-def _url(cursor: str) -> str:
-    try:
-        url = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except (binascii.Error, ValueError):
-        url = ""
-    if not _NEXT.match(url):
-        raise InvalidRequest("The cursor is not one that this service gave out.")
-    return url
-
-
-def _bare(value: Any) -> Any:
-    """Return the value without the `attributes` that Salesforce puts into every record."""
-    if isinstance(value, Mapping):
-        return {name: _bare(item) for name, item in value.items() if name != "attributes"}
-    return [_bare(item) for item in value] if isinstance(value, list) else value
-
-
-def _cell(record: Mapping[str, Any], path: list[str]) -> Any:
-    value: Any = record
-    for step in path:
-        if not isinstance(value, Mapping):
-            return ""
-        value = next((item for name, item in value.items() if name.lower() == step), None)
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case dict() | list():
-            return dumps(value).decode()
-        case _:
-            return value
-
-
-def _csv_lines(rows: list[list[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()

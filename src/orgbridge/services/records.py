@@ -1,4 +1,7 @@
-"""One record at a time: create, read, update, upsert, delete; and what the org says about its objects."""
+"""One record at a time: create, read, update, upsert, delete; and what the org says about its objects.
+
+Every call comes through `_salesforce`, which counts it to its caller.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orgbridge.client.errors import ClientError, outcome_unknown
+from orgbridge.client.errors import ClientError, SalesforceError, outcome_unknown
 from orgbridge.client.salesforce import Salesforce
 from orgbridge.orgs.connections import Orgs
+from orgbridge.orgs.uses import call_for
 from orgbridge.services.errors import InvalidRequest, OutcomeUnknown
 from orgbridge.services.names import check_field, check_fields, check_id, check_object
+from orgbridge.services.scopes import Caller
+from orgbridge.services.typehelp import describe_for_help, help_for
 
 #: Keys that name a record and are not fields to be written.
 _IDENTITY_KEYS = frozenset({"id", "attributes"})
@@ -35,7 +41,7 @@ class RecordService:
         self._orgs = orgs
         self._org = org
 
-    async def create(self, object_name: str, data: Mapping[str, Any]) -> RecordOutcome:
+    async def create(self, object_name: str, data: Mapping[str, Any], *, caller: Caller) -> RecordOutcome:
         """Create one record.
 
         Raises:
@@ -47,20 +53,28 @@ class RecordService:
         if not fields:
             raise InvalidRequest("data has no field to write.")
         try:
-            return RecordOutcome(record_id=await self._salesforce().records.create(sobject, fields))
+            return RecordOutcome(record_id=await self._salesforce(caller).records.create(sobject, fields))
         except ClientError as error:
             if outcome_unknown(error):
                 raise OutcomeUnknown(error) from error
+            await self._explain(error, sobject, fields)
             raise
 
     async def retrieve(
-        self, object_name: str, record_id: str, *, fields: str | None = None, external_id_field: str | None = None
+        self,
+        object_name: str,
+        record_id: str,
+        *,
+        caller: Caller,
+        fields: str | None = None,
+        external_id_field: str | None = None,
     ) -> RecordOutcome:
         """Read one record.
 
         Args:
             object_name: API name.
             record_id: Id of 15 or 18 characters, or the external id's value when `external_id_field` is given.
+            caller: Who asks.
             fields: Comma-separated names; None reads all.
             external_id_field: The external id to look by.
 
@@ -69,15 +83,18 @@ class RecordService:
             ClientError: Salesforce has no such record, or could not be reached.
         """
         sobject, names = check_object(object_name), check_fields(fields)
+        records = self._salesforce(caller).records
         if external_id_field:
             key = check_field(external_id_field)
-            data = await self._salesforce().records.retrieve(sobject, record_id, fields=names, external_id_field=key)
+            data = await records.retrieve(sobject, record_id, fields=names, external_id_field=key)
         else:
-            data = await self._salesforce().records.retrieve(sobject, check_id(record_id), fields=names)
+            data = await records.retrieve(sobject, check_id(record_id), fields=names)
         found = data.get("Id")
         return RecordOutcome(record_id=str(found) if found else (None if external_id_field else record_id), data=data)
 
-    async def update(self, object_name: str, record_id: str, data: Mapping[str, Any]) -> RecordOutcome:
+    async def update(
+        self, object_name: str, record_id: str, data: Mapping[str, Any], *, caller: Caller
+    ) -> RecordOutcome:
         """Set fields of one record; safe to repeat.
 
         Raises:
@@ -87,11 +104,15 @@ class RecordService:
         sobject, identifier, fields = check_object(object_name), check_id(record_id), _writable(data)
         if not fields:
             raise InvalidRequest("data has no field to write.")
-        await self._salesforce().records.update(sobject, identifier, fields)
+        try:
+            await self._salesforce(caller).records.update(sobject, identifier, fields)
+        except ClientError as error:
+            await self._explain(error, sobject, fields)
+            raise
         return RecordOutcome(record_id=identifier)
 
     async def upsert(
-        self, object_name: str, external_id_field: str, value: str, data: Mapping[str, Any]
+        self, object_name: str, external_id_field: str, value: str, data: Mapping[str, Any], *, caller: Caller
     ) -> RecordOutcome:
         """Create the record with this external id, or update it when it exists; safe to repeat.
 
@@ -100,6 +121,7 @@ class RecordService:
             external_id_field: The external id field.
             value: The external id's value.
             data: Fields to write; the external id itself may be among them and is then left out.
+            caller: Who asks.
 
         Raises:
             InvalidRequest: A name is malformed or the value is empty; nothing was sent.
@@ -109,50 +131,64 @@ class RecordService:
         if not value:
             raise InvalidRequest("record_id must hold the external id's value.")
         fields = {name: item for name, item in _writable(data).items() if name.lower() != key.lower()}
-        done = await self._salesforce().records.upsert(sobject, key, value, fields)
+        try:
+            done = await self._salesforce(caller).records.upsert(sobject, key, value, fields)
+        except ClientError as error:
+            await self._explain(error, sobject, fields)
+            raise
         return RecordOutcome(record_id=done.id, created=done.created)
 
-    async def delete(self, object_name: str, record_id: str) -> RecordOutcome:
+    async def delete(
+        self, object_name: str, record_id: str, *, caller: Caller, external_id_field: str | None = None
+    ) -> RecordOutcome:
         """Put one record into the recycle bin.
+
+        Args:
+            object_name: API name.
+            record_id: Id of 15 or 18 characters, or the external id's value when `external_id_field` is given.
+            caller: Who asks.
+            external_id_field: The external id to look by.
 
         Raises:
             InvalidRequest: A name or the id is malformed; nothing was sent.
             ClientError: Salesforce refused, or could not be reached.
         """
-        sobject, identifier = check_object(object_name), check_id(record_id)
-        await self._salesforce().records.delete(sobject, identifier)
+        sobject = check_object(object_name)
+        if external_id_field:
+            key = check_field(external_id_field)
+            await self._salesforce(caller).records.delete(sobject, record_id, external_id_field=key)
+            return RecordOutcome(record_id=None)
+        identifier = check_id(record_id)
+        await self._salesforce(caller).records.delete(sobject, identifier)
         return RecordOutcome(record_id=identifier)
 
-    async def describe(self, object_name: str) -> dict[str, Any]:
+    async def describe(self, object_name: str, *, caller: Caller) -> dict[str, Any]:
         """Return Salesforce's describe of an object, from the cache when it has not changed.
 
         Raises:
             InvalidRequest: The name is malformed; nothing was sent.
             ClientError: There is no such object, or Salesforce could not be reached.
         """
-        return await self._salesforce().describe.sobject(check_object(object_name))
+        return await self._salesforce(caller).describe.sobject(check_object(object_name))
 
-    async def objects(self) -> dict[str, Any]:
+    async def objects(self, *, caller: Caller) -> dict[str, Any]:
         """Return Salesforce's list of all objects, from the cache when it has not changed.
 
         Raises:
             ClientError: Salesforce could not be reached.
         """
-        return await self._salesforce().describe.global_()
+        return await self._salesforce(caller).describe.global_()
 
-    async def limits(self) -> dict[str, Any]:
-        """Return the org's limits as Salesforce gives them.
+    async def _explain(self, error: ClientError, sobject: str, data: Mapping[str, Any]) -> None:
+        """Add to a refusal what the describe says about the fields that it is about."""
+        if isinstance(error, SalesforceError):
+            describe = await describe_for_help(self._orgs.get(self._org).salesforce, sobject, error.faults)
+            for item in help_for(error.faults, describe, data):
+                error.add_note(item.message)
+                error.details.append(item.to_json())
 
-        Raises:
-            ClientError: Salesforce could not be reached.
-        """
-        return await self._salesforce().limits.get()
-
-    def calls(self) -> int:
-        """Return how many HTTP requests this process has made to Salesforce."""
-        return self._salesforce().calls
-
-    def _salesforce(self) -> Salesforce:
+    def _salesforce(self, caller: Caller) -> Salesforce:
+        call_for(caller.username)
         return self._orgs.get(self._org).salesforce
 
 

@@ -15,8 +15,11 @@ from orgbridge.api.app import APIConfig, build_api
 from orgbridge.kit.logs import get_logger
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
+from orgbridge.services.composite import CompositeService
+from orgbridge.services.cursors import Cursors
 from orgbridge.services.health import HealthService
 from orgbridge.services.jobs import JobService
+from orgbridge.services.limits import LimitService
 from orgbridge.services.loads import IntakeConfig, LoadService
 from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.queries import QueryService
@@ -41,11 +44,14 @@ def build_services(settings: Settings, house: House) -> Services:
     database, files, orgs, clock = house.database, house.files, house.orgs, house.clock
     intake = IntakeConfig(input_folder=settings.data_path_input, part_rows=settings.orgbridge_part_rows)
     records, batches = RecordService(orgs), BatchService(orgs, clock)
+    cursors = Cursors(settings.cursor_secret())
     return Services(
         records=records,
         batches=batches,
         local_batches=LocalBatchService(batches, records, settings.data_path_input),
-        queries=QueryService(orgs),
+        queries=QueryService(orgs, cursors),
+        composite=CompositeService(orgs, cursors),
+        limits=LimitService(orgs),
         loads=LoadService(database, files, orgs, clock, intake),
         jobs=JobService(database, files, orgs),
         identity=build_identity(settings, database, clock),

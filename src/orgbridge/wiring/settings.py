@@ -6,6 +6,7 @@ A setting comes from, in this order: the arguments, the environment, `NAME_FILE`
 
 from __future__ import annotations
 
+import hashlib
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -377,6 +378,19 @@ class Settings(BaseSettings):
         if self.password:
             values.append(self.password)
         return values
+
+    def cursor_secret(self) -> bytes:
+        """Return what cursors are sealed with: the same in every process that signs in to Salesforce the same way."""
+        key = self.orgbridge_salesforce_jwt_key_path
+        parts = [
+            self.client_id or "",
+            self.client_secret or "",
+            self.username or "",
+            self.password or "",
+            _reveal(self.orgbridge_salesforce_refresh_token) or "",
+            key.read_text(errors="replace") if key is not None and key.is_file() else "",
+        ]
+        return hashlib.sha256("\0".join(parts).encode()).digest()
 
     def environment(self) -> dict[str, str]:
         """Return what a child process needs in its environment to read the same settings, secrets left out.

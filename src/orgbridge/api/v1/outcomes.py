@@ -6,13 +6,13 @@ from fastapi import Request
 from starlette.responses import Response
 
 from orgbridge.api.replies import json_reply
-from orgbridge.services.batches import BatchOutcome
+from orgbridge.services.batches import BatchOutcome, BatchRoute
 from orgbridge.services.errors import fault_json
 from orgbridge.services.loads import Accepted
 
 
-def batch_reply(done: BatchOutcome) -> Response:
-    """Return the reply of a batch."""
+def batch_reply(done: BatchOutcome, route: BatchRoute | None = None) -> Response:
+    """Return the reply of a batch; with the way that it took, when that was chosen."""
     total = len(done.results)
     return json_reply(
         {
@@ -25,17 +25,19 @@ def batch_reply(done: BatchOutcome) -> Response:
                     "id": result.id,
                     "created": result.created,
                     "errors": [fault_json(fault) for fault in result.errors],
+                    **({"help": done.hints[number]} if number in done.hints else {}),
                 }
-                for result in done.results
+                for number, result in enumerate(done.results)
             ],
             "records_succeeded": done.succeeded,
             "records_failed": done.failed,
+            **_way(route),
         }
     )
 
 
-def accepted(request: Request, load: Accepted) -> Response:
-    """Return the reply for a load that was taken in."""
+def accepted(request: Request, load: Accepted, route: BatchRoute | None = None) -> Response:
+    """Return the reply for a load that was taken in; with the way that was chosen, when there was a choice."""
     status_url = str(request.app.url_path_for("job_status", job_id=load.job_id))
     return json_reply(
         {
@@ -47,7 +49,12 @@ def accepted(request: Request, load: Accepted) -> Response:
             "receipt_url": str(request.app.url_path_for("job_receipt", job_id=load.job_id)),
             "results_url": str(request.app.url_path_for("job_results", job_id=load.job_id, kind="all")),
             "input": load.input,
+            **_way(route),
         },
         status=202,
         headers={"Location": status_url},
     )
+
+
+def _way(route: BatchRoute | None) -> dict[str, str]:
+    return {"via": route.way.value, "reason": route.reason} if route is not None else {}

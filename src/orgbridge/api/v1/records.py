@@ -1,11 +1,10 @@
-"""Record calls: one record, a batch, describes."""
+"""Record calls: one record, or a batch."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from orgbridge.api.bodies import StrictRoute
@@ -23,8 +22,8 @@ from orgbridge.api.v1.schemas.records import (
     RecordUpdate,
     RecordUpsert,
 )
-from orgbridge.kit.json import JSON, dumps
-from orgbridge.services.batches import takes_bulk
+from orgbridge.kit.json import JSON
+from orgbridge.services.batches import BatchWay, batch_route
 from orgbridge.services.loads import LoadRequest
 from orgbridge.services.records import RecordOutcome
 
@@ -41,7 +40,7 @@ ObjectPath = Annotated[ObjectName, Path()]
 )
 async def create(request: Request, body: RecordCreate, caller: RecordsWriter) -> Response:
     """Create a record of any object. A create whose reply was lost is told as such and never sent twice."""
-    done = await services_of(request).records.create(body.object_name, body.data)
+    done = await services_of(request).records.create(body.object_name, body.data, caller=caller)
     return _reply(done, f"{body.object_name} created.", status=201)
 
 
@@ -53,7 +52,7 @@ async def create(request: Request, body: RecordCreate, caller: RecordsWriter) ->
 )
 async def update(request: Request, body: RecordUpdate, caller: RecordsWriter) -> Response:
     """Set fields of a record by its Salesforce id."""
-    done = await services_of(request).records.update(body.object_name, body.record_id, body.data)
+    done = await services_of(request).records.update(body.object_name, body.record_id, body.data, caller=caller)
     return _reply(done, f"{body.object_name} updated.")
 
 
@@ -66,7 +65,7 @@ async def update(request: Request, body: RecordUpdate, caller: RecordsWriter) ->
 async def upsert(request: Request, body: RecordUpsert, caller: RecordsWriter) -> Response:
     """Create the record with this external id, or update it when it exists. `created` tells which."""
     records = services_of(request).records
-    done = await records.upsert(body.object_name, body.external_id_field, body.record_id, body.data)
+    done = await records.upsert(body.object_name, body.external_id_field, body.record_id, body.data, caller=caller)
     return _reply(done, f"{body.object_name} {'created' if done.created else 'updated'}.", created=done.created)
 
 
@@ -82,22 +81,26 @@ async def upsert(request: Request, body: RecordUpsert, caller: RecordsWriter) ->
 async def batch(request: Request, body: BatchRequest, caller: RecordsWriter) -> Response:
     """Process records by sObject Collections, 200 a call, results in the order of the input; or as a load.
 
-    A load needs the scope bulk:write too.
+    `via` and `reason` say which way was taken and why. A load needs the scope bulk:write too.
     """
     services = services_of(request)
-    if takes_bulk(body.use_bulk_api, len(body.records), all_or_none=body.all_or_none):
+    route = batch_route(
+        body.use_bulk_api, len(body.records), operation=body.operation_type, all_or_none=body.all_or_none
+    )
+    if route.way is BatchWay.BULK:
         load = LoadRequest(
             object_name=body.object_name, operation=body.operation_type, external_id_field=body.external_id_field
         )
-        return accepted(request, await services.loads.submit_records(load, body.records, caller))
+        return accepted(request, await services.loads.submit_records(load, body.records, caller), route)
     done = await services.batches.run(
         body.object_name,
         body.operation_type,
         body.records,
+        caller=caller,
         external_id_field=body.external_id_field,
         all_or_none=body.all_or_none,
     )
-    return batch_reply(done)
+    return batch_reply(done, route)
 
 
 @router.get(
@@ -119,7 +122,9 @@ async def retrieve(
 ) -> Response:
     """Read a record by its id of 15 or 18 characters, or by an external id."""
     records = services_of(request).records
-    done = await records.retrieve(object_name, record_id, fields=fields, external_id_field=external_id_field)
+    done = await records.retrieve(
+        object_name, record_id, caller=caller, fields=fields, external_id_field=external_id_field
+    )
     return _reply(done, f"{object_name} found.")
 
 
@@ -133,48 +138,15 @@ async def delete(
     request: Request,
     caller: RecordsWriter,
     object_name: ObjectPath,
-    record_id: Annotated[str, Path(min_length=1, max_length=255, description="Salesforce id.")],
+    record_id: Annotated[
+        str, Path(min_length=1, max_length=255, description="Salesforce id, or the external id's value.")
+    ],
+    external_id_field: Annotated[FieldName | None, Query()] = None,
 ) -> Response:
-    """Put a record into the recycle bin."""
-    done = await services_of(request).records.delete(object_name, record_id)
+    """Put a record into the recycle bin, by its id or by an external id."""
+    records = services_of(request).records
+    done = await records.delete(object_name, record_id, caller=caller, external_id_field=external_id_field)
     return _reply(done, f"{object_name} deleted.")
-
-
-@router.get(
-    "/sobjects",
-    responses=problems(429, 502),
-    summary="List the objects of the org",
-)
-async def objects(
-    request: Request, caller: RecordsReader, if_none_match: Annotated[str | None, Header()] = None
-) -> Response:
-    """Return Salesforce's global describe; asked for again only when it changed."""
-    return _cached(await services_of(request).records.objects(), if_none_match)
-
-
-@router.get(
-    "/sobjects/{object_name}/describe",
-    responses={
-        **problems(400, 404, 429, 502),
-        200: {
-            "description": "Salesforce's describe",
-            "content": {
-                "application/json": {
-                    "example": {"name": "Account", "keyPrefix": "001", "fields": [{"name": "Name", "type": "string"}]}
-                }
-            },
-        },
-    },
-    summary="Describe an object",
-)
-async def describe(
-    request: Request,
-    caller: RecordsReader,
-    object_name: ObjectPath,
-    if_none_match: Annotated[str | None, Header()] = None,
-) -> Response:
-    """Return Salesforce's describe of an object; asked for again only when it changed."""
-    return _cached(await services_of(request).records.describe(object_name), if_none_match)
 
 
 def _reply(done: RecordOutcome, message: str, *, status: int = 200, created: bool | None = None) -> Response:
@@ -188,13 +160,3 @@ def _reply(done: RecordOutcome, message: str, *, status: int = 200, created: boo
     if created is not None:
         body["created"] = created
     return json_reply(body, status=status)
-
-
-def _cached(value: JSON, if_none_match: str | None) -> Response:
-    body = dumps(value)
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    known = {item.strip().removeprefix("W/") for item in (if_none_match or "").split(",")}
-    if tag in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
