@@ -34,6 +34,8 @@ EXPLAINED = frozenset(
         "INVALID_CROSS_REFERENCE_KEY",
     }
 )
+#: Of these Salesforce itself says enough: a describe that is at hand is used, and none is asked for.
+_CLEAR = frozenset({"REQUIRED_FIELD_MISSING", "STRING_TOO_LONG", "INVALID_FIELD_FOR_INSERT_UPDATE"})
 _REFUSED_VALUE = re.compile(
     r"deserialize instance of (?P<type>\w+) from (?P<token>VALUE_\w+)(?: value (?P<value>.*?))?"
     r"(?: or request may be missing| at \[|$)",
@@ -95,11 +97,14 @@ async def describe_for_help(
 
     Asks Salesforce only for an object whose describe was never read, and never for a second time in one failure.
     """
-    if not any(fault.error_code in EXPLAINED for fault in faults):
+    codes = {fault.error_code for fault in faults} & EXPLAINED
+    if not codes:
         return {}
     known = salesforce.describe.known(sobject)
     if known is not None:
         return known
+    if codes <= _CLEAR:
+        return {}
     try:
         return await salesforce.describe.sobject(sobject)
     except (ClientError, OrgError):
