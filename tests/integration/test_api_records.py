@@ -369,3 +369,25 @@ def test_mixed_outcomes_come_in_the_order_of_the_input(
                 assert len(told) == 421 - len(bad)
 
     asyncio.run(run())
+
+
+async def test_the_short_way_of_a_read_answers_as_the_long_way(service: LoneService) -> None:
+    """A plain read skips the framework; with an Origin header it does not, and both answer alike, errors too."""
+    api = service.client
+    api.headers["Authorization"] = f"Bearer {await service.token(admin=True)}"
+    (record_id,) = await _made(api, "Short")
+    for path in (
+        f"{V1}/records/Account/{record_id}",
+        f"{V1}/records/Account/{record_id[:15]}?fields=Name,Industry",
+        f"{V1}/records/Account/{record_id}?fields=Nope",
+        f"{V1}/records/Account/001000000000000AAA",
+        f"{V1}/records/Nope/{record_id}",
+    ):
+        short = await api.get(path)
+        long = await api.get(path, headers={"Origin": "https://console.example.com"})
+        assert (short.status_code, short.headers["content-type"]) == (long.status_code, long.headers["content-type"])
+        assert {**short.json(), "request_id": ""} == {**long.json(), "request_id": ""}, path
+    refused = await api.get(f"{V1}/records/Account/{record_id}", headers={"Authorization": "Bearer nobody"})
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+    metrics = (await api.get("/metrics", headers={"Accept": "text/plain"})).text
+    assert 'route="/api/v1/records/{object_name}/{record_id}",status="200"' in metrics

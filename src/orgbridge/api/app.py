@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from orgbridge.api import identity, operation
 from orgbridge.api.errors import add_handlers
+from orgbridge.api.express import Express
 from orgbridge.api.middleware import BodyLimit, Edge
 from orgbridge.api.v1 import bulk, composite, limits, queries, records, search, sobjects
 from orgbridge.api.v1.schemas.problems import Problem
@@ -63,10 +64,11 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
         openapi_url="/openapi.json",
     )
     app.state.services = services
-    for router in (operation.root, identity.root):
-        app.include_router(router)
+    # Routes are tried one after another: those asked most come first.
     for router in (records.router, queries.router, bulk.router, identity.router):
         app.include_router(router, prefix=config.prefix)
+    for router in (operation.root, identity.root):
+        app.include_router(router)
     for router in (sobjects.router, search.router, limits.router, composite.router):
         app.include_router(router, prefix=config.prefix)
     add_handlers(app)
@@ -81,6 +83,7 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
             allow_headers=["Authorization", "Content-Type", "Accept", "Idempotency-Key", "X-Request-ID"],
             expose_headers=["X-Request-ID", "Link", "Location", "ETag", "Retry-After"],
         )
+    app.add_middleware(Express, services=services, prefix=config.prefix)
     app.add_middleware(Edge, telemetry=services.telemetry, clock=clock, prefix=config.prefix)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's documented way to extend it
     return app

@@ -110,7 +110,9 @@ def add_handlers(app: FastAPI) -> None:
 
 
 def trouble_reply(request_id: str, path: str, trouble: Trouble) -> Response:
-    """Return the problem for a trouble."""
+    """Return the problem for a trouble, and log one that is not the caller's."""
+    if STATUS[trouble.kind] >= 500:
+        log.warning("request_failed", code=trouble.code, detail=trouble.detail)
     return problem(
         request_id,
         path,
@@ -126,8 +128,6 @@ def trouble_reply(request_id: str, path: str, trouble: Trouble) -> Response:
 async def _on_orgbridge_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, OrgbridgeError), "registered for it"
     trouble = trouble_of(error)
-    if STATUS[trouble.kind] >= 500:
-        log.warning("request_failed", code=trouble.code, detail=trouble.detail)
     return trouble_reply(request_id_of(request), request.url.path, trouble)
 
 

@@ -125,7 +125,7 @@ async def retrieve(
     done = await records.retrieve(
         object_name, record_id, caller=caller, fields=fields, external_id_field=external_id_field
     )
-    return _reply(done, f"{object_name} found.")
+    return read_reply(done, object_name)
 
 
 @router.delete(
@@ -147,6 +147,11 @@ async def delete(
     records = services_of(request).records
     done = await records.delete(object_name, record_id, caller=caller, external_id_field=external_id_field)
     return _reply(done, f"{object_name} deleted.")
+
+
+def read_reply(done: RecordOutcome, object_name: str) -> Response:
+    """Return the reply of a read."""
+    return _reply(done, f"{object_name} found.")
 
 
 def _reply(done: RecordOutcome, message: str, *, status: int = 200, created: bool | None = None) -> Response:

@@ -49,6 +49,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Refusals with 401 that a new sign-in cannot mend. Source: auth.md section 6.
 _HOPELESS = ("Connected app is not attached to Agent", "not valid for use with the REST API")
 _CHUNK_BYTES = 128 * 1024
+#: A reply that says it is no larger is read in one go.
+_SMALL_BYTES = 64 * 1024
 #: An error reply is a few hundred bytes; of a page that something else sends only the beginning is looked at.
 _ERROR_BYTES = 1024 * 1024
 
@@ -138,6 +140,7 @@ class Transport:
         self._http = http
         self._clock = clock
         self._gate = gate or FixedGate(config.max_concurrent)
+        self._timeouts = _timeouts(config.timeouts)
 
     def path(self, relative: str) -> str:
         """Return the path of a resource of this API version; a path from the root stays as it is."""
@@ -275,7 +278,12 @@ class Transport:
             data = body.stream
         try:
             response = await self._http.get().request(
-                request.method, url, headers=headers, data=data, timeout=self._timeout(request), allow_redirects=False
+                request.method,
+                url,
+                headers=headers,
+                data=data,
+                timeout=self._timeouts[request.expect],
+                allow_redirects=False,
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             if body is not None and body.failure is not None:
@@ -302,12 +310,6 @@ class Transport:
         headers["Authorization"] = token.authorization
         return headers
 
-    def _timeout(self, request: Request) -> aiohttp.ClientTimeout:
-        times = self.config.timeouts
-        total = {Expect.REPLY: times.total, Expect.UPLOAD: times.upload, Expect.STREAM: times.stream}[request.expect]
-        # `connect` covers the name's resolution too; the pool has no limit, so that nobody waits in it.
-        return aiohttp.ClientTimeout(total=total, connect=times.connect, sock_read=times.read)
-
     def _count(self) -> None:
         self.calls += 1
         note_call()
@@ -320,6 +322,13 @@ class Transport:
             return ()
 
     async def _read(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
+        length = response.content_length
+        if length is not None and length <= _SMALL_BYTES and "Content-Encoding" not in response.headers:
+            # Most replies: read at once, without a generator between.
+            try:
+                return await response.content.read(-1)
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                raise connection_error(error, response.url.authority) from None
         body = bytearray()
         async for chunk in self._chunks(response):
             body += chunk
@@ -352,6 +361,15 @@ class Transport:
             repeated=lost,
             retry_after=_seconds(response.headers.get("Retry-After")),
         )
+
+
+def _timeouts(times: Timeouts) -> Mapping[Expect, aiohttp.ClientTimeout]:
+    totals = {Expect.REPLY: times.total, Expect.UPLOAD: times.upload, Expect.STREAM: times.stream}
+    # `connect` covers the name's resolution too; the pool has no limit, so that nobody waits in it.
+    return {
+        expect: aiohttp.ClientTimeout(total=total, connect=times.connect, sock_read=times.read)
+        for expect, total in totals.items()
+    }
 
 
 def _expired(faults: tuple[SalesforceFault, ...]) -> bool:
