@@ -10,6 +10,7 @@ from orgbridge.engine.faults import fault_of, transient
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.logs import get_logger
+from orgbridge.orgs.errors import Parked
 from orgbridge.store.errors import StoreUnavailable
 
 T = TypeVar("T")
@@ -59,6 +60,9 @@ class Patience:
         Raises:
             Exception: The error itself, when it will not pass or the patience is spent.
         """
+        if isinstance(error, Parked):
+            await self._park(error)
+            return
         now = self._clock.monotonic()
         if self._since is None:
             self._since = now
@@ -77,6 +81,19 @@ class Patience:
             )
         await self._clock.sleep(self._pause)
         self._pause = min(self._pause * 2, self._config.longest_pause_seconds)
+
+    async def _park(self, parked: Parked) -> None:
+        """Wait for the org's budget. It uses up no patience: nothing failed, and nothing was sent.
+
+        Asking again costs nothing, so it is done often: a person's reply may tell earlier that there is room.
+        """
+        self._since = None
+        rest = (parked.until - self._clock.now()).total_seconds()
+        _log.info("engine.parked", until=parked.until.isoformat(), cause=parked.message)
+        if self._tell is not None:
+            self._told = True
+            await self._tell(f"Parked until {parked.until:%Y-%m-%d %H:%M:%S} UTC: {parked.message}")
+        await self._clock.sleep(min(max(rest, self._config.pause_seconds), self._config.longest_pause_seconds))
 
     async def until_done(self, operation: Callable[[], Awaitable[T]]) -> T:
         """Run an operation whose repetition does no harm until it succeeds.

@@ -22,6 +22,7 @@ from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.faults import Fault, fault_of, nothing_sent, transient
 from orgbridge.engine.patience import Patience
+from orgbridge.orgs.errors import Parked
 from orgbridge.store.errors import StoreUnavailable
 
 
@@ -108,6 +109,20 @@ async def test_why_it_waits_is_told_until_it_has_passed() -> None:
     assert await patience.until_done(_Failing(2)) == "done"
     assert await patience.until_done(_Failing(0)) == "done"
     assert told == ["Waiting since 2026-01-01 00:00:00 UTC, at most 10 s: refused"] * 2 + [None]
+
+
+async def test_a_parked_load_waits_without_losing_patience() -> None:
+    """It waits ten times as long as patience lasts, looks often, says until when, and goes on."""
+    clock, told = _Clock(), list[str | None]()
+
+    async def tell(cause: str | None) -> None:
+        told.append(cause)
+
+    parked = Parked("no requests left.", until=datetime(2026, 1, 2, tzinfo=UTC))
+    assert await Patience(_CONFIG, clock, tell).until_done(_Failing(25, parked)) == "done"
+    assert clock.pauses == [_CONFIG.longest_pause_seconds] * 25
+    assert (told[0], told[-1]) == ("Parked until 2026-01-02 00:00:00 UTC: no requests left.", None)
+    assert nothing_sent(parked)
 
 
 def _answer(
