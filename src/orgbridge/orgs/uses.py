@@ -42,6 +42,16 @@ def call_for(caller: str) -> None:
     _use.set(Use(caller=caller))
 
 
+def calls_asked_for() -> None:
+    """Let all further calls of this task count as asked for just now, e.g. those that stop a load."""
+    _use.set(_NOBODY)
+
+
+def calls_of_the_load() -> None:
+    """Let all further calls of this task count as a load's again."""
+    _use.set(_LOAD)
+
+
 @contextmanager
 def calls_of_a_load() -> Iterator[None]:
     """Let the calls made inside count as a load's: they stop where the reserve begins."""
