@@ -180,12 +180,13 @@ async def test_two_administrators_cannot_remove_each_other_at_once(store_url: st
 
 async def test_roles_lend_their_scopes_and_follow_changes(admin: Admin) -> None:
     """A change of a role is a change of everybody who has it; a role that somebody has cannot be deleted."""
-    role, tag = await admin.make("/roles", {"name": "sales", "scopes": ["records:read"], "policy": {"rows": 5}})
-    assert role["policy"] == {"rows": 5}
+    policy = {"objects": {"Account": {"operations": ["read"]}}, "max_rows": 5}
+    role, tag = await admin.make("/roles", {"name": "sales", "scopes": ["records:read"], "policy": policy})
+    assert role["policy"] == policy
     await admin.make("/users", {"username": "ada", "password": _PASSWORD, "roles": ["sales"]})
     token = (await admin.sign_in(username="ada", password=_PASSWORD)).json()["access_token"]
     caller = await admin.identity.caller(token, ["records:read"])
-    assert (caller.roles, caller.policies) == (("sales",), ({"rows": 5},))
+    assert (caller.roles, caller.policies) == (("sales",), (policy,))
     check_problem(await admin.ask("DELETE", "/roles/sales", etag=tag), 409, "identity.still_in_use")
     reply = await admin.ask("PATCH", "/roles/sales", {"scopes": ["bulk:read"], "policy": None}, tag)
     assert reply.json()["policy"] is None
@@ -195,6 +196,18 @@ async def test_roles_lend_their_scopes_and_follow_changes(admin: Admin) -> None:
     assert (await admin.ask("PATCH", f"/users/{ada['id']}", {"roles": []}, "*")).status_code == 200
     assert (await admin.ask("DELETE", "/roles/sales", etag=reply.headers["etag"])).status_code == 204
     check_problem(await admin.ask("GET", "/roles/sales"), 404, "identity.not_found")
+
+
+async def test_a_policy_that_cannot_be_used_is_not_kept(admin: Admin) -> None:
+    """Made or changed, it is refused with the path and the mend, and the role stays as it was."""
+    wrong = {"objects": {"Account": {"operations": ["look"]}}}
+    role = {"name": "sales", "scopes": ["records:read"], "policy": wrong}
+    told = check_problem(await admin.ask("POST", "/roles", role), 400, "policy.invalid")
+    assert told["errors"][0]["field"] == "objects.Account.operations[0]"
+    assert "must be one of read, query" in told["detail"]
+    _, tag = await admin.make("/roles", {**role, "policy": {"objects": {}}})
+    check_problem(await admin.ask("PATCH", "/roles/sales", {"policy": {"rows": 5}}, tag), 400, "policy.invalid")
+    assert (await admin.ask("GET", "/roles/sales")).json()["policy"] == {"objects": {}}
 
 
 async def test_the_built_in_roles_are_there_and_stay(admin: Admin) -> None:

@@ -14,6 +14,7 @@ from orgbridge.kit.errors import ErrorKind
 from orgbridge.kit.json import dumps, loads
 from orgbridge.orgs.connections import OrgConfig, Orgs
 from orgbridge.services.batches import BatchService
+from orgbridge.services.cursors import Cursors
 from orgbridge.services.errors import ColumnsRefused, InvalidRequest, LoadNotFound
 from orgbridge.services.jobs import JobFilter, JobService
 from orgbridge.services.loads import IntakeConfig, LoadRequest, LoadService
@@ -28,7 +29,7 @@ from orgbridge.services.policies.errors import (
 )
 from orgbridge.services.policies.guard import Guard
 from orgbridge.services.policies.model import Operation
-from orgbridge.services.queries import QueryService, cursor_of
+from orgbridge.services.queries import QueryService, QueryText
 from orgbridge.services.records import RecordService
 from orgbridge.services.scopes import Caller
 from orgbridge.store.database import Database
@@ -49,6 +50,7 @@ BANKS = {
     },
 }  # fmt: skip
 BANKER = restricted(BANKS)
+CURSORS = Cursors(b"the secret of these tests")
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +106,7 @@ async def test_a_record_is_read_as_the_role_shows_it(orgs: Orgs, rows: dict[str,
 
 async def test_a_hidden_field_is_told_as_one_that_is_not_there(orgs: Orgs, rows: dict[str, str]) -> None:
     """Reading, writing and querying it give the same answer as a name that nobody ever used."""
-    records, queries = RecordService(orgs), QueryService(orgs)
+    records, queries = RecordService(orgs), QueryService(orgs, CURSORS)
 
     async def told(name: str) -> list[str]:
         texts = []
@@ -113,9 +115,9 @@ async def test_a_hidden_field_is_told_as_one_that_is_not_there(orgs: Orgs, rows:
             records.update("Account", rows["bank"], {name: 1}, caller=BANKER),
             records.create("Account", {"Name": "x", "Industry": "Banking", name: 1}, caller=BANKER),
             records.retrieve("Account", "1", external_id_field=name, caller=BANKER),
-            queries.page(f"SELECT {name} FROM Account", caller=BANKER),
-            queries.page(f"SELECT Id FROM Account WHERE {name} > 1", caller=BANKER),
-            queries.page(f"SELECT Id FROM Contact ORDER BY Account.{name}", caller=BANKER),
+            queries.page(QueryText(soql=f"SELECT {name} FROM Account"), caller=BANKER),
+            queries.page(QueryText(soql=f"SELECT Id FROM Account WHERE {name} > 1"), caller=BANKER),
+            queries.page(QueryText(soql=f"SELECT Id FROM Contact ORDER BY Account.{name}"), caller=BANKER),
         ):
             with pytest.raises(UnknownName) as error:
                 await attempt
@@ -127,12 +129,12 @@ async def test_a_hidden_field_is_told_as_one_that_is_not_there(orgs: Orgs, rows:
 
 async def test_queries_see_allowed_rows_by_every_way(orgs: Orgs, rows: dict[str, str]) -> None:
     """The query itself, children, semi-joins, parents, counts: the shop is nowhere."""
-    queries = QueryService(orgs)
+    queries = QueryService(orgs, CURSORS)
     mine = f"IN ('{rows['bank']}', '{rows['shop']}')"
 
     async def answer(soql: str) -> str:
-        page = await queries.page(soql, caller=BANKER)
-        return dumps({"records": page.records, "total": page.total_size}).decode()
+        page = await queries.page(QueryText(soql=soql), caller=BANKER)
+        return dumps({"records": loads(page.records), "total": page.total_size}).decode()
 
     assert "Shop" not in await answer(f"SELECT Name FROM Account WHERE Id {mine}")
     assert '"total":1' in await answer(f"SELECT COUNT() FROM Account WHERE Id {mine}")
@@ -161,7 +163,7 @@ async def test_queries_see_allowed_rows_by_every_way(orgs: Orgs, rows: dict[str,
 async def test_what_would_tell_a_masked_value_is_refused(soql: str, orgs: Orgs) -> None:
     """Filters, sorting, groups and functions of a masked field, and what cannot be read."""
     with pytest.raises(QueryRefused):
-        await QueryService(orgs).page(soql, caller=BANKER)
+        await QueryService(orgs, CURSORS).page(QueryText(soql=soql), caller=BANKER)
 
 
 async def test_writes_stay_inside_of_the_rows(orgs: Orgs, rows: dict[str, str]) -> None:
@@ -237,21 +239,22 @@ async def test_describes_show_what_the_role_shows(orgs: Orgs) -> None:
 
 async def test_pages_after_the_first_are_the_callers_own(orgs: Orgs) -> None:
     """A cursor that was given to somebody else, or made up, leads nowhere."""
-    queries, batches = QueryService(orgs), BatchService(orgs, SystemClock())
+    queries, batches = QueryService(orgs, CURSORS), BatchService(orgs, SystemClock())
     await batches.run("Contact", "create", [{"LastName": f"P{n}"} for n in range(2_100)], caller=UNRESTRICTED)
-    page = await queries.page("SELECT LastName FROM Contact", caller=BANKER)
-    cursor = cursor_of(page)
+    page = await queries.page(QueryText(soql="SELECT LastName FROM Contact"), caller=BANKER)
+    cursor = page.cursor
     assert cursor is not None
-    assert (await queries.next(cursor, caller=BANKER)).records
+    assert loads((await queries.next(cursor, caller=BANKER)).records)
     with pytest.raises(InvalidRequest):
         await queries.next(cursor, caller=restricted(BANKS, user_id="user_9"))
-    plain = cursor_of(await queries.page("SELECT LastName FROM Contact", caller=UNRESTRICTED))
+    plain = (await queries.page(QueryText(soql="SELECT LastName FROM Contact"), caller=UNRESTRICTED)).cursor
     assert plain is not None
     with pytest.raises(InvalidRequest):
         await queries.next(plain, caller=BANKER)
     capped = restricted({**BANKS, "max_rows": 7})
-    assert len((await queries.page("SELECT LastName FROM Contact", caller=capped)).records) == 7
-    counted = await queries.page("SELECT COUNT() FROM Contact", caller=capped)
+    few = await queries.page(QueryText(soql="SELECT LastName FROM Contact"), caller=capped)
+    assert (len(loads(few.records)), few.row_cap, page.row_cap) == (7, 7, None)
+    counted = await queries.page(QueryText(soql="SELECT COUNT() FROM Contact"), caller=capped)
     assert counted.total_size > 2_000
 
 

@@ -18,6 +18,7 @@ from orgbridge.services.policies.masking import mask_records
 from orgbridge.services.policies.model import Operation
 from orgbridge.services.policies.policy import Policy, policy_of
 from orgbridge.services.policies.searches import secure_search
+from orgbridge.services.scopes import Scope
 from orgbridge.soql import SOQLError, parse
 from tests.support import policy_world as world
 from tests.support.callers import restricted
@@ -274,7 +275,7 @@ def test_what_a_policy_hides_changes_no_answer(
     roles: list[RoleDraft], rows: Rows, queries: list[str], org: Storage
 ) -> None:
     """Two orgs that differ in hidden cells and rows only answer every query alike, and never show what is hidden."""
-    policy = policy_of(restricted(*(role.json() for role in roles)))
+    policy = policy_of(restricted(*(role.json() for role in roles)), Scope.RECORDS_READ)
     secured = []
     for soql in queries:
         try:
@@ -318,7 +319,7 @@ def test_what_a_policy_hides_changes_no_search(
     roles: list[RoleDraft], rows: Rows, searches: list[str], org: Storage
 ) -> None:
     """Whether a record is found tells nothing of what stands in its hidden fields."""
-    policy = policy_of(restricted(*(role.json(["search"]) for role in roles)))
+    policy = policy_of(restricted(*(role.json(["search"]) for role in roles)), Scope.RECORDS_READ)
     secured = []
     for sosl in searches:
         try:

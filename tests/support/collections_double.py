@@ -11,7 +11,7 @@ Script = Callable[[list[dict[str, Any]]], list[SaveResult]]
 
 
 class CollectionsDouble:
-    """Stands for `Orgs`, `OrgConnection`, `Salesforce` and `Collections` at once.
+    """Stands for `Orgs`, `OrgConnection`, `Salesforce`, `Describe` and `Collections` at once.
 
     Attributes:
         calls: The records of each call, in the order of the calls.
@@ -19,12 +19,16 @@ class CollectionsDouble:
 
     def __init__(self, script: Script) -> None:
         self.calls: list[list[dict[str, Any]]] = []
-        self.salesforce = self.collections = self
+        self.salesforce = self.collections = self.describe = self
         self._script = script
 
     def get(self, _name: str) -> CollectionsDouble:
         """Give itself as the connection."""
         return self
+
+    def known(self, _sobject: str) -> dict[str, Any]:
+        """Give a describe without fields."""
+        return {"name": "Account", "fields": []}
 
     async def create(self, _sobject: str, records: Sequence[dict[str, Any]], **_: Any) -> list[SaveResult]:
         """Answer as the script says."""

@@ -2,7 +2,8 @@
 
     python -m tests.support.worker_process STORE_URL FILES_FOLDER SALESFORCE_URL [key=value …]
 
-Prints `ready` once it takes work. `client_id=` names the app to sign in with; other keys are fields of `WorkerConfig`.
+Prints `ready` once it takes work. `client_id=` names the app to sign in with, `recheck_seconds=` how
+often a parked load looks again; other keys are fields of `WorkerConfig`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from orgbridge.engine.worker import WorkerConfig, run_worker
 from orgbridge.kit.clock import SystemClock
 from orgbridge.kit.logs import LogConfig, configure_logs
 from orgbridge.kit.receivers import WebhookPolicy
+from orgbridge.orgs.budget import BudgetConfig
 from orgbridge.orgs.connections import OrgConfig, Orgs
 from orgbridge.store.database import Database
 from orgbridge.store.files import LocalFiles
@@ -43,7 +45,13 @@ async def work(store: str, folder: str, salesforce: str, options: dict[str, str]
     credentials = ClientCredentials(
         client_id=options.pop("client_id", "local-client"), client_secret=Secret(options.pop("secret", "local-secret"))
     )
-    org = OrgConfig(credentials=credentials, token_url=f"{salesforce}/services/oauth2/token", retry=RetryPolicy())
+    budget = BudgetConfig(recheck_seconds=float(options.pop("recheck_seconds", "900")))
+    org = OrgConfig(
+        credentials=credentials,
+        token_url=f"{salesforce}/services/oauth2/token",
+        retry=RetryPolicy(),
+        budget=budget,
+    )
     quick: dict[str, Any] = {
         "lease_seconds": 4.0,
         "beat_seconds": 0.5,

@@ -13,16 +13,21 @@ from starlette.middleware.cors import CORSMiddleware
 
 from orgbridge.api import identity, operation
 from orgbridge.api.errors import add_handlers
+from orgbridge.api.express import Express
 from orgbridge.api.middleware import BodyLimit, Edge
 from orgbridge.api.v1 import (
     bulk,
+    composite,
     events,
     job_actions,
+    limits,
     organizations,
     queries,
     records,
     roles,
+    search,
     service_accounts,
+    sobjects,
     users,
     webhooks,
 )
@@ -74,13 +79,16 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
         openapi_url="/openapi.json",
     )
     app.state.services = services
+    # Routes are tried one after another: those asked most come first.
+    for router in (records.router, queries.router, bulk.router, identity.router):
+        app.include_router(router, prefix=config.prefix)
     for router in (operation.root, identity.root):
         app.include_router(router)
-    for router in (records.router, queries.router, bulk.router, job_actions.router, events.router):
+    for router in (sobjects.router, search.router, limits.router, composite.router, job_actions.router):
         app.include_router(router, prefix=config.prefix)
-    for router in (webhooks.router, identity.router):
+    for router in (events.router, webhooks.router, users.router, service_accounts.router):
         app.include_router(router, prefix=config.prefix)
-    for router in (users.router, service_accounts.router, roles.router, organizations.router):
+    for router in (roles.router, organizations.router):
         app.include_router(router, prefix=config.prefix)
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.
@@ -94,6 +102,7 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
             allow_headers=["Authorization", "Content-Type", "Accept", "Idempotency-Key", "If-Match", "X-Request-ID"],
             expose_headers=["X-Request-ID", "Link", "Location", "ETag", "Retry-After"],
         )
+    app.add_middleware(Express, services=services, prefix=config.prefix)
     app.add_middleware(Edge, telemetry=services.telemetry, clock=clock, prefix=config.prefix)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's documented way to extend it
     return app

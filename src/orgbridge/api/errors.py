@@ -16,7 +16,7 @@ from starlette.routing import Match
 from orgbridge.kit.errors import ErrorKind, OrgbridgeError
 from orgbridge.kit.json import dumps
 from orgbridge.kit.logs import get_logger
-from orgbridge.services.errors import ClientRefused, NotSignedIn, ScopeMissing, Trouble, trouble_of
+from orgbridge.services.errors import ClientRefused, NotSignedIn, ScopeMissing, trouble_of
 
 PROBLEM_TYPE = "application/problem+json"
 STATUS: dict[ErrorKind, int] = {
@@ -115,11 +115,14 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
-def trouble_reply(request_id: str, path: str, trouble: Trouble, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the problem for a trouble."""
-    sent = dict(headers or {})
+def trouble_reply(request_id: str, path: str, error: OrgbridgeError) -> Response:
+    """Return the problem for an error, and log one that is not the caller's."""
+    trouble = trouble_of(error)
+    sent = _challenge(error)
     if trouble.retry_after_seconds is not None:
         sent["Retry-After"] = str(max(1, math.ceil(trouble.retry_after_seconds)))
+    if STATUS[trouble.kind] >= 500:
+        log.warning("request_failed", code=trouble.code, detail=trouble.detail)
     return problem(
         request_id,
         path,
@@ -135,10 +138,7 @@ def trouble_reply(request_id: str, path: str, trouble: Trouble, headers: Mapping
 
 async def _on_orgbridge_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, OrgbridgeError), "registered for it"
-    trouble = trouble_of(error)
-    if STATUS[trouble.kind] >= 500:
-        log.warning("request_failed", code=trouble.code, detail=trouble.detail)
-    return trouble_reply(request_id_of(request), request.url.path, trouble, _challenge(error))
+    return trouble_reply(request_id_of(request), request.url.path, error)
 
 
 def _challenge(error: OrgbridgeError) -> dict[str, str]:

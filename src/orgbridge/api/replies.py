@@ -24,7 +24,11 @@ def json_reply(value: JSON, *, status: int = 200, headers: Mapping[str, str] | N
 
 
 async def stream_reply(
-    blocks: AsyncIterator[bytes], *, media_type: str, filename: str | None = None
+    blocks: AsyncIterator[bytes],
+    *,
+    media_type: str,
+    filename: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> StreamingResponse:
     """Return a streamed reply after its first block was made, so that an early error is still a problem.
 
@@ -32,6 +36,7 @@ async def stream_reply(
         blocks: The body. An error after the first block cuts the connection.
         media_type: Content type.
         filename: What a browser saves it as.
+        headers: Further headers.
     """
     first = await anext(blocks, b"")
 
@@ -40,10 +45,10 @@ async def stream_reply(
         async for block in blocks:
             yield block
 
-    headers = {"Cache-Control": "no-store"}
+    sent = {"Cache-Control": "no-store", **(headers or {})}
     if filename is not None:
-        headers["Content-Disposition"] = f'attachment; filename="{filename}"'
-    return StreamingResponse(body(), media_type=media_type, headers=headers)
+        sent["Content-Disposition"] = f'attachment; filename="{filename}"'
+    return StreamingResponse(body(), media_type=media_type, headers=sent)
 
 
 async def body_of(request: Request) -> AsyncIterator[bytes]:

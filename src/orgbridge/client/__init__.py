@@ -22,13 +22,17 @@ from orgbridge.client.replies import (
     JobPage,
     LimitInfo,
     QueryPage,
+    QueryWay,
+    RawPage,
     ResultPages,
     SaveResult,
+    Subreply,
     UpsertResult,
 )
 from orgbridge.client.salesforce import Salesforce
 from orgbridge.client.transport.counting import CallCount, count_calls
 from orgbridge.client.transport.exchange import Reply, TransportConfig
+from orgbridge.client.transport.gates import Gate
 from orgbridge.client.transport.requests import Chunks
 from orgbridge.client.transport.retries import RetryPolicy
 from orgbridge.client.transport.sessions import Timeouts
@@ -39,6 +43,7 @@ __all__ = [
     "ClientCredentials",
     "Credentials",
     "DescribeCache",
+    "Gate",
     "IngestJobRequest",
     "IngestResult",
     "JWTCredentials",
@@ -47,6 +52,8 @@ __all__ = [
     "LimitInfo",
     "PasswordCredentials",
     "QueryPage",
+    "QueryWay",
+    "RawPage",
     "RefreshCredentials",
     "Reply",
     "ResultPages",
@@ -56,6 +63,7 @@ __all__ = [
     "SalesforceFault",
     "SaveResult",
     "Secret",
+    "Subreply",
     "Timeouts",
     "Token",
     "TokenConfig",

@@ -1,6 +1,6 @@
-"""sObject Collections: up to 200 records in one call, each with an outcome of its own.
+"""Many things in one call: sObject Collections, up to 200 records each with an outcome of its own; and composite.
 
-Splitting larger lists is the caller's work. Source: facts/salesforce/composite.md section 5.
+Splitting larger lists is the caller's work. Source: facts/salesforce/composite.md sections 1 and 5.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orgbridge.client.replies import SaveResult, parse_save_results
+from orgbridge.client.replies import SaveResult, Subreply, parse_composite, parse_save_results
 from orgbridge.client.transport.exchange import Transport
 from orgbridge.client.transport.requests import Request, Resend, json_request, segment, with_params
 from orgbridge.kit.json import JSON
@@ -95,6 +95,43 @@ class Collections:
         body = {"allOrNone": all_or_none, "records": typed}
         reply = await self._transport.send(json_request(method, self._transport.path(path), body, resend=resend))
         return parse_save_results(reply.body, len(records))
+
+
+class Composite:
+    """Up to 25 subrequests in one call, which may refer to each other's results."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    @property
+    def base_path(self) -> str:
+        """Where the subrequests' URLs begin, without a slash at the end."""
+        return self._transport.config.base_path
+
+    async def send(
+        self,
+        subrequests: Sequence[Mapping[str, JSON]],
+        *,
+        all_or_none: bool = False,
+        collate: bool = True,
+        read_only: bool = False,
+    ) -> list[Subreply]:
+        """Send subrequests as Salesforce spells them, and return what became of each, in order.
+
+        Args:
+            subrequests: `method`, `url`, `referenceId`, and perhaps `body` and `httpHeaders`.
+            all_or_none: Undo all when one fails.
+            collate: Let Salesforce run like subrequests together.
+            read_only: True when no subrequest writes: then a lost reply is asked for again.
+
+        Raises:
+            ConnectionFailed: With `sent` true the subrequests may have been carried out.
+            SalesforceError: The call as a whole was refused; nothing was done.
+        """
+        body = {"allOrNone": all_or_none, "collateSubrequests": collate, "compositeRequest": list(subrequests)}
+        resend = Resend.ALWAYS if read_only else Resend.UNSENT
+        reply = await self._transport.send(json_request("POST", self._transport.path("composite"), body, resend=resend))
+        return parse_composite(reply.body, len(subrequests))
 
 
 def _check_count(items: Sequence[Any]) -> None:

@@ -82,6 +82,11 @@ class Describe:
         """
         return await self._fetch(f"sobjects/{segment(name)}/describe")
 
+    def known(self, name: str) -> dict[str, Any] | None:
+        """Return what is kept of an object's description, without asking Salesforce; None when nothing is."""
+        entry = self._cache.get(self._transport.path(f"sobjects/{segment(name)}/describe").lower())
+        return entry.value if entry is not None else None
+
     async def global_(self) -> dict[str, Any]:
         """Return the list of all objects that the user may see."""
         return await self._fetch("sobjects")

@@ -5,13 +5,24 @@ Source: facts/salesforce/soql.md section 1.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from orgbridge.client.errors import MalformedReply, QueryTooLong, RequestTooLong
-from orgbridge.client.replies import QueryPage, parse_query_page
+from orgbridge.client.errors import MalformedReply, QueryTooLong, RequestTooLong, SalesforceFault, error_class
+from orgbridge.client.replies import (
+    QueryPage,
+    QueryWay,
+    RawPage,
+    parse_composite,
+    parse_faults,
+    parse_query_page,
+    parse_raw_page,
+)
 from orgbridge.client.transport.exchange import Transport
-from orgbridge.client.transport.requests import Request, Resend, with_params
+from orgbridge.client.transport.requests import Request, Resend, json_request, with_params
+from orgbridge.kit.json import JSON
+
+_URI_TOO_LONG = frozenset({414, 431})
 
 
 class Query:
@@ -44,6 +55,59 @@ class Query:
                 uri_bytes=error.uri_bytes,
             ) from error
         return parse_query_page(reply.body)
+
+    async def raw_page(self, soql: str, include_deleted: bool = False, batch_size: int | None = None) -> RawPage:
+        """Run a query and return its first page, records unread. A text too long for a URL goes by a composite call.
+
+        Args:
+            soql: The query, at most 100,000 characters.
+            include_deleted: See the recycle bin and archived records too.
+            batch_size: Records of a page, 200 to 2,000; Salesforce takes it as a wish.
+
+        Raises:
+            QueryTooLong: Salesforce does not take it by a composite call either; a query job may.
+            InvalidRequest: Salesforce cannot run it: `MalformedQuery`, an unknown field, an unknown object.
+        """
+        target = with_params(self._transport.path("queryAll" if include_deleted else "query"), {"q": soql})
+        headers = {"Sforce-Query-Options": f"batchSize={batch_size}"} if batch_size else {}
+        try:
+            reply = await self._transport.send(
+                Request(method="GET", target=target, headers=headers, resend=Resend.ALWAYS)
+            )
+        except RequestTooLong:
+            return await self._by_composite(target, headers)
+        return parse_raw_page(reply.body)
+
+    async def raw_next(self, next_records_url: str) -> RawPage:
+        """Return the page that a `next_records_url` names, records unread.
+
+        Raises:
+            The same as `next`.
+        """
+        target = await self._transport.target_of(next_records_url)
+        reply = await self._transport.send(Request(method="GET", target=target, resend=Resend.ALWAYS))
+        return parse_raw_page(reply.body)
+
+    async def _by_composite(self, target: str, headers: Mapping[str, str]) -> RawPage:
+        subrequest: dict[str, JSON] = {"method": "GET", "url": target, "referenceId": "query"}
+        if headers:
+            subrequest["httpHeaders"] = dict(headers)
+        path = self._transport.path("composite")
+        # It only reads, so that it may be repeated although it is a POST.
+        request = json_request("POST", path, {"compositeRequest": [subrequest]}, resend=Resend.ALWAYS)
+        answer = parse_composite((await self._transport.send(request)).body, 1)[0]
+        status, body = answer.http_status_code, bytes(answer.body)
+        if status in _URI_TOO_LONG:
+            raise QueryTooLong(
+                "Salesforce takes this SOQL text neither in a URL nor in a composite call; a query job takes it.",
+                uri_bytes=len(target),
+            )
+        if status >= 300:
+            faults = parse_faults(body) or (SalesforceFault(error_code="", message=""),)
+            raise error_class(status, faults[0])(
+                status=status, faults=faults, method="GET", path=target.partition("?")[0]
+            )
+        return parse_raw_page(body, QueryWay.COMPOSITE)
 
     async def next(self, next_records_url: str) -> QueryPage:
         """Return the page that a `next_records_url` names.

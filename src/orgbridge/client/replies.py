@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from orgbridge.client.errors import MalformedReply, SalesforceFault
-from orgbridge.kit.json import JSON, JSONDecodeError, loads
+from orgbridge.kit.json import JSON, Envelope, JSONDecodeError, Raw, loads, loads_as
 from orgbridge.wire.bulk import ColumnDelimiter, IngestOperation, JobState, LineEnding
 
 #: Characters of a non-JSON error body that are kept: enough to recognise a proxy's or an Edge page.
@@ -84,6 +85,57 @@ class QueryPage:
     next_records_url: str | None
     #: Records with their `attributes`, in Salesforce's order.
     records: list[dict[str, Any]]
+
+
+class QueryWay(StrEnum):
+    """How a query reached Salesforce."""
+
+    #: As the query resource's own URL.
+    QUERY = "query"
+    #: As a subrequest of a composite call, because its text does not fit a URL.
+    COMPOSITE = "composite"
+    #: As a query job of the Bulk API.
+    BULK = "bulk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawPage:
+    """One page of a SOQL query whose records were not read."""
+
+    #: Records of the whole query, not of this page.
+    total_size: int
+    #: True on the last page.
+    done: bool
+    #: Where the next page is; None on the last one.
+    next_records_url: str | None
+    #: A JSON list of the records, as Salesforce wrote it.
+    records: bytes = field(repr=False)
+    #: How the query went.
+    way: QueryWay = QueryWay.QUERY
+
+
+class _PageEnvelope(Envelope, rename="camel"):
+    total_size: int
+    done: bool
+    records: Raw
+    next_records_url: str | None = None
+
+
+class Subreply(Envelope, rename="camel"):
+    """What became of one subrequest of a composite call."""
+
+    #: Status of its own.
+    http_status_code: int
+    #: Name that the subrequest was given.
+    reference_id: str
+    #: Its body as Salesforce wrote it; `null` for none.
+    body: Raw
+    #: Headers of its own, as Salesforce wrote them.
+    http_headers: Raw
+
+
+class _CompositeEnvelope(Envelope, rename="camel"):
+    composite_response: list[Subreply]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +307,42 @@ def parse_query_page(body: bytes) -> QueryPage:
         next_records_url=None if done else str(url),
         records=records or [],
     )
+
+
+def parse_raw_page(body: bytes, way: QueryWay = QueryWay.QUERY) -> RawPage:
+    """Return a page of a query with its records unread.
+
+    Raises:
+        MalformedReply: It is no query reply, or promises a next page without saying where.
+    """
+    try:
+        value = loads_as(body, _PageEnvelope)
+    except JSONDecodeError as error:
+        raise MalformedReply(f"Salesforce's reply to a query is not of its documented shape: {error}") from error
+    if not value.done and not value.next_records_url:
+        raise MalformedReply("Salesforce's reply to a query is not done and names no next page.")
+    return RawPage(
+        total_size=value.total_size,
+        done=value.done,
+        next_records_url=None if value.done else value.next_records_url,
+        records=bytes(value.records),
+        way=way,
+    )
+
+
+def parse_composite(body: bytes, expected: int) -> list[Subreply]:
+    """Return what became of the subrequests of a composite call, in their order.
+
+    Raises:
+        MalformedReply: It is no such reply, or has another number of answers than there were subrequests.
+    """
+    try:
+        answers = loads_as(body, _CompositeEnvelope).composite_response
+    except JSONDecodeError as error:
+        raise MalformedReply(f"Salesforce's reply to a composite call is not of its shape: {error}") from error
+    if len(answers) != expected:
+        raise MalformedReply(f"Salesforce gave {len(answers)} answers to {expected} subrequests.")
+    return answers
 
 
 def parse_save_results(body: bytes, expected: int) -> list[SaveResult]:

@@ -12,12 +12,14 @@ from types import TracebackType
 from orgbridge.client.auth.tokens import TokenConfig, TokenManager
 from orgbridge.client.bulk.ingest import IngestJobs
 from orgbridge.client.bulk.query import QueryJobs
-from orgbridge.client.composite import Collections
+from orgbridge.client.composite import Collections, Composite
 from orgbridge.client.describe import Describe, DescribeCache
 from orgbridge.client.limits import Limits
 from orgbridge.client.query import Query
 from orgbridge.client.records import Records
+from orgbridge.client.search import Search
 from orgbridge.client.transport.exchange import Reply, Transport, TransportConfig
+from orgbridge.client.transport.gates import Gate
 from orgbridge.client.transport.requests import Chunks, Request, Resend, with_params
 from orgbridge.client.transport.sessions import HTTPSession
 from orgbridge.kit.clock import Clock, SystemClock
@@ -41,7 +43,9 @@ class Salesforce:
         tokens: The shared token.
         records: Single records.
         collections: Up to 200 records a call.
+        composite: Subrequests that refer to each other.
         query: SOQL page by page.
+        search: SOSL.
         describe: Descriptions of objects.
         limits: The org's limits.
         bulk: Bulk API 2.0.
@@ -54,14 +58,19 @@ class Salesforce:
         *,
         clock: Clock | None = None,
         describes: DescribeCache | None = None,
+        gate: Gate | None = None,
     ) -> None:
         clock = clock or SystemClock()
         self._http = HTTPSession()
         self.tokens = TokenManager(sign_in, session=self._http.get, clock=clock)
-        self._transport = Transport(config or TransportConfig(), tokens=self.tokens, http=self._http, clock=clock)
+        self._transport = Transport(
+            config or TransportConfig(), tokens=self.tokens, http=self._http, clock=clock, gate=gate
+        )
         self.records = Records(self._transport)
         self.collections = Collections(self._transport)
+        self.composite = Composite(self._transport)
         self.query = Query(self._transport)
+        self.search = Search(self._transport)
         self.describe = Describe(self._transport, cache=describes or DescribeCache(), clock=clock)
         self.limits = Limits(self._transport)
         self.bulk = Bulk(self._transport)

@@ -39,6 +39,8 @@ class WorkerConfig:
     pause_seconds: float = 0.5
     #: Longest pause between tries.
     longest_pause_seconds: float = 30.0
+    #: While a load waits for long: how often it looks whether somebody asked to stop it.
+    cancel_look_seconds: float = 2.0
     #: Pause before the second look at a running job, and the shortest; the others follow the job's rows and rate.
     poll_seconds: float = 0.2
     #: Longest pause between looks at a running job. Every look costs one API request.

@@ -19,6 +19,7 @@ from orgbridge.client.errors import (
     repeatable,
 )
 from orgbridge.kit.errors import OrgbridgeError
+from orgbridge.orgs.errors import CallWithheld
 from orgbridge.store.errors import FilesUnavailable, StoreUnavailable
 
 
@@ -70,7 +71,7 @@ def transient(error: Exception) -> bool:
             return True
         case ClientError():
             return repeatable(error)
-        case StoreUnavailable() | FilesUnavailable():
+        case StoreUnavailable() | FilesUnavailable() | CallWithheld():
             return True
         case OSError():
             # A full disk may be emptied.
@@ -81,4 +82,4 @@ def transient(error: Exception) -> bool:
 
 def nothing_sent(error: Exception) -> bool:
     """Tell whether the request certainly never reached Salesforce."""
-    return isinstance(error, ConnectionFailed) and not error.sent
+    return isinstance(error, CallWithheld) or (isinstance(error, ConnectionFailed) and not error.sent)

@@ -243,7 +243,10 @@ class IngestJobs:
                 return None
             if parkable and watch.overdue:
                 return {"state": PARKED}
-            await self.resources.clock.sleep(pace.pause(processed))
+            if heed_cancel:
+                await self.resources.rest(self.load_id, pace.pause(processed))
+            else:
+                await self.resources.clock.sleep(pace.pause(processed))
 
     async def abort(self, job_id: str) -> None:
         """Ask Salesforce to stop a committed job. What it processed before stays processed."""

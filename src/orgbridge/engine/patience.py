@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from orgbridge.client.errors import ConcurrencyExceeded, RequestLimitExceeded
 from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.faults import fault_of, transient
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.logs import get_logger
+from orgbridge.orgs.errors import Parked
+from orgbridge.orgs.uses import calls_asked_for, calls_of_the_load
 from orgbridge.store.errors import StoreUnavailable
 
 T = TypeVar("T")
 #: Told why the work waits; None once it goes on.
 Tell = Callable[[str | None], Awaitable[None]]
+#: Says whether somebody asked to stop the work.
+Cancelled = Callable[[], Awaitable[bool]]
 _log = get_logger(__name__)
 
 
@@ -25,17 +30,23 @@ class Patience:
     patience with a Salesforce that does not, for ever.
     """
 
-    def __init__(self, config: WorkerConfig, clock: Clock, tell: Tell | None = None) -> None:
+    def __init__(
+        self, config: WorkerConfig, clock: Clock, tell: Tell | None = None, cancelled: Cancelled | None = None
+    ) -> None:
         """Prepare to wait.
 
         Args:
             config: How long.
             clock: Time.
             tell: Told the cause at each pause, and None once it has passed.
+            cancelled: Looked at while the work is parked: what is left to do of a stopped load does not wait for the
+                budget of loads.
         """
         self._config = config
         self._clock = clock
         self._tell = tell
+        self._cancelled = cancelled
+        self._hurry: bool | None = None
         self._since: float | None = None
         self._began = ""
         self._told = False
@@ -59,6 +70,15 @@ class Patience:
         Raises:
             Exception: The error itself, when it will not pass or the patience is spent.
         """
+        if isinstance(error, Parked):
+            await self._park(error)
+            return
+        is_spent = isinstance(error, RequestLimitExceeded) and not isinstance(error, ConcurrencyExceeded)
+        if self._hurry and is_spent:
+            # The day's requests are spent for everybody: parked it waits for new ones without losing patience.
+            self._hurry = False
+            calls_of_the_load()
+            return
         now = self._clock.monotonic()
         if self._since is None:
             self._since = now
@@ -77,6 +97,36 @@ class Patience:
             )
         await self._clock.sleep(self._pause)
         self._pause = min(self._pause * 2, self._config.longest_pause_seconds)
+
+    async def _park(self, parked: Parked) -> None:
+        """Wait for the org's budget. It uses up no patience: nothing failed, and nothing was sent.
+
+        Asking again costs nothing, so it is done often: a person's reply may tell earlier that there is room.
+        """
+        self._since = None
+        if await self._hurries():
+            return
+        rest = (parked.until - self._clock.now()).total_seconds()
+        _log.info("engine.parked", until=parked.until.isoformat(), cause=parked.message)
+        if self._tell is not None:
+            self._told = True
+            await self._tell(f"Parked until {parked.until:%Y-%m-%d %H:%M:%S} UTC: {parked.message}")
+        until = self._clock.monotonic() + min(max(rest, self._config.pause_seconds), self._config.longest_pause_seconds)
+        while (left := until - self._clock.monotonic()) > 0:
+            await self._clock.sleep(left if self._cancelled is None else min(left, self._config.cancel_look_seconds))
+            if await self._hurries():
+                return
+
+    async def _hurries(self) -> bool:
+        """Let calls out at once, like a person's, when somebody asked to stop the load: these few bring it to its end.
+
+        It is tried once; where not even they are answered, the load waits on like others.
+        """
+        if self._hurry is not None or self._cancelled is None or not await self._cancelled():
+            return False
+        self._hurry = True
+        calls_asked_for()
+        return True
 
     async def until_done(self, operation: Callable[[], Awaitable[T]]) -> T:
         """Run an operation whose repetition does no harm until it succeeds.

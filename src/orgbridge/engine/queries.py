@@ -128,7 +128,7 @@ class _QuerySteps:
                 }
             if await patience.until_done(partial(self.resources.cancel_requested, self.load_id)):
                 return None
-            await self.resources.clock.sleep(pause)
+            await self.resources.rest(self.load_id, pause)
             pause = min(pause * 1.4, self.resources.config.longest_poll_seconds)
 
     async def abort(self, job_id: str) -> None:

@@ -51,7 +51,11 @@ class Resources:
         Args:
             load_id: The load whose status says why it waits; None says it nowhere but in the log.
         """
-        return Patience(self.config, self.clock, partial(self._tell_waiting, load_id) if load_id is not None else None)
+        if load_id is None:
+            return Patience(self.config, self.clock)
+        return Patience(
+            self.config, self.clock, partial(self._tell_waiting, load_id), partial(self._is_cancelled, load_id)
+        )
 
     async def _tell_waiting(self, load_id: str, cause: str | None) -> None:
         try:
@@ -77,3 +81,18 @@ class Resources:
         """Tell whether somebody asked to stop the load. Only within steps: the answer changes with time."""
         async with self.database.unit(write=False) as unit:
             return await unit.loads.cancel_requested(load_id)
+
+    async def rest(self, load_id: str, seconds: float) -> None:
+        """Wait so long, or until somebody asks to stop the load. Only within steps."""
+        until = self.clock.monotonic() + seconds
+        while (left := until - self.clock.monotonic()) > 0:
+            await self.clock.sleep(min(left, self.config.cancel_look_seconds))
+            if left > self.config.cancel_look_seconds and await self._is_cancelled(load_id):
+                return
+
+    async def _is_cancelled(self, load_id: str) -> bool:
+        try:
+            return await self.cancel_requested(load_id)
+        except StoreError:
+            # What needs the store finds out by itself; a wait does not break for it.
+            return False

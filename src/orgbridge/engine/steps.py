@@ -12,6 +12,7 @@ from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.faults import Fault, fault_of
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.logs import get_logger
+from orgbridge.orgs.uses import calls_of_a_load
 
 _log = get_logger(__name__)
 
@@ -36,7 +37,8 @@ async def run_step(
     """
 
     async def guarded() -> dict[str, Any]:
-        with count_calls() as count:
+        # Calls made inside count as a load's: when the org's budget for loads is spent they raise `Parked`.
+        with count_calls() as count, calls_of_a_load():
             try:
                 outcome = {"value": await body()}
             except StepRefused as error:

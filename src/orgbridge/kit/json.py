@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
+#: A value inside of a JSON text that is left as its bytes.
+Raw = msgspec.Raw
+#: What a text is read into when only its outside is of interest: annotate the inside as `Raw`.
+Envelope = msgspec.Struct
 
 #: A value that came from or goes to JSON at a boundary; shapes are checked where it is used.
 JSON = Any
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
+#: Decoders by the shape that they read; there are as many as shapes in the house.
+_shaped: dict[Any, Any] = {}
 
 
 class JSONDecodeError(ValueError):
@@ -34,6 +42,24 @@ def loads(data: bytes | str) -> JSON:
     """
     try:
         return _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise JSONDecodeError(str(error)) from error
+    except RecursionError as error:
+        raise JSONDecodeError("JSON is nested too deeply") from error
+
+
+def loads_as(data: bytes, shape: type[T]) -> T:
+    """Return the value that the JSON text stands for, in the shape that an `Envelope` gives it.
+
+    Raises:
+        JSONDecodeError: The text is not JSON, or not of that shape.
+    """
+    decoder = _shaped.get(shape)
+    if decoder is None:
+        decoder = _shaped[shape] = msgspec.json.Decoder(shape)
+    try:
+        value: T = decoder.decode(data)
+        return value
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise JSONDecodeError(str(error)) from error
     except RecursionError as error:

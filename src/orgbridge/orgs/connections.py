@@ -21,7 +21,10 @@ from orgbridge.client import (
 )
 from orgbridge.client.errors import MalformedReply
 from orgbridge.kit.clock import Clock
+from orgbridge.orgs.budget import Budget, BudgetConfig
+from orgbridge.orgs.concurrency import Concurrency, ConcurrencyConfig
 from orgbridge.orgs.errors import UnknownOrg
+from orgbridge.orgs.gate import OrgGate
 from orgbridge.wire.limits import SESSION_SECONDS
 from orgbridge.wire.versions import DEFAULT_VERSION
 
@@ -51,8 +54,12 @@ class OrgConfig:
     timeouts: Timeouts = field(default_factory=Timeouts)
     #: When a failed call is made again.
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    #: Calls under way at once.
+    #: Most calls under way at once; fewer while the org is overloaded.
     max_concurrent: int = 20
+    #: Seconds that a person's call waits for its turn.
+    queue_seconds: float = 30.0
+    #: How the org's API requests are shared out.
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
     #: Seconds during which a description is not even checked for changes.
     describe_seconds: float = 60.0
 
@@ -93,10 +100,16 @@ class OrgConnection:
     Attributes:
         config: How the org is reached.
         salesforce: The client; it signs in at its first call.
+        budget: What is left of the org's API requests; every call of the client passes it.
+        concurrency: How many calls run at once.
     """
 
     def __init__(self, config: OrgConfig, clock: Clock) -> None:
         self.config = config
+        self.budget = Budget(config.budget, clock)
+        self.concurrency = Concurrency(
+            ConcurrencyConfig(ceiling=config.max_concurrent, queue_seconds=config.queue_seconds), clock
+        )
         self.salesforce = Salesforce(
             TokenConfig(
                 credentials=config.credentials,
@@ -114,6 +127,7 @@ class OrgConnection:
             ),
             clock=clock,
             describes=DescribeCache(fresh_seconds=config.describe_seconds),
+            gate=OrgGate(self.budget, self.concurrency),
         )
 
     async def describe(self, sobject: str) -> FieldMap:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orgbridge.services.batches import BatchService
+from orgbridge.services.composite import CompositeService
 from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
 from orgbridge.services.identity import IdentityService
 from orgbridge.services.jobs import JobService
+from orgbridge.services.limits import LimitService
 from orgbridge.services.loads import LoadService
 from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.organizations import OrganizationService
@@ -33,8 +35,12 @@ class Services:
     batches: BatchService
     #: Small files of the input folder, answered at once.
     local_batches: LocalBatchService
-    #: SOQL by pages.
+    #: SOQL by pages, SOSL.
     queries: QueryService
+    #: Several subrequests in one call.
+    composite: CompositeService
+    #: The org's limits and this service's budget.
+    limits: LimitService
     #: Taking in loads and bulk queries.
     loads: LoadService
     #: What became of them.

@@ -299,10 +299,10 @@ class OutcomeUnknown(ServiceError):
     code: ClassVar[str] = "salesforce.outcome_unknown"
     kind: ClassVar[ErrorKind] = ErrorKind.UPSTREAM
 
-    def __init__(self, cause: ClientError) -> None:
+    def __init__(self, cause: ClientError, what: str = "the record was created") -> None:
         self.cause = cause
         super().__init__(
-            f"Whether the record was created is not known: {cause.message.rstrip('.')}. "
+            f"Whether {what} is not known: {cause.message.rstrip('.')}. "
             "Look whether it exists before sending it again; an upsert by external id may be repeated."
         )
 
@@ -341,6 +341,8 @@ def trouble_of(error: OrgbridgeError) -> Trouble:
             detail = f"{error.cause} {error.remedy}"
         elif isinstance(error, ConnectionFailed):
             detail = f"{detail} {_REACH}"
+    # What a service could add to it, such as which type a field has.
+    detail = " ".join([detail, *getattr(error, "__notes__", ())])
     return Trouble(
         code=error.code,
         kind=kind,

@@ -215,9 +215,9 @@ class LoadService:
             kind=LoadKind.QUERY,
             object_name=str(describe.get("name") or name),
             operation=chosen.value,
-            soql=allowed,
+            soql=allowed.text,
             state=LoadState.QUEUED,
-            options={**options, **({"asked_soql": text} if allowed != text else {})},
+            options={**options, **({"asked_soql": text} if allowed.text != text else {})},
             created_by=caller.username,
             created_at=now,
             org=self._org,
@@ -243,7 +243,7 @@ class LoadService:
 
     async def _describe(self, name: str, caller: Caller) -> Mapping[str, Any]:
         try:
-            return await self._guard.describe(caller, name)
+            return await self._guard.describe(caller, name, scope=Scope.BULK_WRITE)
         except (NotFound, ObjectMissing) as error:
             told = error.sf_message if isinstance(error, NotFound) else error.message
             raise InvalidRequest(

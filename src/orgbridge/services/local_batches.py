@@ -18,7 +18,7 @@ from orgbridge.services.errors import ColumnsRefused, InvalidRequest
 from orgbridge.services.loads import LoadRequest, open_inside
 from orgbridge.services.names import check_operation, check_upsert_field
 from orgbridge.services.records import RecordService
-from orgbridge.services.scopes import Caller
+from orgbridge.services.scopes import Caller, Scope
 from orgbridge.services.streams import csv_rows
 from orgbridge.wire.bulk import NULL_CELL
 from orgbridge.wire.fieldtypes import DECIMAL_TYPES, FieldType
@@ -41,7 +41,7 @@ class LocalBatchService:
         self._records = records
         self._input_folder = input_folder
 
-    async def run(self, request: LoadRequest, file_path: str, caller: Caller) -> BatchOutcome:
+    async def run(self, request: LoadRequest, file_path: str, *, caller: Caller) -> BatchOutcome:
         """Send a file's records, 200 a call, and return what became of each in the order of the file.
 
         Args:
@@ -59,7 +59,7 @@ class LocalBatchService:
         """
         operation = check_operation(request.operation)
         key = check_upsert_field(operation, request.external_id_field)
-        describe = await self._records.describe(request.object_name, caller=caller)
+        describe = await self._records.describe(request.object_name, caller=caller, scope=Scope.RECORDS_WRITE)
         source = await asyncio.to_thread(self._open, request, file_path)
         faults = check_header(source.header, operation=operation, external_id_field=key, describe=describe)
         if faults:

@@ -1,107 +1,205 @@
-"""SOQL through the query resource: a page, the next page, or all records as a stream."""
+"""SOQL and SOSL: a page, the next page, all records as a stream, a search.
+
+A text too long for a URL goes by a composite call, and the answer says so. Records pass through as bytes where nobody
+needs to read them.
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import csv
-import io
 import re
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from orgbridge.client.replies import QueryPage
-from orgbridge.client.salesforce import Salesforce
-from orgbridge.kit.json import dumps
+from orgbridge.client import QueryWay, RawPage, Salesforce
+from orgbridge.kit.json import loads
 from orgbridge.orgs.connections import Orgs
+from orgbridge.orgs.uses import call_for
+from orgbridge.services.binds import bound, soql_refused
+from orgbridge.services.cursors import Cursors
 from orgbridge.services.errors import InvalidRequest
-from orgbridge.services.policies.cursors import CursorSeal
-from orgbridge.services.policies.guard import Guard
+from orgbridge.services.policies.guard import AllowedQuery, Guard
+from orgbridge.services.policies.model import Operation
+from orgbridge.services.rows import Writer, csv_lines, csv_writer, ndjson_lines, selected_columns
 from orgbridge.services.scopes import Caller
-from orgbridge.soql import SOQLError, parse
-from orgbridge.wire.limits import SOQL_CHARS
+from orgbridge.soql import SOQLError, parse, parse_search
+from orgbridge.wire.limits import QUERY_PAGE_MAX, QUERY_PAGE_MIN, SOQL_CHARS
 
-_NEXT = re.compile(r"/services/data/v\d{1,3}\.0/(?:query|queryAll)/[A-Za-z0-9-]{10,60}(?:~[0-9a-f]{40})?\Z")
-_SELECT = re.compile(r"\s*SELECT\s+(?P<list>.+?)\s+FROM\s", re.IGNORECASE | re.DOTALL)
-_PATH = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*\Z")
+_NEXT = re.compile(r"/services/data/v\d{1,3}\.0/(?:query|queryAll)/[A-Za-z0-9-]{10,60}\Z")
 
 
-#: The name under which the faces of the house know a page.
-SoqlPage = QueryPage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryText:
+    """What a caller asks."""
+
+    #: The query, perhaps with `:name` binds.
+    soql: str
+    #: See the recycle bin too.
+    include_deleted: bool = False
+    #: Values of the binds by name; None for a query that has none.
+    binds: Mapping[str, Any] | None = None
+    #: Records of a page, 200 to 2,000; None leaves it to Salesforce.
+    page_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryResult:
+    """One page."""
+
+    #: Records of the whole query, not of this page.
+    total_size: int
+    #: Our cursor for the next page; None on the last one.
+    cursor: str | None
+    #: A JSON list of the records, as Salesforce wrote it.
+    records: bytes = field(repr=False)
+    #: How the query went: `query` or `composite`.
+    via: str = QueryWay.QUERY.value
+    #: Most rows that the caller's roles let it return, put into LIMIT; None where that changed nothing.
+    row_cap: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryStream:
+    """All records."""
+
+    #: Blocks of lines, one per page.
+    blocks: AsyncIterator[bytes]
+    #: How the query went: `query` or `composite`.
+    via: str
+    #: Most rows that the caller's roles let it return, put into LIMIT; None where that changed nothing.
+    row_cap: int | None = None
 
 
 class QueryService:
     """Queries to one org."""
 
-    def __init__(self, orgs: Orgs, org: str = "default", *, cursor_key: bytes | None = None) -> None:
+    def __init__(self, orgs: Orgs, cursors: Cursors, org: str = "default") -> None:
         self._orgs = orgs
+        self._cursors = cursors
         self._org = org
         self._guard = Guard(orgs, org)
-        self._seal = CursorSeal(cursor_key)
 
-    async def page(self, soql: str, *, caller: Caller, include_deleted: bool = False) -> QueryPage:
+    async def page(self, query: QueryText, *, caller: Caller) -> QueryResult:
         """Return the first page of a query.
 
         Raises:
-            InvalidRequest: The text is empty or too long; nothing was sent.
+            InvalidRequest: The text is empty or too long, or a bind does not fit; nothing was sent.
             PolicyError: The query asks for what the caller may not see; nothing was sent.
             ClientError: Salesforce refused the query, or could not be reached.
         """
-        return self._seal.sealed(caller, await self._first(soql, caller, include_deleted))
+        page, cap = await self._first(query, caller)
+        return self._result(page, caller, cap)
 
-    async def _first(self, soql: str, caller: Caller, include_deleted: bool) -> QueryPage:
-        allowed = await self._guard.query(caller, check_soql(soql), include_deleted=include_deleted)
-        page = await self._salesforce().query.page(allowed, include_deleted=include_deleted)
-        return await self._guard.page(caller, page)
-
-    async def next(self, cursor: str, *, caller: Caller) -> QueryPage:
-        """Return the page that a cursor of ours points at.
+    async def next(self, cursor: str, *, caller: Caller) -> QueryResult:
+        """Return the page that a cursor points at.
 
         Raises:
-            InvalidRequest: The cursor is not one of ours; nothing was sent.
-            ClientError: Salesforce no longer knows the cursor, or could not be reached.
+            InvalidRequest: The cursor was not given to this caller; nothing was sent.
+            ClientError: Salesforce no longer knows the query, or could not be reached.
         """
-        page = await self._salesforce().query.next(self._seal.opened(caller, _url(cursor)))
-        return self._seal.sealed(caller, await self._guard.page(caller, page))
+        content = self._cursors.open(caller.user_id, cursor)
+        url, cap = str(content.get("u", "")), content.get("c")
+        if not _NEXT.match(url):
+            raise InvalidRequest("The cursor is not one of a query.")
+        if content.get("p", "") != self._guard.mark(caller):
+            raise InvalidRequest("Your roles are not what they were when the query began: run it again.")
+        page = await self._salesforce(caller).query.raw_next(url)
+        return self._result(await self._masked(page, caller), caller, cap if isinstance(cap, int) else None)
 
-    async def ndjson(self, soql: str, *, caller: Caller, include_deleted: bool = False) -> AsyncIterator[bytes]:
+    async def ndjson(self, query: QueryText, *, caller: Caller) -> QueryStream:
         """Return all records as lines of JSON, one block of lines per page.
 
         Raises:
-            InvalidRequest: The text is empty or too long; nothing was sent.
+            InvalidRequest: The text is empty or too long, or a bind does not fit; nothing was sent.
             ClientError: The first page failed. A failure of a later page breaks the stream off.
         """
-        first = await self._first(soql, caller, include_deleted)
-        return self._blocks(first, caller, lambda records: b"".join(dumps(record) + b"\n" for record in records))
+        first, cap = await self._first(query, caller)
+        return QueryStream(blocks=self._blocks(first, ndjson_lines, caller), via=first.way.value, row_cap=cap)
 
-    async def csv(self, soql: str, *, caller: Caller, include_deleted: bool = False) -> AsyncIterator[bytes]:
+    async def csv(self, query: QueryText, *, caller: Caller) -> QueryStream:
         """Return all records as CSV whose columns are the SELECT list, one block of lines per page.
 
         Raises:
             InvalidRequest: The SELECT list has more than plain fields, so that columns would be a guess.
             ClientError: The first page failed. A failure of a later page breaks the stream off.
         """
-        columns = selected_columns(soql)
-        paths = [column.lower().split(".") for column in columns]
-        first = await self._first(soql, caller, include_deleted)
+        columns = selected_columns(query.soql)
+        first, cap = await self._first(query, caller)
+        blocks = self._blocks(first, csv_writer(columns), caller, head=csv_lines([columns]))
+        return QueryStream(blocks=blocks, via=first.way.value, row_cap=cap)
 
-        def write(records: list[dict[str, Any]]) -> bytes:
-            return _csv_lines([[_cell(record, path) for path in paths] for record in records])
+    async def search(self, sosl: str, *, caller: Caller) -> bytes:
+        """Return what a SOSL search finds: a JSON list of records, as Salesforce wrote it.
 
-        return self._blocks(first, caller, write, head=_csv_lines([columns]))
+        Raises:
+            InvalidRequest: The text is no SOSL; nothing was sent.
+            PolicyError: The search looks for or through what the caller may not see; nothing was sent.
+            ClientError: Salesforce refused, or could not be reached.
+        """
+        text = check_sosl(sosl)
+        salesforce = self._salesforce(caller)
+        found = await salesforce.search.raw(await self._guard.search(caller, text))
+        return await self._guard.body(caller, found, Operation.SEARCH)
 
-    async def _blocks(self, page: QueryPage, caller: Caller, write: Any, head: bytes = b"") -> AsyncIterator[bytes]:
+    async def _first(self, query: QueryText, caller: Caller) -> tuple[RawPage, int | None]:
+        size = query.page_size
+        if size is not None and not QUERY_PAGE_MIN <= size <= QUERY_PAGE_MAX:
+            raise InvalidRequest(f"A page has {QUERY_PAGE_MIN} to {QUERY_PAGE_MAX} records.")
+        text = ready_soql(query)
+        salesforce = self._salesforce(caller)
+        # What is checked is the text with its binds replaced: the one that is sent.
+        allowed = await self._guard.query(caller, text, include_deleted=query.include_deleted)
+        page = await salesforce.query.raw_page(_sendable(allowed), query.include_deleted, size)
+        return await self._masked(page, caller), allowed.row_cap
+
+    async def _masked(self, page: RawPage, caller: Caller) -> RawPage:
+        records = await self._guard.body(caller, page.records)
+        return page if records is page.records else replace(page, records=records)
+
+    def _result(self, page: RawPage, caller: Caller, cap: int | None) -> QueryResult:
+        url = page.next_records_url
+        cursor = None
+        if url is not None:
+            content: dict[str, Any] = {"u": url}
+            if mark := self._guard.mark(caller):
+                content |= {"p": mark, "c": cap}
+            cursor = self._cursors.seal(caller.user_id, content)
+        return QueryResult(
+            total_size=page.total_size, cursor=cursor, records=page.records, via=page.way.value, row_cap=cap
+        )
+
+    async def _blocks(self, page: RawPage, write: Writer, caller: Caller, head: bytes = b"") -> AsyncIterator[bytes]:
         if head:
             yield head
         while True:
-            if page.records:
-                yield write([_bare(record) for record in page.records])
-            if page.done or page.next_records_url is None:
+            if records := loads(page.records):
+                yield write(records)
+            if page.next_records_url is None:
                 return
-            page = await self._guard.page(caller, await self._salesforce().query.next(page.next_records_url))
+            page = await self._masked(await self._salesforce(caller).query.raw_next(page.next_records_url), caller)
 
-    def _salesforce(self) -> Salesforce:
+    def _salesforce(self, caller: Caller) -> Salesforce:
+        call_for(caller.username)
         return self._orgs.get(self._org).salesforce
+
+
+def ready_soql(query: QueryText) -> str:
+    """Return the text of a query as it is sent: checked, its binds replaced.
+
+    Raises:
+        InvalidRequest: It is no SELECT, is too long, or a bind does not fit.
+    """
+    soql = check_soql(query.soql)
+    return soql if query.binds is None else check_soql(bound(soql, query.binds))
+
+
+def _sendable(allowed: AllowedQuery) -> str:
+    if len(allowed.text) > SOQL_CHARS:
+        raise InvalidRequest(
+            f"With the conditions of your roles the query has {len(allowed.text)} characters; "
+            f"Salesforce reads {SOQL_CHARS}."
+        )
+    return allowed.text
 
 
 def check_soql(soql: str) -> str:
@@ -118,6 +216,20 @@ def check_soql(soql: str) -> str:
     return text
 
 
+def check_sosl(sosl: str) -> str:
+    """Return the search without spaces at its ends.
+
+    Raises:
+        InvalidRequest: It is not SOSL; the message says where.
+    """
+    text = sosl.strip()
+    try:
+        parse_search(text)
+    except SOQLError as error:
+        raise soql_refused(text, error) from error
+    return text
+
+
 def check_queried(object_name: str, soql: str) -> None:
     """See that a query reads the object that the request names.
 
@@ -130,65 +242,3 @@ def check_queried(object_name: str, soql: str) -> None:
         return
     if queried.lower() != object_name.lower():
         raise InvalidRequest(f"object_name is {object_name}, but the query reads {queried}.")
-
-
-def cursor_of(page: QueryPage) -> str | None:
-    """Return our cursor for the page after this one, None on the last page."""
-    if page.next_records_url is None:
-        return None
-    return base64.urlsafe_b64encode(page.next_records_url.encode()).decode().rstrip("=")
-
-
-def selected_columns(soql: str) -> list[str]:
-    """Return the plain fields of a SELECT list, as written.
-
-    Raises:
-        InvalidRequest: The list has an aggregate, a function, an alias or a subquery.
-    """
-    found = _SELECT.match(soql)
-    columns = [column.strip() for column in found["list"].split(",")] if found else []
-    if not columns or not all(_PATH.match(column) for column in columns):
-        raise InvalidRequest(
-            "CSV needs a SELECT list of plain fields; ask for JSON or NDJSON (`orgbridge query --format ndjson`)."
-        )
-    return columns
-
-
-def _url(cursor: str) -> str:
-    try:
-        url = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except (binascii.Error, ValueError):
-        url = ""
-    if not _NEXT.match(url):
-        raise InvalidRequest("The cursor is not one that this service gave out.")
-    return url
-
-
-def _bare(value: Any) -> Any:
-    """Return the value without the `attributes` that Salesforce puts into every record."""
-    if isinstance(value, Mapping):
-        return {name: _bare(item) for name, item in value.items() if name != "attributes"}
-    return [_bare(item) for item in value] if isinstance(value, list) else value
-
-
-def _cell(record: Mapping[str, Any], path: list[str]) -> Any:
-    value: Any = record
-    for step in path:
-        if not isinstance(value, Mapping):
-            return ""
-        value = next((item for name, item in value.items() if name.lower() == step), None)
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case dict() | list():
-            return dumps(value).decode()
-        case _:
-            return value
-
-
-def _csv_lines(rows: list[list[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()

@@ -1,4 +1,7 @@
-"""One record at a time: create, read, update, upsert, delete; and what the org says about its objects."""
+"""One record at a time: create, read, update, upsert, delete; and what the org says about its objects.
+
+Every call comes through `_salesforce`, which counts it to its caller.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orgbridge.client.errors import ClientError, outcome_unknown
+from orgbridge.client.errors import ClientError, SalesforceError, outcome_unknown
 from orgbridge.client.salesforce import Salesforce
 from orgbridge.orgs.connections import Orgs
+from orgbridge.orgs.uses import call_for
 from orgbridge.services.errors import InvalidRequest, OutcomeUnknown
 from orgbridge.services.names import check_field, check_fields, check_id, check_object
 from orgbridge.services.policies.guard import Guard
-from orgbridge.services.scopes import Caller
+from orgbridge.services.scopes import Caller, Scope
+from orgbridge.services.typehelp import describe_for_help, help_for
 from orgbridge.wire.bulk import IngestOperation
 
 #: Keys that name a record and are not fields to be written.
@@ -51,12 +56,14 @@ class RecordService:
         sobject, fields = check_object(object_name), _writable(data)
         if not fields:
             raise InvalidRequest("data has no field to write.")
+        salesforce = self._salesforce(caller)
         await self._guard.write(caller, IngestOperation.INSERT, sobject, [fields])
         try:
-            return RecordOutcome(record_id=await self._salesforce().records.create(sobject, fields))
+            return RecordOutcome(record_id=await salesforce.records.create(sobject, fields))
         except ClientError as error:
             if outcome_unknown(error):
                 raise OutcomeUnknown(error) from error
+            await self._explain(error, sobject, fields, caller)
             raise
 
     async def retrieve(
@@ -85,13 +92,10 @@ class RecordService:
         sobject, names = check_object(object_name), check_fields(fields)
         key = check_field(external_id_field) if external_id_field else None
         value = record_id if key else check_id(record_id)
+        salesforce = self._salesforce(caller)
         data = await self._guard.retrieve(caller, sobject, value, fields=names, key=key)
-        if data is not None:
-            pass
-        elif key:
-            data = await self._salesforce().records.retrieve(sobject, record_id, fields=names, external_id_field=key)
-        else:
-            data = await self._salesforce().records.retrieve(sobject, value, fields=names)
+        if data is None:
+            data = await salesforce.records.retrieve(sobject, value, fields=names, external_id_field=key)
         found = data.get("Id")
         return RecordOutcome(record_id=str(found) if found else (None if external_id_field else record_id), data=data)
 
@@ -108,8 +112,13 @@ class RecordService:
         sobject, identifier, fields = check_object(object_name), check_id(record_id), _writable(data)
         if not fields:
             raise InvalidRequest("data has no field to write.")
+        salesforce = self._salesforce(caller)
         await self._guard.write(caller, IngestOperation.UPDATE, sobject, [{"Id": identifier, **fields}])
-        await self._salesforce().records.update(sobject, identifier, fields)
+        try:
+            await salesforce.records.update(sobject, identifier, fields)
+        except ClientError as error:
+            await self._explain(error, sobject, fields, caller)
+            raise
         return RecordOutcome(record_id=identifier)
 
     async def upsert(
@@ -133,31 +142,60 @@ class RecordService:
         if not value:
             raise InvalidRequest("record_id must hold the external id's value.")
         fields = {name: item for name, item in _writable(data).items() if name.lower() != key.lower()}
+        salesforce = self._salesforce(caller)
         await self._guard.write(caller, IngestOperation.UPSERT, sobject, [{**fields, key: value}], key=key)
-        done = await self._salesforce().records.upsert(sobject, key, value, fields)
+        try:
+            done = await salesforce.records.upsert(sobject, key, value, fields)
+        except ClientError as error:
+            await self._explain(error, sobject, fields, caller)
+            raise
         return RecordOutcome(record_id=done.id, created=done.created)
 
-    async def delete(self, object_name: str, record_id: str, *, caller: Caller) -> RecordOutcome:
+    async def delete(
+        self, object_name: str, record_id: str, *, caller: Caller, external_id_field: str | None = None
+    ) -> RecordOutcome:
         """Put one record into the recycle bin.
+
+        Args:
+            object_name: API name.
+            record_id: Id of 15 or 18 characters, or the external id's value when `external_id_field` is given.
+            caller: Who asks.
+            external_id_field: The external id to look by.
 
         Raises:
             InvalidRequest: A name or the id is malformed; nothing was sent.
-            PolicyError: The caller may not; nothing was written.
+            PolicyError: The caller may not; nothing was deleted.
             ClientError: Salesforce refused, or could not be reached.
         """
-        sobject, identifier = check_object(object_name), check_id(record_id)
-        await self._guard.write(caller, IngestOperation.DELETE, sobject, [{"Id": identifier}])
-        await self._salesforce().records.delete(sobject, identifier)
-        return RecordOutcome(record_id=identifier)
+        sobject = check_object(object_name)
+        key = check_field(external_id_field) if external_id_field else None
+        value = record_id if key else check_id(record_id)
+        records = self._salesforce(caller).records
+        if key is not None:
+            identifier = await self._guard.deletable(caller, sobject, key, value)
+            if identifier is None:
+                await records.delete(sobject, value, external_id_field=key)
+                return RecordOutcome(record_id=None)
+            value = identifier
+        else:
+            await self._guard.write(caller, IngestOperation.DELETE, sobject, [{"Id": value}])
+        await records.delete(sobject, value)
+        return RecordOutcome(record_id=value)
 
-    async def describe(self, object_name: str, *, caller: Caller) -> dict[str, Any]:
+    async def describe(self, object_name: str, *, caller: Caller, scope: Scope = Scope.RECORDS_READ) -> dict[str, Any]:
         """Return Salesforce's describe of an object, from the cache when it has not changed.
+
+        Args:
+            object_name: API name.
+            caller: Who asks; sees what their policy shows.
+            scope: What it is asked for: roles that grant it count.
 
         Raises:
             InvalidRequest: The name is malformed; nothing was sent.
             ClientError: There is no such object, or Salesforce could not be reached.
         """
-        return await self._guard.describe(caller, check_object(object_name))
+        call_for(caller.username)
+        return await self._guard.describe(caller, check_object(object_name), scope=scope)
 
     async def objects(self, *, caller: Caller) -> dict[str, Any]:
         """Return Salesforce's list of all objects, from the cache when it has not changed.
@@ -165,21 +203,19 @@ class RecordService:
         Raises:
             ClientError: Salesforce could not be reached.
         """
-        return self._guard.objects(caller, await self._salesforce().describe.global_())
+        return self._guard.objects(caller, await self._salesforce(caller).describe.global_())
 
-    async def limits(self) -> dict[str, Any]:
-        """Return the org's limits as Salesforce gives them.
+    async def _explain(self, error: ClientError, sobject: str, data: Mapping[str, Any], caller: Caller) -> None:
+        """Add to a refusal what the describe, as the caller may see it, says about the fields that it is about."""
+        if isinstance(error, SalesforceError):
+            whole = await describe_for_help(self._orgs.get(self._org).salesforce, sobject, error.faults)
+            describe = self._guard.shown(caller, sobject, whole)
+            for item in help_for(error.faults, describe, data):
+                error.add_note(item.message)
+                error.details.append(item.to_json())
 
-        Raises:
-            ClientError: Salesforce could not be reached.
-        """
-        return await self._salesforce().limits.get()
-
-    def calls(self) -> int:
-        """Return how many HTTP requests this process has made to Salesforce."""
-        return self._salesforce().calls
-
-    def _salesforce(self) -> Salesforce:
+    def _salesforce(self, caller: Caller) -> Salesforce:
+        call_for(caller.username)
         return self._orgs.get(self._org).salesforce
 
 

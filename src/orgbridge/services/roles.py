@@ -11,6 +11,7 @@ from orgbridge.kit.clock import Clock
 from orgbridge.kit.json import dumps
 from orgbridge.services.errors import BuiltInRole, InvalidRequest, NotOurs
 from orgbridge.services.identity import check_scopes
+from orgbridge.services.policies.parsing import parse_policy
 from orgbridge.services.principals import Principals, admin_roles, scopes_of_role
 from orgbridge.services.revisions import new_revision
 from orgbridge.services.users import see_admin_left
@@ -25,12 +26,14 @@ def check_policy(policy: Mapping[str, Any] | None) -> None:
     """See that a policy can be kept with a role. The one place where a policy is looked at before it is written.
 
     Raises:
-        InvalidRequest: It cannot; nothing was written.
+        InvalidRequest: It is too long; nothing was written.
+        PolicyInvalid: It cannot be used; the error names the path and the mend. Nothing was written.
     """
     if policy is None:
         return
     if len(dumps(policy)) > _MAX_POLICY_BYTES:
         raise InvalidRequest(f"A policy has at most {_MAX_POLICY_BYTES} bytes.")
+    parse_policy(policy)
 
 
 class RoleService:

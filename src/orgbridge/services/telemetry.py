@@ -41,6 +41,7 @@ class Telemetry:
             registry=self.registry,
             buckets=_SECONDS,
         )
+        self._series: dict[tuple[str, str, int], Histogram] = {}
         self._in_flight = Gauge(
             "orgbridge_http_requests_in_flight", "Requests that are being answered.", registry=self.registry
         )
@@ -79,7 +80,11 @@ class Telemetry:
     def ended(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note that a request was answered."""
         self._in_flight.dec()
-        self._requests.labels(method, route, str(status)).observe(seconds)
+        # Finding a series by its labels costs more than counting in it.
+        series = self._series.get((method, route, status))
+        if series is None:
+            series = self._series[(method, route, status)] = self._requests.labels(method, route, str(status))
+        series.observe(seconds)
 
     def crashed(self) -> None:
         """Note a fault of our own."""

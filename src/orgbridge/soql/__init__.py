@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orgbridge.soql.binding import bind_names, bind_query, date_literal
 from orgbridge.soql.errors import (
     TOO_COMPLICATED,
     InvalidSearch,
@@ -31,7 +32,10 @@ __all__ = [
     "UnboundName",
     "UnquotableValue",
     "bind",
+    "bind_names",
+    "bind_query",
     "children",
+    "date_literal",
     "parse",
     "parse_search",
     "parse_term",

@@ -30,6 +30,7 @@ from orgbridge.wiring.emulator import CuttableProtocol
 _T = TypeVar("_T")
 _TICK_SECONDS = 0.1
 _CALL_SECONDS = 600.0
+_BACKLOG = 256
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -266,7 +267,11 @@ class OrgHost:
         return path
 
     async def _begin(self, config: EmulatorConfig) -> str:
-        listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        # asyncio sends small replies at once only over sockets that name their protocol; else each waits 40 ms for the
+        # other side's acknowledgement.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(_BACKLOG)
         app = await asyncio.to_thread(build_app, config)
         server = _Server(
             uvicorn.Config(

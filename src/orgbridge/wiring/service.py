@@ -15,9 +15,12 @@ from orgbridge.api.app import APIConfig, build_api
 from orgbridge.kit.logs import get_logger
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
+from orgbridge.services.composite import CompositeService
+from orgbridge.services.cursors import Cursors
 from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
 from orgbridge.services.jobs import JobService
+from orgbridge.services.limits import LimitService
 from orgbridge.services.loads import IntakeConfig, LoadService
 from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.policies.guard import Guard
@@ -55,11 +58,14 @@ def build_services(settings: Settings, house: House) -> Services:
     records, batches = RecordService(orgs), BatchService(orgs, clock)
     jobs = JobService(database, files, orgs)
     sequels = Sequels(database, files, clock, Guard(orgs))
+    cursors = Cursors(settings.cursor_secret())
     return Services(
         records=records,
         batches=batches,
         local_batches=LocalBatchService(batches, records, settings.data_path_input),
-        queries=QueryService(orgs, cursor_key=build_keys(settings).derived("query cursors")),
+        queries=QueryService(orgs, cursors),
+        composite=CompositeService(orgs, cursors),
+        limits=LimitService(orgs),
         loads=LoadService(database, files, orgs, clock, intake),
         identity=people.identity,
         users=people.users,

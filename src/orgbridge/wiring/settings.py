@@ -6,6 +6,7 @@ A setting comes from, in this order: the arguments, the environment, `NAME_FILE`
 
 from __future__ import annotations
 
+import hashlib
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -282,6 +283,34 @@ class Settings(BaseSettings):
     orgbridge_salesforce_concurrency: int = Field(
         20, ge=1, le=100, description="calls to Salesforce at once from one process, 1 to 100", examples=["20"]
     )
+    orgbridge_api_reserve_percent: float = Field(
+        20.0,
+        ge=0,
+        le=100,
+        description="percent of the org's daily API requests that loads leave untouched, 0 to 100",
+        examples=["20"],
+    )
+    orgbridge_api_caller_percent: float = Field(
+        100.0,
+        gt=0,
+        le=100,
+        description="percent of the org's daily API requests that one caller may use in 24 hours; 100 sets no share",
+        examples=["25"],
+    )
+    orgbridge_api_recheck_seconds: float = Field(
+        900.0,
+        gt=0,
+        le=86_400,
+        description="seconds until a parked load looks again whether the org has API requests to spare",
+        examples=["900"],
+    )
+    orgbridge_api_queue_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=600,
+        description="seconds that a request waits for its turn when too many calls to Salesforce run at once",
+        examples=["30"],
+    )
     orgbridge_salesforce_timeout_seconds: float = Field(
         120.0, gt=0, le=600, description="seconds to wait for one Salesforce reply", examples=["120"]
     )
@@ -461,6 +490,19 @@ class Settings(BaseSettings):
         if self.password:
             values.append(self.password)
         return values
+
+    def cursor_secret(self) -> bytes:
+        """Return what cursors are sealed with: the same in every process that signs in to Salesforce the same way."""
+        key = self.orgbridge_salesforce_jwt_key_path
+        parts = [
+            self.client_id or "",
+            self.client_secret or "",
+            self.username or "",
+            self.password or "",
+            _reveal(self.orgbridge_salesforce_refresh_token) or "",
+            key.read_text(errors="replace") if key is not None and key.is_file() else "",
+        ]
+        return hashlib.sha256("\0".join(parts).encode()).digest()
 
     def environment(self) -> dict[str, str]:
         """Return what a child process needs in its environment to read the same settings, secrets left out.

@@ -16,6 +16,7 @@ from orgbridge.client import (
     Timeouts,
 )
 from orgbridge.kit.logs import LogConfig, configure_logs, get_logger
+from orgbridge.orgs.budget import BudgetConfig
 from orgbridge.orgs.connections import OrgConfig
 from orgbridge.store.schema import check_schema, upgrade
 from orgbridge.wiring.errors import PortInUse, SettingFault, SettingsError
@@ -115,6 +116,12 @@ def org_config(settings: Settings) -> OrgConfig:
         refresh_buffer=float(settings.salesforce_token_refresh_buffer),
         timeouts=Timeouts(connect=min(10.0, total), read=total, total=total + 20),
         max_concurrent=settings.orgbridge_salesforce_concurrency,
+        queue_seconds=settings.orgbridge_api_queue_seconds,
+        budget=BudgetConfig(
+            reserve_percent=settings.orgbridge_api_reserve_percent,
+            caller_percent=settings.orgbridge_api_caller_percent,
+            recheck_seconds=settings.orgbridge_api_recheck_seconds,
+        ),
     )
 
 

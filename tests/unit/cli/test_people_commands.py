@@ -64,9 +64,9 @@ def test_users_are_made_listed_changed_and_deleted(shell: Shell) -> None:
 def test_roles_carry_a_policy_from_a_file(shell: Shell, tmp_path: Path) -> None:
     """The policy is kept as it was given; one that is no JSON object is refused."""
     policy = tmp_path / "policy.json"
-    policy.write_text('{"objects": ["Account"]}')
+    policy.write_text('{"objects": {"Account": {"operations": ["read"]}}}')
     made = shell.json("roles", "create", "sales", "--scope", "records:read", "--policy", str(policy))
-    assert made["policy"] == {"objects": ["Account"]}
+    assert made["policy"] == {"objects": {"Account": {"operations": ["read"]}}}
     assert shell.json("roles", "update", "sales", "--no-policy")["policy"] is None
     policy.write_text("[]")
     with pytest.raises(OrgbridgeError, match="JSON object"):

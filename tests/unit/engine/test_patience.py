@@ -13,6 +13,7 @@ from orgbridge.client.errors import (
     InvalidRequest,
     MalformedReply,
     NotFound,
+    RequestLimitExceeded,
     SalesforceFault,
     ServerFault,
     ServerUnavailable,
@@ -22,6 +23,8 @@ from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.faults import Fault, fault_of, nothing_sent, transient
 from orgbridge.engine.patience import Patience
+from orgbridge.orgs.errors import Parked
+from orgbridge.orgs.uses import CallKind, calls_of_a_load, present_use
 from orgbridge.store.errors import StoreUnavailable
 
 
@@ -108,6 +111,51 @@ async def test_why_it_waits_is_told_until_it_has_passed() -> None:
     assert await patience.until_done(_Failing(2)) == "done"
     assert await patience.until_done(_Failing(0)) == "done"
     assert told == ["Waiting since 2026-01-01 00:00:00 UTC, at most 10 s: refused"] * 2 + [None]
+
+
+async def test_a_parked_load_waits_without_losing_patience() -> None:
+    """It waits ten times as long as patience lasts, looks often, says until when, and goes on."""
+    clock, told = _Clock(), list[str | None]()
+
+    async def tell(cause: str | None) -> None:
+        told.append(cause)
+
+    parked = Parked("no requests left.", until=datetime(2026, 1, 2, tzinfo=UTC))
+    assert await Patience(_CONFIG, clock, tell).until_done(_Failing(25, parked)) == "done"
+    assert clock.pauses == [_CONFIG.longest_pause_seconds] * 25
+    assert (told[0], told[-1]) == ("Parked until 2026-01-02 00:00:00 UTC: no requests left.", None)
+    assert nothing_sent(parked)
+
+
+async def test_a_parked_load_that_is_stopped_does_not_wait_for_the_budget() -> None:
+    """Within seconds its calls go out like a person's; where the day is spent for all, it parks again."""
+    clock, looks = _Clock(), 0
+    parked = Parked("no requests left.", until=datetime(2026, 1, 2, tzinfo=UTC))
+
+    async def cancelled() -> bool:
+        nonlocal looks
+        looks += 1
+        return looks > 3
+
+    uses: list[CallKind] = []
+    fault = SalesforceFault(error_code="REQUEST_LIMIT_EXCEEDED", message="")
+    spent = RequestLimitExceeded(status=403, faults=[fault], method="GET", path="/")
+
+    async def call() -> str:
+        uses.append(present_use().kind)
+        if uses[-1] is CallKind.LOAD and len(uses) < 30:
+            raise parked
+        if len(uses) < 10:
+            raise spent
+        return "done"
+
+    config = WorkerConfig(patience_seconds=10, pause_seconds=1, longest_pause_seconds=30, cancel_look_seconds=2)
+    with calls_of_a_load():
+        assert await Patience(config, clock, None, cancelled).until_done(call) == "done"
+    assert uses[:3] == [CallKind.LOAD, CallKind.INTERACTIVE, CallKind.LOAD]
+    assert set(uses[3:]) == {CallKind.LOAD}
+    assert clock.pauses[:3] == [2, 2, 2]
+    assert present_use().kind is CallKind.INTERACTIVE
 
 
 def _answer(

@@ -17,10 +17,12 @@ from orgbridge.services.policies.model import Mask, Operation
 from orgbridge.services.policies.parsing import parse_policy
 from orgbridge.services.policies.policy import may_see_job, policy_of
 from orgbridge.services.policies.visibility import field_rights
+from orgbridge.services.scopes import Scope
 from orgbridge.soql import parse
 from tests.support.callers import UNRESTRICTED, restricted
 from tests.support.policy_world import lookup
 
+_SEE = Scope.RECORDS_READ
 _QUERY = frozenset({Operation.QUERY})
 _WEST = "Region__c = 'West'"
 
@@ -30,7 +32,7 @@ def _role(name: str = "Account", **rule: Any) -> dict[str, Any]:
 
 
 def _run(soql: str, *policies: Any, **rest: Any) -> str:
-    return secure(soql, policy_of(restricted(*policies)), lookup, _QUERY, **rest).text
+    return secure(soql, policy_of(restricted(*policies), _SEE), lookup, _QUERY, **rest).text
 
 
 @pytest.mark.parametrize(
@@ -66,16 +68,16 @@ def test_a_wrong_policy_is_refused_with_its_path(policy: dict[str, Any], path: s
 def test_without_a_policy_nothing_is_changed(soql: str) -> None:
     """A role without a policy beside one with a policy takes the restriction away; so does having no role."""
     for caller in (UNRESTRICTED, restricted(), restricted(_role(), None)):
-        assert policy_of(caller).is_unrestricted
+        assert policy_of(caller, _SEE).is_unrestricted
     if "(" not in soql:
-        assert secure(soql, policy_of(UNRESTRICTED), lookup, _QUERY).text == soql
+        assert secure(soql, policy_of(UNRESTRICTED, _SEE), lookup, _QUERY).text == soql
 
 
 def test_equal_policies_are_made_ready_once() -> None:
     """Two callers with the same roles share one policy, callers with values of their own do not."""
-    assert policy_of(restricted(_role())) is policy_of(restricted(_role()))
+    assert policy_of(restricted(_role()), _SEE) is policy_of(restricted(_role()), _SEE)
     bound = _role(where="Name = :caller.username")
-    assert policy_of(restricted(bound, username="a")) is not policy_of(restricted(bound, username="b"))
+    assert policy_of(restricted(bound, username="a"), _SEE) is not policy_of(restricted(bound, username="b"), _SEE)
 
 
 @pytest.mark.parametrize(
@@ -135,8 +137,8 @@ def test_a_field_is_masked_where_no_role_shows_it() -> None:
     full, last = _role(masked={"Phone": "full"}), _role(masked={"Phone": "last4"})
     facts = lookup("Account")
     assert facts is not None
-    assert policy_of(restricted(full, last)).view(facts, _QUERY).masks["phone"][0] is Mask.FULL
-    shown = policy_of(restricted(full, _role(where=_WEST)))
+    assert policy_of(restricted(full, last), _SEE).view(facts, _QUERY).masks["phone"][0] is Mask.FULL
+    shown = policy_of(restricted(full, _role(where=_WEST)), _SEE)
     assert "phone" not in shown.view(facts, _QUERY).masks
     assert secure("SELECT Phone FROM Account", shown, lookup, _QUERY).text.endswith(_WEST)
 
@@ -182,11 +184,14 @@ def test_a_refusal_points_at_its_place() -> None:
 
 def test_what_repeats_an_object_goes_with_it() -> None:
     """`*` does not grant the history, feed or shares of an object of which something is kept back."""
-    policy = policy_of(restricted({"objects": {"*": {"operations": ["query"]}, **_role(hidden=["Phone"])["objects"]}}))
+    policy = policy_of(
+        restricted({"objects": {"*": {"operations": ["query"]}, **_role(hidden=["Phone"])["objects"]}}),
+        _SEE,
+    )
     for name in ("AccountHistory", "AccountShare", "FieldDefinition"):
         assert not policy.grants(name)
     assert policy.grants("ContactHistory")
-    assert policy_of(restricted({"objects": {"*": {"operations": ["query"]}}})).grants("AccountHistory")
+    assert policy_of(restricted({"objects": {"*": {"operations": ["query"]}}}), _SEE).grants("AccountHistory")
 
 
 def test_compounds_and_formulas_follow_their_parts() -> None:

@@ -1,14 +1,12 @@
-"""The SELECT list as CSV columns, cursors, and cells."""
+"""The SELECT list as CSV columns, cells, lines, and what is refused before it is sent."""
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 
-from orgbridge.client.replies import QueryPage
 from orgbridge.services.errors import InvalidRequest
-from orgbridge.services.queries import _cell, _url, check_queried, check_soql, cursor_of, selected_columns
+from orgbridge.services.queries import check_queried, check_soql
+from orgbridge.services.rows import cell, csv_writer, ndjson_lines, selected_columns
 
 
 @pytest.mark.parametrize(
@@ -40,27 +38,14 @@ def test_lists_that_would_be_a_guess_are_refused(soql: str) -> None:
         selected_columns(soql)
 
 
-def test_a_cursor_leads_back_to_its_page_and_nowhere_else() -> None:
-    """Our own cursor gives the URL again; any other text is refused."""
-    url = "/services/data/v67.0/query/01gOb0000000001IAA-2000"
-    page = QueryPage(total_size=3000, done=False, next_records_url=url, records=[])
-    cursor = cursor_of(page)
-    assert cursor is not None
-    assert _url(cursor) == url
-    elsewhere = base64.urlsafe_b64encode(b"/services/data/v67.0/limits").decode()
-    for forged in ("", "%%%", "Li4vLi4v", cursor + "xx", elsewhere):
-        with pytest.raises(InvalidRequest):
-            _url(forged)
-
-
 @pytest.mark.parametrize(
-    ("path", "cell"),
+    ("path", "expected"),
     [("name", "A"), ("owner.name", "B"), ("active", "true"), ("none", ""), ("owner.none.deep", ""), ("n", 1.5)],
 )
-def test_cells_are_found_in_any_case(path: str, cell: object) -> None:
+def test_cells_are_found_in_any_case(path: str, expected: object) -> None:
     """A path walks parents whatever the case; what is missing is empty."""
     record = {"Name": "A", "Owner": {"Name": "B"}, "Active": True, "N": 1.5, "None": None}
-    assert _cell(record, path.split(".")) == cell
+    assert cell(record, path.split(".")) == expected
 
 
 @pytest.mark.parametrize("soql", ["", "DELETE FROM Account", "FIND {x}", "SELECT " + "x" * 100_001])
@@ -87,3 +72,11 @@ def test_a_query_of_another_object_is_refused() -> None:
     """The request contradicts itself, and nobody guesses which half is meant."""
     with pytest.raises(InvalidRequest, match="object_name is Account, but the query reads Contact"):
         check_queried("Account", "SELECT Id FROM Contact")
+
+
+def test_lines_leave_attributes_out_at_every_depth() -> None:
+    """Neither NDJSON nor a cell with children shows what Salesforce adds for its own clients."""
+    child = {"attributes": {"type": "Contact"}, "LastName": "B"}
+    record = {"attributes": {"type": "Account"}, "Name": "A", "Contacts": {"records": [child]}}
+    assert ndjson_lines([record]) == b'{"Name":"A","Contacts":{"records":[{"LastName":"B"}]}}\n'
+    assert csv_writer(["Name", "contacts"])([record]) == b'A,"{""records"":[{""LastName"":""B""}]}"\n'

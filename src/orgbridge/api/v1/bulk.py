@@ -214,7 +214,7 @@ async def local_file_process(request: Request, body: LocalFileRequest, caller: B
     )
     services = services_of(request)
     if not body.use_bulk_api:
-        return batch_reply(await services.local_batches.run(load, body.file_path, caller))
+        return batch_reply(await services.local_batches.run(load, body.file_path, caller=caller))
     return await accepted(request, caller, await services.loads.submit_local(load, body.file_path, caller))
 
 

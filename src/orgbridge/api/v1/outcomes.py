@@ -8,14 +8,14 @@ from starlette.responses import Response
 from orgbridge.api.replies import json_reply
 from orgbridge.api.security import services_of
 from orgbridge.kit.json import JSON
-from orgbridge.services.batches import BatchOutcome
+from orgbridge.services.batches import BatchOutcome, BatchRoute
 from orgbridge.services.errors import fault_json
 from orgbridge.services.loads import Accepted
 from orgbridge.services.scopes import Caller
 
 
-def batch_reply(done: BatchOutcome) -> Response:
-    """Return the reply of a batch."""
+def batch_reply(done: BatchOutcome, route: BatchRoute | None = None) -> Response:
+    """Return the reply of a batch; with the way that it took, when that was chosen."""
     total = len(done.results)
     return json_reply(
         {
@@ -28,17 +28,26 @@ def batch_reply(done: BatchOutcome) -> Response:
                     "id": result.id,
                     "created": result.created,
                     "errors": [fault_json(fault) for fault in result.errors],
+                    **({"help": done.hints[number]} if number in done.hints else {}),
                 }
-                for result in done.results
+                for number, result in enumerate(done.results)
             ],
             "records_succeeded": done.succeeded,
             "records_failed": done.failed,
+            **_way(route),
         }
     )
 
 
-async def accepted(request: Request, caller: Caller, load: Accepted) -> Response:
-    """Return the reply for a load that was taken in, and have the address told that the request named."""
+async def accepted(request: Request, caller: Caller, load: Accepted, route: BatchRoute | None = None) -> Response:
+    """Return the reply for a load that was taken in, and have the address told that the request named.
+
+    Args:
+        request: The request.
+        caller: Who asks.
+        load: What was taken in.
+        route: The way that was chosen, when there was a choice.
+    """
     notify: dict[str, JSON] | None = None
     if url := getattr(request.state, "notify_url", None):
         made = await services_of(request).webhooks.notify(caller, load.job_id, url)
@@ -55,7 +64,12 @@ async def accepted(request: Request, caller: Caller, load: Accepted) -> Response
             "results_url": str(request.app.url_path_for("job_results", job_id=load.job_id, kind="all")),
             "input": load.input,
             "notify": notify,
+            **_way(route),
         },
         status=202,
         headers={"Location": status_url, **({"Cache-Control": "no-store"} if notify else {})},
     )
+
+
+def _way(route: BatchRoute | None) -> dict[str, str]:
+    return {"via": route.way.value, "reason": route.reason} if route is not None else {}

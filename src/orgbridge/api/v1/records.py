@@ -1,11 +1,10 @@
-"""Record calls: one record, a batch, describes."""
+"""Record calls: one record, or a batch."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from orgbridge.api.bodies import StrictRoute
@@ -23,8 +22,8 @@ from orgbridge.api.v1.schemas.records import (
     RecordUpdate,
     RecordUpsert,
 )
-from orgbridge.kit.json import JSON, dumps
-from orgbridge.services.batches import takes_bulk
+from orgbridge.kit.json import JSON
+from orgbridge.services.batches import BatchWay, batch_route
 from orgbridge.services.loads import LoadRequest
 from orgbridge.services.records import RecordOutcome
 
@@ -82,14 +81,18 @@ async def upsert(request: Request, body: RecordUpsert, caller: RecordsWriter) ->
 async def batch(request: Request, body: BatchRequest, caller: RecordsWriter) -> Response:
     """Process records by sObject Collections, 200 a call, results in the order of the input; or as a load.
 
-    A load needs the scope bulk:write too.
+    `via` and `reason` say which way was taken and why. A load needs the scope bulk:write too.
     """
     services = services_of(request)
-    if takes_bulk(body.use_bulk_api, len(body.records), all_or_none=body.all_or_none):
+    route = batch_route(
+        body.use_bulk_api, len(body.records), operation=body.operation_type, all_or_none=body.all_or_none
+    )
+    if route.way is BatchWay.BULK:
         load = LoadRequest(
             object_name=body.object_name, operation=body.operation_type, external_id_field=body.external_id_field
         )
-        return await accepted(request, caller, await services.loads.submit_records(load, body.records, caller))
+        taken = await services.loads.submit_records(load, body.records, caller)
+        return await accepted(request, caller, taken, route)
     done = await services.batches.run(
         body.object_name,
         body.operation_type,
@@ -98,7 +101,7 @@ async def batch(request: Request, body: BatchRequest, caller: RecordsWriter) -> 
         external_id_field=body.external_id_field,
         all_or_none=body.all_or_none,
     )
-    return batch_reply(done)
+    return batch_reply(done, route)
 
 
 @router.get(
@@ -123,7 +126,7 @@ async def retrieve(
     done = await records.retrieve(
         object_name, record_id, caller=caller, fields=fields, external_id_field=external_id_field
     )
-    return _reply(done, f"{object_name} found.")
+    return read_reply(done, object_name)
 
 
 @router.delete(
@@ -136,48 +139,20 @@ async def delete(
     request: Request,
     caller: RecordsWriter,
     object_name: ObjectPath,
-    record_id: Annotated[str, Path(min_length=1, max_length=255, description="Salesforce id.")],
+    record_id: Annotated[
+        str, Path(min_length=1, max_length=255, description="Salesforce id, or the external id's value.")
+    ],
+    external_id_field: Annotated[FieldName | None, Query()] = None,
 ) -> Response:
-    """Put a record into the recycle bin."""
-    done = await services_of(request).records.delete(object_name, record_id, caller=caller)
+    """Put a record into the recycle bin, by its id or by an external id."""
+    records = services_of(request).records
+    done = await records.delete(object_name, record_id, caller=caller, external_id_field=external_id_field)
     return _reply(done, f"{object_name} deleted.")
 
 
-@router.get(
-    "/sobjects",
-    responses=problems(429, 502),
-    summary="List the objects of the org",
-)
-async def objects(
-    request: Request, caller: RecordsReader, if_none_match: Annotated[str | None, Header()] = None
-) -> Response:
-    """Return Salesforce's global describe; asked for again only when it changed."""
-    return _cached(await services_of(request).records.objects(caller=caller), if_none_match)
-
-
-@router.get(
-    "/sobjects/{object_name}/describe",
-    responses={
-        **problems(400, 404, 429, 502),
-        200: {
-            "description": "Salesforce's describe",
-            "content": {
-                "application/json": {
-                    "example": {"name": "Account", "keyPrefix": "001", "fields": [{"name": "Name", "type": "string"}]}
-                }
-            },
-        },
-    },
-    summary="Describe an object",
-)
-async def describe(
-    request: Request,
-    caller: RecordsReader,
-    object_name: ObjectPath,
-    if_none_match: Annotated[str | None, Header()] = None,
-) -> Response:
-    """Return Salesforce's describe of an object; asked for again only when it changed."""
-    return _cached(await services_of(request).records.describe(object_name, caller=caller), if_none_match)
+def read_reply(done: RecordOutcome, object_name: str) -> Response:
+    """Return the reply of a read."""
+    return _reply(done, f"{object_name} found.")
 
 
 def _reply(done: RecordOutcome, message: str, *, status: int = 200, created: bool | None = None) -> Response:
@@ -191,13 +166,3 @@ def _reply(done: RecordOutcome, message: str, *, status: int = 200, created: boo
     if created is not None:
         body["created"] = created
     return json_reply(body, status=status)
-
-
-def _cached(value: JSON, if_none_match: str | None) -> Response:
-    body = dumps(value)
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    known = {item.strip().removeprefix("W/") for item in (if_none_match or "").split(",")}
-    if tag in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)

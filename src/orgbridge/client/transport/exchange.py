@@ -8,7 +8,6 @@ Source: facts/salesforce/auth.md section 6, errors.md sections 1 and 3, rest.md 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ from orgbridge.client.errors import (
 from orgbridge.client.replies import LimitInfo, parse_faults, parse_json, parse_limit_info
 from orgbridge.client.transport.bodies import OutgoingBody
 from orgbridge.client.transport.counting import note_call
+from orgbridge.client.transport.gates import FixedGate, Gate
 from orgbridge.client.transport.requests import Expect, Request, local_target
 from orgbridge.client.transport.retries import RetryPolicy, retry_rule
 from orgbridge.client.transport.sessions import HTTPSession, Timeouts
@@ -49,6 +49,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Refusals with 401 that a new sign-in cannot mend. Source: auth.md section 6.
 _HOPELESS = ("Connected app is not attached to Agent", "not valid for use with the REST API")
 _CHUNK_BYTES = 128 * 1024
+#: A reply that says it is no larger is read in one go.
+_SMALL_BYTES = 64 * 1024
 #: An error reply is a few hundred bytes; of a page that something else sends only the beginning is looked at.
 _ERROR_BYTES = 1024 * 1024
 
@@ -122,14 +124,23 @@ class Transport:
         limit: What the last `Sforce-Limit-Info` header said; None before the first.
     """
 
-    def __init__(self, config: TransportConfig, *, tokens: TokenManager, http: HTTPSession, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: TransportConfig,
+        *,
+        tokens: TokenManager,
+        http: HTTPSession,
+        clock: Clock,
+        gate: Gate | None = None,
+    ) -> None:
         self.config = config
         self.calls = 0
         self.limit: LimitInfo | None = None
         self._tokens = tokens
         self._http = http
         self._clock = clock
-        self._slots = asyncio.Semaphore(config.max_concurrent)
+        self._gate = gate or FixedGate(config.max_concurrent)
+        self._timeouts = _timeouts(config.timeouts)
 
     def path(self, relative: str) -> str:
         """Return the path of a resource of this API version; a path from the root stays as it is."""
@@ -210,17 +221,30 @@ class Transport:
         raise AssertionError("stamina ends by a return or a raise")
 
     async def _whole(self, request: Request, lost: bool) -> Reply:
-        async with self._slots, AsyncExitStack() as stack:
+        async with self._slot(), AsyncExitStack() as stack:
             response = await self._answered(request, stack, lost)
             body = await self._read(response, self.config.reply_bytes)
             return Reply(status=response.status, headers=response.headers, body=body, repeated=lost)
 
     async def _head(self, request: Request, lost: bool) -> aiohttp.ClientResponse:
-        async with self._slots, AsyncExitStack() as stack:
+        async with self._slot(), AsyncExitStack() as stack:
             response = await self._answered(request, stack, lost)
             # The slot is given back here: several downloads open in one task could otherwise wait for each other.
             stack.pop_all()
             return response
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        await self._gate.enter()
+        answered = False
+        try:
+            yield
+            answered = True
+        except ClientError as error:
+            self._gate.failed(error)
+            raise
+        finally:
+            self._gate.leave(answered=answered)
 
     async def _answered(self, request: Request, stack: AsyncExitStack, lost: bool) -> aiohttp.ClientResponse:
         token = await self._tokens.get()
@@ -254,7 +278,12 @@ class Transport:
             data = body.stream
         try:
             response = await self._http.get().request(
-                request.method, url, headers=headers, data=data, timeout=self._timeout(request), allow_redirects=False
+                request.method,
+                url,
+                headers=headers,
+                data=data,
+                timeout=self._timeouts[request.expect],
+                allow_redirects=False,
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             if body is not None and body.failure is not None:
@@ -267,7 +296,10 @@ class Transport:
             raise failure from None
         self._count()
         stack.callback(_finish, response)
-        self.limit = parse_limit_info(response.headers.get("Sforce-Limit-Info")) or self.limit
+        told = parse_limit_info(response.headers.get("Sforce-Limit-Info"))
+        if told is not None:
+            self.limit = told
+            self._gate.heard(told)
         return response
 
     def _headers(self, request: Request, token: Token) -> dict[str, str]:
@@ -277,12 +309,6 @@ class Transport:
             headers["Content-Length"] = str(request.body_bytes)
         headers["Authorization"] = token.authorization
         return headers
-
-    def _timeout(self, request: Request) -> aiohttp.ClientTimeout:
-        times = self.config.timeouts
-        total = {Expect.REPLY: times.total, Expect.UPLOAD: times.upload, Expect.STREAM: times.stream}[request.expect]
-        # `connect` covers the name's resolution too; the pool has no limit, so that nobody waits in it.
-        return aiohttp.ClientTimeout(total=total, connect=times.connect, sock_read=times.read)
 
     def _count(self) -> None:
         self.calls += 1
@@ -296,6 +322,13 @@ class Transport:
             return ()
 
     async def _read(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
+        length = response.content_length
+        if length is not None and length <= _SMALL_BYTES and "Content-Encoding" not in response.headers:
+            # Most replies: read at once, without a generator between.
+            try:
+                return await response.content.read(-1)
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                raise connection_error(error, response.url.authority) from None
         body = bytearray()
         async for chunk in self._chunks(response):
             body += chunk
@@ -328,6 +361,15 @@ class Transport:
             repeated=lost,
             retry_after=_seconds(response.headers.get("Retry-After")),
         )
+
+
+def _timeouts(times: Timeouts) -> Mapping[Expect, aiohttp.ClientTimeout]:
+    totals = {Expect.REPLY: times.total, Expect.UPLOAD: times.upload, Expect.STREAM: times.stream}
+    # `connect` covers the name's resolution too; the pool has no limit, so that nobody waits in it.
+    return {
+        expect: aiohttp.ClientTimeout(total=total, connect=times.connect, sock_read=times.read)
+        for expect, total in totals.items()
+    }
 
 
 def _expired(faults: tuple[SalesforceFault, ...]) -> bool:

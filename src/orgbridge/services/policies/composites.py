@@ -25,8 +25,8 @@ class Checks(Protocol):
     def query(self, soql: str, include_deleted: bool) -> Awaitable[str]:
         """Return a query as it may be run."""
 
-    def fields(self, object_name: str, fields: Sequence[str] | None) -> Awaitable[list[str]]:
-        """Return the fields that may be read of any record of an object."""
+    def fields(self, object_name: str, fields: Sequence[str] | None) -> Awaitable[list[str] | None]:
+        """Return the fields that may be read of any record of an object; None for all that there are."""
 
     def write(
         self, operation: IngestOperation, object_name: str, records: Sequence[Mapping[str, Any]], key: str | None
@@ -58,7 +58,8 @@ async def secure_subrequest(wire: Mapping[str, Any], checks: Checks) -> dict[str
         case ["GET", ("query" | "queryAll") as word] if set(params) == {"q"}:
             path = f"{word}?q={await _query(checks, params['q'], deleted=word == 'queryAll')}"
         case ["GET", "sobjects", name, identifier] if identifier != "describe" and set(params) <= {"fields"}:
-            path = f"{parts.path}?fields={','.join(await checks.fields(name, _list(params.get('fields'))))}"
+            names = await checks.fields(name, _list(params.get("fields")))
+            path = parts.path if names is None else f"{parts.path}?fields={','.join(names)}"
         case ["POST", "sobjects", name] if not params:
             await checks.write(IngestOperation.INSERT, name, [_fields(body)], None)
         case ["PATCH", "sobjects", name, identifier] if not params:

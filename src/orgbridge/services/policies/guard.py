@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orgbridge.client.errors import NotFound
-from orgbridge.client.replies import QueryPage
 from orgbridge.kit.json import dumps, loads
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.policies.composites import secure_subrequest
@@ -28,12 +27,22 @@ from orgbridge.services.policies.facts import ObjectFacts
 from orgbridge.services.policies.firewall import Secured, secure
 from orgbridge.services.policies.masking import mask_records, types_in
 from orgbridge.services.policies.model import Operation
-from orgbridge.services.policies.policy import Policy, policy_of
+from orgbridge.services.policies.policy import Policy, View, policy_of
 from orgbridge.services.policies.searches import secure_search
 from orgbridge.services.policies.writes import WriteChecks, Writing, literal_of, writers
-from orgbridge.services.scopes import Caller
+from orgbridge.services.scopes import Caller, Scope
 from orgbridge.soql import SOQLError, print_query, tree
 from orgbridge.wire.bulk import IngestOperation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedQuery:
+    """A query as its caller may run it."""
+
+    #: Its text.
+    text: str
+    #: Most rows that the caller's roles let it return, when LIMIT was set to it.
+    row_cap: int | None = None
 
 
 class Guard:
@@ -47,7 +56,9 @@ class Guard:
 
     # Queries -----------------------------------------------------------------------------------------------------
 
-    async def query(self, caller: Caller, soql: str, *, include_deleted: bool = False, export: bool = False) -> str:
+    async def query(
+        self, caller: Caller, soql: str, *, include_deleted: bool = False, export: bool = False
+    ) -> AllowedQuery:
         """Return a query as the caller may run it; as it is for a caller without a policy.
 
         Args:
@@ -60,22 +71,17 @@ class Guard:
             PolicyError: A part of it may not be, or cannot be analysed; nothing was sent.
             ClientError: An object could not be described.
         """
-        policy = policy_of(caller)
+        policy = policy_of(caller, Scope.BULK_WRITE if export else Scope.RECORDS_READ)
         if policy.is_unrestricted:
-            return soql
+            return AllowedQuery(text=soql)
         operation = Operation.EXPORT if export else Operation.QUERY
-        return (await self._secured(policy, soql, operation, include_deleted=include_deleted)).text
+        secured = await self._secured(policy, soql, operation, include_deleted=include_deleted)
+        limit = secured.query.limit
+        return AllowedQuery(text=secured.text, row_cap=limit if secured.is_capped and isinstance(limit, int) else None)
 
-    async def page(self, caller: Caller, page: QueryPage) -> QueryPage:
-        """Return a page of a query with masked values.
-
-        Raises:
-            ClientError: An object could not be described.
-        """
-        policy = policy_of(caller)
-        if not policy.masks_something:
-            return page
-        return replace(page, records=await self._masked(policy, page.records, Operation.QUERY))
+    def mark(self, caller: Caller) -> str:
+        """Return a text that changes when what the caller may see does; empty for a caller without a policy."""
+        return policy_of(caller, Scope.RECORDS_READ).mark
 
     async def body(self, caller: Caller, body: bytes, operation: Operation = Operation.QUERY) -> bytes:
         """Return a reply of Salesforce, as it wrote it, with masked values; nothing is read where nothing is masked.
@@ -88,7 +94,7 @@ class Guard:
         Raises:
             ClientError: An object could not be described.
         """
-        policy = policy_of(caller)
+        policy = policy_of(caller, Scope.RECORDS_READ)
         if not policy.masks_something:
             return body
         return dumps(await self._masked(policy, loads(body), operation))
@@ -100,7 +106,7 @@ class Guard:
             PolicyError: A part of it may not be, or cannot be analysed; nothing was sent.
             ClientError: An object could not be described.
         """
-        policy = policy_of(caller)
+        policy = policy_of(caller, Scope.RECORDS_READ)
         if policy.is_unrestricted:
             return sosl
         try:
@@ -117,12 +123,15 @@ class Guard:
             PolicyError: It may not be sent, or what it does cannot be told; nothing was sent.
             ClientError: Salesforce could not be asked.
         """
-        if policy_of(caller).is_unrestricted:
+        scopes = (Scope.RECORDS_READ, Scope.RECORDS_WRITE)
+        if all(policy_of(caller, scope).is_unrestricted for scope in scopes):
+            return dict(wire)
+        if wire["method"] == "GET" and policy_of(caller, Scope.RECORDS_READ).is_unrestricted:
             return dict(wire)
         return await secure_subrequest(wire, _CallerChecks(self, caller))
 
-    async def readable(self, caller: Caller, object_name: str, fields: Sequence[str] | None) -> list[str]:
-        """Return the fields that the caller may read of any record of an object.
+    async def readable(self, caller: Caller, object_name: str, fields: Sequence[str] | None) -> list[str] | None:
+        """Return the fields that the caller may read of any record of an object; None for all that there are.
 
         Args:
             caller: Who asks.
@@ -132,7 +141,9 @@ class Guard:
         Raises:
             PolicyError: The object or a field may not be read, or only of some records.
         """
-        policy = policy_of(caller)
+        policy = policy_of(caller, Scope.RECORDS_READ)
+        if policy.is_unrestricted:
+            return None if fields is None else list(fields)
         facts = await self._object(policy, object_name, Operation.READ)
         view = policy.view(facts, frozenset({Operation.READ}))
         whole = [one for one in view.grants if one.grant.where is None]
@@ -187,17 +198,12 @@ class Guard:
             PolicyError: The object or a field may not be read.
             ClientError: Salesforce could not be asked.
         """
-        policy = policy_of(caller)
+        policy = policy_of(caller, Scope.RECORDS_READ)
         if policy.is_unrestricted:
             return None
         facts = await self._object(policy, object_name, Operation.READ)
         view = policy.view(facts, frozenset({Operation.READ}))
-        named = facts.fields.get((key or "id").lower())
-        if named is None or named.name.lower() not in view.shown:
-            raise UnknownName(f"No such column '{key}' on sobject of type {facts.name}", field=str(key))
-        literal = literal_of(float(value) if named.type in ("int", "double") and value.isdigit() else value, named.type)
-        if literal is None:
-            raise RecordMissing
+        named, literal = _looked_up(view, key or "Id", value)
         if fields is not None:
             choices = [list(dict.fromkeys(["Id", *fields]))]
         else:
@@ -208,16 +214,22 @@ class Guard:
             ]
             choices = sorted(sets, key=len, reverse=True)
         for names in choices:
-            records = await self._found(policy, facts, named.name, literal, names)
+            records = await self._found(policy, facts, named, literal, names)
             if len(records) > 1:
-                raise RowsRefused(f"Several records have this {named.name}: read one by its id.")
+                raise RowsRefused(f"Several records have this {named}: read one by its id.")
             if records:
                 found: dict[str, Any] = (await self._masked(policy, records, Operation.READ))[0]
                 return found
         raise RecordMissing
 
     async def _found(
-        self, policy: Policy, facts: ObjectFacts, key: str, literal: tree.Value, names: Iterable[str]
+        self,
+        policy: Policy,
+        facts: ObjectFacts,
+        key: str,
+        literal: tree.Value,
+        names: Iterable[str],
+        operation: Operation = Operation.READ,
     ) -> list[dict[str, Any]]:
         query = tree.Query(
             select=tuple(tree.SelectExpression(expression=tree.FieldPath(parts=tuple(n.split(".")))) for n in names),
@@ -225,10 +237,32 @@ class Guard:
             where=tree.Comparison(left=tree.FieldPath(parts=(key,)), operator=tree.Operator.EQUAL, right=literal),
             limit=2,
         )
-        secured = await self._secured(policy, print_query(query), Operation.READ)
+        secured = await self._secured(policy, print_query(query), operation)
         # A cap of one row would hide that there are two.
         text = print_query(replace(secured.query, limit=2))
         return (await self._orgs.get(self._org).salesforce.query.page(text)).records
+
+    async def deletable(self, caller: Caller, object_name: str, key: str, value: str) -> str | None:
+        """Return the id of the record with an external id that the caller may delete; None without a policy.
+
+        The record is then deleted by this id, so that it is the one that was looked at.
+
+        Raises:
+            RecordMissing: There is none, or none that may be deleted.
+            PolicyError: No role allows it, or the key is not there for the caller.
+            ClientError: Salesforce could not be asked.
+        """
+        policy = policy_of(caller, Scope.RECORDS_WRITE)
+        if policy.is_unrestricted:
+            return None
+        facts = await self._object(policy, object_name, Operation.DELETE)
+        named, literal = _looked_up(policy.view(facts, frozenset({Operation.DELETE})), key, value)
+        records = await self._found(policy, facts, named, literal, ["Id"], Operation.DELETE)
+        if len(records) > 1:
+            raise RowsRefused(f"Several records have this {named}: delete one by its id.")
+        if not records:
+            raise RecordMissing
+        return str(records[0]["Id"])
 
     async def write(
         self,
@@ -252,23 +286,31 @@ class Guard:
             PolicyError: The operation, a field or a row is not allowed; nothing was written.
             ClientError: Salesforce could not be asked; nothing was written.
         """
-        policy = policy_of(caller)
+        policy = policy_of(caller, Scope.RECORDS_WRITE)
         if policy.is_unrestricted:
             return
         facts = await self._object(policy, object_name)
-        await self._writes.check(policy, Writing(facts=facts, operation=operation, records=records, key=key))
+        reads = policy_of(caller, Scope.RECORDS_READ)
+        await self._writes.check(
+            policy, Writing(facts=facts, operation=operation, records=records, key=key), reads=reads
+        )
 
     # Describes ---------------------------------------------------------------------------------------------------
 
-    async def describe(self, caller: Caller, object_name: str) -> dict[str, Any]:
+    async def describe(self, caller: Caller, object_name: str, *, scope: Scope = Scope.RECORDS_READ) -> dict[str, Any]:
         """Return the describe of an object with what the caller may know.
+
+        Args:
+            caller: Who asks.
+            object_name: API name.
+            scope: What it is asked for: roles that grant it count.
 
         Raises:
             NotFound: There is no such object; a caller without a policy is told Salesforce's own words.
             ObjectMissing: There is no such object, for this caller.
             ClientError: Salesforce could not be asked.
         """
-        policy = policy_of(caller)
+        policy = policy_of(caller, scope)
         if not policy.is_unrestricted and not policy.grants(object_name):
             raise ObjectMissing
         try:
@@ -281,9 +323,18 @@ class Guard:
             return describe
         return describe_view(describe, self._directory.told(object_name, describe), policy)
 
+    def shown(self, caller: Caller, object_name: str, describe: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what a caller who writes may know of a describe; empty for an object that is not there."""
+        policy = policy_of(caller, Scope.RECORDS_WRITE)
+        if policy.is_unrestricted or not describe:
+            return describe
+        if not policy.grants(object_name):
+            return {}
+        return describe_view(dict(describe), self._directory.told(object_name, describe), policy)
+
     def objects(self, caller: Caller, objects: dict[str, Any]) -> dict[str, Any]:
         """Return the list of all objects with those that the caller may know."""
-        policy = policy_of(caller)
+        policy = policy_of(caller, Scope.RECORDS_READ)
         return objects if policy.is_unrestricted else objects_view(objects, policy)
 
     # Loads and jobs ----------------------------------------------------------------------------------------------
@@ -295,7 +346,7 @@ class Guard:
             PolicyError: No role allows it, or only for rows that a load cannot be compared with; nothing was kept.
             ClientError: The object could not be described.
         """
-        policy = policy_of(caller)
+        policy = policy_of(caller, Scope.BULK_WRITE)
         if policy.is_unrestricted:
             return
         facts = await self._object(policy, object_name)
@@ -325,11 +376,12 @@ class Guard:
             PolicyError: A column is not there for the caller, or may not be written; nothing was kept.
             ClientError: An object could not be described.
         """
-        policy = policy_of(caller)
+        policy = policy_of(caller, Scope.BULK_WRITE)
         if policy.is_unrestricted:
             return
         await self.load(caller, operation, object_name)
         facts = await self._object(policy, object_name)
+        reads = policy_of(caller, Scope.RECORDS_READ)
         names = []
         for column in header:
             left, _, field = column.strip().rpartition(".")
@@ -342,7 +394,7 @@ class Guard:
                 raise UnknownName(f"No such column '{column}' on sobject of type {facts.name}", field=column)
             target = named if facts.relationships.get(relation.lower()) is reference else relation
             names.append(str(reference.relationship))
-            await self._writes.check_lookup(policy, reference.targets, target or None, field)
+            await self._writes.check_lookup(reads, reference.targets, target or None, field)
         wanted = [name for name in names if name.lower() != "id"]
         self._load_grants(policy, facts, operation, wanted, key)
 
@@ -377,15 +429,31 @@ class _CallerChecks:
     caller: Caller
 
     async def query(self, soql: str, include_deleted: bool) -> str:
-        return await self.guard.query(self.caller, soql, include_deleted=include_deleted)
+        return (await self.guard.query(self.caller, soql, include_deleted=include_deleted)).text
 
-    async def fields(self, object_name: str, fields: Sequence[str] | None) -> list[str]:
+    async def fields(self, object_name: str, fields: Sequence[str] | None) -> list[str] | None:
         return await self.guard.readable(self.caller, object_name, fields)
 
     async def write(
         self, operation: IngestOperation, object_name: str, records: Sequence[Mapping[str, Any]], key: str | None
     ) -> None:
         await self.guard.write(self.caller, operation, object_name, records, key=key)
+
+
+def _looked_up(view: View, key: str, value: str) -> tuple[str, tree.Value]:
+    """Return the name of a field that a record is looked up by, and the literal of its value.
+
+    Raises:
+        UnknownName: The field is not there, for this caller.
+        RecordMissing: No record can have this value.
+    """
+    named = view.facts.fields.get(key.lower())
+    if named is None or named.name.lower() not in view.shown:
+        raise UnknownName(f"No such column '{key}' on sobject of type {view.facts.name}", field=key)
+    literal = literal_of(float(value) if named.type in ("int", "double") and value.isdigit() else value, named.type)
+    if literal is None:
+        raise RecordMissing
+    return named.name, literal
 
 
 def _unread(error: SOQLError) -> QueryRefused:

@@ -7,6 +7,7 @@ it uses. To add up rows of one role and fields of another would show what neithe
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from orgbridge.services.policies.facts import ObjectFacts
 from orgbridge.services.policies.model import STRICTEST, Mask, ObjectRule, Operation, RolePolicy
 from orgbridge.services.policies.parsing import BINDS, parse_policy
 from orgbridge.services.policies.visibility import FieldRights, field_rights
-from orgbridge.services.scopes import Caller
+from orgbridge.services.scopes import Caller, Scope
 from orgbridge.soql import tree
 from orgbridge.wire.bulk import IngestOperation
 
@@ -26,6 +27,7 @@ from orgbridge.wire.bulk import IngestOperation
 _KEPT = 2_000
 #: Views of objects kept by one policy.
 _KEPT_VIEWS = 500
+_MARK_CHARS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,8 @@ class Policy:
     roles: tuple[RolePolicy, ...] | None
     #: Values of the caller by the name of their bind.
     binds: Mapping[str, BindValue] = field(default_factory=dict)
+    #: Differs where policies or values differ; empty when nothing is restricted.
+    mark: str = ""
     _grants: dict[str, tuple[Grant, ...]] = field(default_factory=dict)
     _views: dict[tuple[ObjectFacts, frozenset[Operation]], View] = field(default_factory=dict)
 
@@ -165,20 +169,26 @@ _UNRESTRICTED = Policy(roles=None)
 _ready: OrderedDict[tuple[bytes, tuple[BindValue, ...]], Policy] = OrderedDict()
 
 
-def policy_of(caller: Caller) -> Policy:
-    """Return what a caller may do. Made once for equal policies and equal callers.
+def policy_of(caller: Caller, scope: Scope) -> Policy:
+    """Return what a caller may do by the roles that grant a scope. Made once for equal policies and equal callers.
+
+    Args:
+        caller: Who asks.
+        scope: What the call needs: a role without it lends its freedom to nobody.
 
     Raises:
         PolicyInvalid: The policy of a role cannot be used; nothing is allowed.
     """
-    if not caller.policies or any(policy is None for policy in caller.policies):
+    policies = caller.policies_for(scope)
+    if not policies or any(policy is None for policy in policies):
         return _UNRESTRICTED
     binds = _binds(caller)
-    key = (dumps(caller.policies), tuple(binds.values()))
+    key = (dumps(policies), tuple(binds.values()))
     policy = _ready.get(key)
     if policy is None:
-        roles = tuple(parse_policy(role) for role in caller.policies if role is not None)
-        policy = Policy(roles=roles, binds=binds)
+        roles = tuple(parse_policy(role) for role in policies if role is not None)
+        mark = hashlib.sha256(key[0] + dumps(key[1])).hexdigest()[:_MARK_CHARS]
+        policy = Policy(roles=roles, binds=binds, mark=mark)
         _ready[key] = policy
         while len(_ready) > _KEPT:
             _ready.popitem(last=False)
@@ -194,7 +204,7 @@ def may_see_job(caller: Caller, created_by: str | None) -> bool:
         caller: Who asks.
         created_by: Name of the user who made it; None for all jobs, or one of Salesforce that nobody here made.
     """
-    return caller.is_admin or created_by == caller.username or policy_of(caller).sees_all_jobs
+    return caller.is_admin or created_by == caller.username or policy_of(caller, Scope.BULK_READ).sees_all_jobs
 
 
 def _binds(caller: Caller) -> dict[str, BindValue]:

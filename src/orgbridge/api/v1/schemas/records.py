@@ -1,4 +1,4 @@
-"""Shapes of the record, batch and query calls."""
+"""Shapes of the record and batch calls."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ LoadOperation = Annotated[
         json_schema_extra={"enum": ["insert", "update", "upsert", "delete", "hardDelete", "create"]},
     ),
 ]
+
+
 #: A SOQL text in the API documents.
 SOQL_SCHEMA: dict[str, Any] = {"pattern": r"^\s*[Ss][Ee][Ll][Ee][Cc][Tt]\s"}
 
@@ -151,6 +153,7 @@ class RecordResult(BaseModel):
     id: str | None = Field(description="Id of the record; null when it was not saved.")
     created: bool | None = Field(description="Of an upsert: true when the record is new.")
     errors: list[dict[str, Any]] = Field(description="Salesforce's errors: errorCode, message, fields.")
+    help: str | None = Field(None, description="What a refused field takes and what it got, when the describe tells.")
 
 
 class BatchReply(BaseModel):
@@ -169,6 +172,8 @@ class BatchReply(BaseModel):
                     ],
                     "records_succeeded": 2,
                     "records_failed": 0,
+                    "via": "collections",
+                    "reason": "2 records: up to 2000 go at once, here in 1 calls.",
                 }
             ]
         }
@@ -180,61 +185,5 @@ class BatchReply(BaseModel):
     results: list[RecordResult] | None = Field(description="One per record, in the order of the input.")
     records_succeeded: int | None = Field(None, description="Records saved.")
     records_failed: int | None = Field(None, description="Records not saved.")
-
-
-class QueryRequest(BaseModel):
-    """A SOQL query."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"q": "SELECT Id, Name FROM Account LIMIT 10", "include_deleted": False}]},
-    )
-
-    q: str = Field(min_length=1, max_length=100_000, description="The SOQL text.", json_schema_extra=SOQL_SCHEMA)
-    include_deleted: StrictBool = Field(False, description="See the recycle bin too.")
-
-
-class QueryReply(BaseModel):
-    """One page of a query."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "totalSize": 1,
-                    "done": True,
-                    "next": None,
-                    "records": [
-                        {
-                            "attributes": {"type": "Account", "url": "/services/data/v67.0/sobjects/Account/001Ob..."},
-                            "Id": "001Ob0000000001AAA",
-                            "Name": "New Account",
-                        }
-                    ],
-                }
-            ]
-        }
-    )
-
-    totalSize: int = Field(description="Records of the whole query.")  # noqa: N815 - Salesforce's own key
-    done: bool = Field(description="True on the last page.")
-    next: str | None = Field(description="Path of the next page.")
-    records: list[dict[str, Any]] = Field(description="Records as Salesforce gives them.")
-
-
-class LimitsReply(BaseModel):
-    """The org's limits and what this process has used."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "org": {"DailyApiRequests": {"Max": 100000, "Remaining": 99873}},
-                    "service": {"salesforce_calls": 127},
-                }
-            ]
-        }
-    )
-
-    org: dict[str, Any] = Field(description="As Salesforce gives them.")
-    service: dict[str, Any] = Field(description="HTTP requests of this process to Salesforce.")
+    via: Literal["collections", "bulk"] | None = Field(None, description="How the records went to Salesforce.")
+    reason: str | None = Field(None, description="Why they went this way.")
