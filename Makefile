@@ -16,7 +16,7 @@ KILLS ?= 30
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{ printf "  \033[1m%-8s\033[0m %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{ printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2 }'
 	@echo
 	@echo "  make demo ROWS=1000000      ten times the rows"
 	@echo "  make demo ARGS=--no-crash   without killing the worker"
@@ -107,6 +107,15 @@ chaos: $(DEVELOPMENT) ## Kill processes at random moments, long form (KILLS=30 o
 .PHONY: bench
 bench: $(DEVELOPMENT) ## Measure, print one table, write benchmarks/results.json
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Another base image: make emulator-image PYTHON_IMAGE=registry.example/python:3.12-slim
+PYTHON_IMAGE ?= python:3.12-slim
+EMULATOR_IMAGE ?= orgbridge-emulator
+DOCKER ?= docker
+.PHONY: emulator-image
+emulator-image: ## Build a container image of the emulated org (needs docker; PYTHON_IMAGE= another base)
+	DOCKER_BUILDKIT=1 $(DOCKER) build --file Dockerfile.emulator --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) \
+		--tag $(EMULATOR_IMAGE) .
 
 .PHONY: lock
 lock: ## Pin the newest versions with hashes (needs uv)

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
+
+from tests.support.emulator_server import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME, EmulatorServer
 
 from orgbridge.cli.addresses import Address
 from orgbridge.cli.demo.house import House
@@ -87,3 +90,19 @@ def write_accounts(path: Path, rows: int) -> int:
                 for row in range(start, min(start + 10_000, rows))
             )
     return path.stat().st_size
+
+
+def sign_in_to_emulator(server: EmulatorServer) -> str:
+    """Return an access token of the org's administrator."""
+    form = {
+        "grant_type": "password",
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "username": USERNAME,
+        "password": PASSWORD,
+    }
+    kind = "application/x-www-form-urlencoded"
+    status, reply = server.request("POST", "/services/oauth2/token", urlencode(form).encode(), Content_Type=kind)
+    if status != 200:
+        raise RuntimeError(f"signing in: {status} {reply!r:.300}")
+    return str(reply["access_token"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ OPEN = {
     ("get", "/health/live"),
     ("get", "/health/ready"),
     ("post", "/token"),
+    ("post", "/token/revoke"),
     ("get", "/.well-known/jwks.json"),
 }
 #: Paths and payloads that the two documents show in bold.
@@ -90,7 +92,7 @@ def _filled(path: str) -> str:
         "{cursor}": "abc",
     }.items():
         path = path.replace(name, value)
-    return path
+    return re.sub(r"{\w+}", "x1", path)
 
 
 async def test_every_error_is_a_problem(service: LoneService) -> None:
@@ -176,7 +178,7 @@ async def test_every_guarded_route_checks_the_scopes_it_declares(service: LoneSe
         for requirement in operation.get("security", []):
             ((_, needed),) = requirement.items()
             if not needed:
-                assert path == "/api/v1/users/me"
+                assert path.startswith("/api/v1/users/me")
                 continue
             token = await service.token(*(scope for scope in SCOPES if scope not in needed))
             reply = await service.client.request(

@@ -17,6 +17,7 @@ from orgbridge.services.records import RecordService
 from orgbridge.store.database import Database
 from orgbridge.store.schema import upgrade
 from orgbridge.wire.versions import DEFAULT_VERSION
+from tests.support.callers import UNRESTRICTED
 from tests.support.clocks import HandClock
 from tests.support.salesforce_double import Answer, Drop, SalesforceDouble, Script
 
@@ -66,7 +67,7 @@ async def test_a_create_that_may_have_happened_is_told_as_such(
     """It is sent once, and the caller is told to look before sending it again."""
     double.script("POST", _CREATE, failure)
     with pytest.raises(OutcomeUnknown) as told:
-        await RecordService(orgs).create("Account", {"Name": "Ada"})
+        await RecordService(orgs).create("Account", {"Name": "Ada"}, caller=UNRESTRICTED)
     assert len(double.seen("POST", _CREATE)) == 1
     trouble = trouble_of(told.value)
     assert (trouble.code, trouble.retryable) == ("salesforce.outcome_unknown", False)

@@ -5,11 +5,14 @@
 It knows one object, Account (Name, Key__c, Note__c). A row whose Name begins with `BAD` fails, every other one is
 written. A job is processed SECONDS after its commit. It keeps every row that a committed job wrote, so that a test can
 count what was lost and what came twice. `POST /control` {"put": n, "unavailable": seconds} makes uploads or all calls
-fail for a while; `GET /report` tells what was seen.
+fail for a while, {"page_seconds": s} makes pages of query results slow, {"lie": "job" or "page"} makes the job or each
+page announce one record too many, {"listed": true} gives it the list of result pages; `GET /report` tells what was
+seen.
 """
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -39,6 +42,10 @@ class Double:
         self._seconds = seconds
         self._failing_puts = 0
         self._away_until = 0.0
+        self._page_seconds = 0.0
+        self._pages = 0
+        self._lie = ""
+        self._listed = False
         self._db.executescript(
             "PRAGMA journal_mode=WAL; PRAGMA busy_timeout=5000;"
             "CREATE TABLE IF NOT EXISTS job(id TEXT PRIMARY KEY, kind TEXT, body TEXT, state TEXT, data BLOB, at REAL,"
@@ -60,6 +67,7 @@ class Double:
                 web.patch(base + "/jobs/{kind}/{id}", self.patch),
                 web.put(base + "/jobs/ingest/{id}/batches", self.put),
                 web.get(base + "/jobs/query/{id}/results", self.query_results),
+                web.get(base + "/jobs/query/{id}/{pages:result[pP]ages}", self.result_pages),
                 web.get(base + "/jobs/ingest/{id}/{results}", self.results),
                 web.post("/control", self.control),
                 web.get("/report", self.report),
@@ -79,6 +87,9 @@ class Double:
         wanted = await request.json()
         self._failing_puts = wanted.get("put", 0)
         self._away_until = time.time() + wanted.get("unavailable", 0)
+        self._page_seconds = wanted.get("page_seconds", 0.0)
+        self._lie = wanted.get("lie", "")
+        self._listed = wanted.get("listed", self._listed)
         if "seconds" in wanted:
             self._seconds = wanted["seconds"]
         return web.json_response({})
@@ -87,7 +98,7 @@ class Double:
         """Tell what was written, and what was left."""
         keys = [row[0] for row in self._db.execute("SELECT key FROM account")]
         jobs = self._db.execute("SELECT state, count(*) FROM job WHERE kind='ingest' GROUP BY 1").fetchall()
-        return web.json_response({"keys": keys, "jobs": dict(jobs)})
+        return web.json_response({"keys": keys, "jobs": dict(jobs), "pages": self._pages})
 
     async def token(self, request: web.Request) -> web.Response:
         """Sign anybody in, but one client."""
@@ -192,8 +203,26 @@ class Double:
         page = names[start : start + 3]
         following = str(start + 3) if start + 3 < len(names) else "null"
         text = '"Name"\n' + "".join('"' + name.replace('"', '""') + '"\n' for name in page)
-        headers = {"Sforce-Locator": following, "Sforce-NumberOfRecords": str(len(page))}
+        self._pages += 1
+        await asyncio.sleep(self._page_seconds)
+        announced = len(page) + (self._lie == "page")
+        headers = {"Sforce-Locator": following, "Sforce-NumberOfRecords": str(announced)}
         return web.Response(text=text, content_type="text/csv", headers=headers)
+
+    async def result_pages(self, request: web.Request) -> web.Response:
+        """Name five pages at a time, when there is such a list at all."""
+        if not self._listed:
+            return _error(404, "NOT_FOUND", "The requested resource does not exist")
+        start = int(request.query.get("locator", "0"))
+        count = self._db.execute("SELECT count(*) FROM account").fetchone()[0]
+        places = list(range(start, max(count, 1), 3))
+        path = request.path.rsplit("/", 1)[0]
+        body: dict[str, Any] = {
+            "resultPages": [{"resultUrl": f"{path}/results" + (f"?locator={p}" if p else "")} for p in places[:5]],
+            "nextRecordsUrl": f"{path}/resultpages?locator={places[5]}" if places[5:] else None,
+            "done": not places[5:],
+        }
+        return web.json_response(body)
 
     def _info(self, identifier: str) -> dict[str, Any]:
         row = self._db.execute(
@@ -216,7 +245,7 @@ class Double:
         if row is None or row[0] != "UploadComplete" or time.time() < row[2]:
             return
         if row[3] == "query":
-            count = self._db.execute("SELECT count(*) FROM account").fetchone()[0]
+            count = self._db.execute("SELECT count(*) FROM account").fetchone()[0] + (self._lie == "job")
             self._db.execute("UPDATE job SET state='JobComplete', processed=? WHERE id=?", (count, identifier))
             return
         records = list(csv.DictReader(io.StringIO((row[1] or b"").decode("utf-8"), newline="")))

@@ -63,19 +63,8 @@ def _endpoint_rows() -> Iterator[tuple[str, str, str, str]]:
 
 
 def _routes() -> list[Route]:
-    """Return every route of the table, which keeps them by length."""
-    table = vars(route_table())
-    found: list[Route] = []
-    pending: list[object] = list(table.values())
-    while pending:
-        value = pending.pop()
-        if isinstance(value, Route):
-            found.append(value)
-        elif isinstance(value, dict):
-            pending += value.values()
-        elif isinstance(value, list | tuple):
-            pending += value
-    return list({id(route): route for route in found}.values())
+    """Return every route of the table once."""
+    return list({id(route): route for route in route_table().routes}.values())
 
 
 def _who(access: Access) -> str:

@@ -12,10 +12,12 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from orgbridge.client import ClientCredentials, RetryPolicy, Secret
+from orgbridge.client.webhooks import WebhookPolicy
 from orgbridge.engine.errors import EngineError
 from orgbridge.engine.worker import WorkerConfig, run_worker
 from orgbridge.kit.clock import SystemClock
@@ -28,6 +30,11 @@ from orgbridge.store.files import LocalFiles
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def _read(usual: object, text: str) -> Any:
+    """Return an option as the type that its usual value has; what has none is a folder."""
+    return Path(text) if usual is None else type(usual)(text)
 
 
 async def work(store: str, folder: str, salesforce: str, options: dict[str, str]) -> None:
@@ -47,7 +54,13 @@ async def work(store: str, folder: str, salesforce: str, options: dict[str, str]
         "patience_seconds": 30.0,
         "longest_poll_seconds": 0.5,
     }
-    config = WorkerConfig(**{**quick, **{name: type(quick.get(name, 1))(value) for name, value in options.items()}})
+    policy = WebhookPolicy.of(tuple(filter(None, options.pop("webhook_allow", "").split(","))))
+    quick |= {"notify_seconds": 0.1, "retention_seconds": 900.0, "retention_days": 30.0, "retention_rows_days": 30.0}
+    pauses = tuple(map(float, filter(None, options.pop("webhook_pauses", "").split(","))))
+    usual = {field.name: field.default for field in fields(WorkerConfig)} | quick
+    del quick["retention_rows_days"]
+    given = {name: _read(usual[name], value) for name, value in options.items()}
+    config = WorkerConfig(**{**quick, **given, "webhooks": policy, **({"webhook_pauses": pauses} if pauses else {})})
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await run_worker(

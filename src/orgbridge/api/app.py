@@ -14,14 +14,25 @@ from starlette.middleware.cors import CORSMiddleware
 from orgbridge.api import identity, operation
 from orgbridge.api.errors import add_handlers
 from orgbridge.api.middleware import BodyLimit, Edge
-from orgbridge.api.v1 import bulk, queries, records
+from orgbridge.api.v1 import (
+    bulk,
+    events,
+    job_actions,
+    organizations,
+    queries,
+    records,
+    roles,
+    service_accounts,
+    users,
+    webhooks,
+)
 from orgbridge.api.v1.schemas.problems import Problem
 from orgbridge.kit.clock import Clock
 from orgbridge.services.bundle import Services
 
 _ABOUT = """Records, batches, bulk loads and queries of any Salesforce object, behind users and scopes of this service.
 
-Every row of a load is accounted for: read = sent = succeeded + failed + unprocessed, proven by its receipt.
+Every row of a load is accounted for: read = succeeded + failed + unprocessed + skipped, proven by its receipt.
 Errors are RFC 9457 problem JSON."""
 
 
@@ -65,7 +76,11 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
     app.state.services = services
     for router in (operation.root, identity.root):
         app.include_router(router)
-    for router in (records.router, queries.router, bulk.router, identity.router):
+    for router in (records.router, queries.router, bulk.router, job_actions.router, events.router):
+        app.include_router(router, prefix=config.prefix)
+    for router in (webhooks.router, identity.router):
+        app.include_router(router, prefix=config.prefix)
+    for router in (users.router, service_accounts.router, roles.router, organizations.router):
         app.include_router(router, prefix=config.prefix)
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.
@@ -76,7 +91,7 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
             allow_origins=list(config.cors_origins),
             allow_credentials="*" not in config.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Accept", "Idempotency-Key", "X-Request-ID"],
+            allow_headers=["Authorization", "Content-Type", "Accept", "Idempotency-Key", "If-Match", "X-Request-ID"],
             expose_headers=["X-Request-ID", "Link", "Location", "ETag", "Retry-After"],
         )
     app.add_middleware(Edge, telemetry=services.telemetry, clock=clock, prefix=config.prefix)

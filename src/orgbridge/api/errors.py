@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +16,7 @@ from starlette.routing import Match
 from orgbridge.kit.errors import ErrorKind, OrgbridgeError
 from orgbridge.kit.json import dumps
 from orgbridge.kit.logs import get_logger
-from orgbridge.services.errors import Trouble, trouble_of
+from orgbridge.services.errors import ClientRefused, NotSignedIn, ScopeMissing, Trouble, trouble_of
 
 PROBLEM_TYPE = "application/problem+json"
 STATUS: dict[ErrorKind, int] = {
@@ -24,6 +25,8 @@ STATUS: dict[ErrorKind, int] = {
     ErrorKind.FORBIDDEN: 403,
     ErrorKind.MISSING: 404,
     ErrorKind.CONFLICT: 409,
+    ErrorKind.STALE: 412,
+    ErrorKind.UNCONDITIONAL: 428,
     ErrorKind.TOO_LARGE: 413,
     ErrorKind.LIMITED: 429,
     ErrorKind.INTERNAL: 500,
@@ -49,6 +52,9 @@ _OAUTH = {
     "identity.wrong_credentials": "invalid_grant",
     "identity.scope_not_granted": "invalid_scope",
     "identity.unsupported_grant": "unsupported_grant_type",
+    "identity.token_request_invalid": "invalid_request",
+    "identity.refresh_token_invalid": "invalid_grant",
+    "identity.client_refused": "invalid_client",
 }
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 log = get_logger(__name__)
@@ -109,8 +115,11 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
-def trouble_reply(request_id: str, path: str, trouble: Trouble) -> Response:
+def trouble_reply(request_id: str, path: str, trouble: Trouble, headers: Mapping[str, str] | None = None) -> Response:
     """Return the problem for a trouble."""
+    sent = dict(headers or {})
+    if trouble.retry_after_seconds is not None:
+        sent["Retry-After"] = str(max(1, math.ceil(trouble.retry_after_seconds)))
     return problem(
         request_id,
         path,
@@ -120,6 +129,7 @@ def trouble_reply(request_id: str, path: str, trouble: Trouble) -> Response:
         errors=trouble.errors,
         retryable=trouble.retryable,
         upstream=trouble.upstream,
+        headers=sent,
     )
 
 
@@ -128,7 +138,21 @@ async def _on_orgbridge_error(request: Request, error: Exception) -> Response:
     trouble = trouble_of(error)
     if STATUS[trouble.kind] >= 500:
         log.warning("request_failed", code=trouble.code, detail=trouble.detail)
-    return trouble_reply(request_id_of(request), request.url.path, trouble)
+    return trouble_reply(request_id_of(request), request.url.path, trouble, _challenge(error))
+
+
+def _challenge(error: OrgbridgeError) -> dict[str, str]:
+    """Return what a refused caller is told about how to prove who it is. Source: RFC 6750 section 3, RFC 6749 5.2."""
+    match error:
+        case ScopeMissing():
+            challenge = f'Bearer error="insufficient_scope", scope="{" ".join(error.missing)}"'
+        case NotSignedIn() if error.token_given:
+            challenge = 'Bearer error="invalid_token"'
+        case ClientRefused():
+            challenge = 'Basic realm="token"'
+        case _:
+            return {}
+    return {"WWW-Authenticate": challenge}
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
@@ -170,13 +194,30 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """Return all methods of the request's address: the framework names those of the first route that it found."""
+    """Return all methods of the request's address: the framework names those of the first route that it found.
+
+    `/users/me` is an address of its own and not a user by the name of me: the template with the fewest parameters
+    counts.
+    """
     routes = request.app.router.routes
-    return [
+    taken = [
         method
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     ]
+    paths = request.app.openapi()["paths"]
+    templates = [template for template in paths if _fits(template, request.url.path)]
+    if not templates:
+        return taken
+    documented = {method.upper() for method in paths[min(templates, key=lambda text: text.count("{"))]}
+    return [method for method in taken if method in documented or (method == "HEAD" and "GET" in documented)]
+
+
+def _fits(template: str, path: str) -> bool:
+    steps, wanted = path.split("/"), template.split("/")
+    return len(steps) == len(wanted) and all(
+        step == part or (part.startswith("{") and bool(step)) for step, part in zip(steps, wanted, strict=True)
+    )
 
 
 def request_id_of(request: Request) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ class ResultKind(StrEnum):
     SUCCESSFUL = "successful"
     FAILED = "failed"
     UNPROCESSED = "unprocessed"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,8 @@ class LoadRequest:
     delimiter: str | None = None
     #: True when the path is the service's own, inside DATA_PATH_INPUT.
     on_server: bool = False
+    #: How the load is carried out: canary, row_retry, ...
+    handling: Mapping[str, str] = field(default_factory=dict)
 
     def params(self) -> dict[str, str]:
         """Return the request's query parameters."""
@@ -48,7 +52,9 @@ class LoadRequest:
             if self.on_server:
                 raise UsageError(f"--{name} is for files that are sent; leave it out with --on-server.")
             params[name] = value
-        return params
+        if self.handling and self.on_server:
+            raise UsageError(f"--{next(iter(self.handling)).replace('_', '-')} is for files that are sent.")
+        return params | dict(self.handling)
 
 
 async def submit(service: Service, request: LoadRequest, terminal: Terminal) -> str:

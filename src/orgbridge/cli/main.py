@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from orgbridge import __version__
-from orgbridge.cli.commands import emulator, houses, jobs, users
+from orgbridge.cli.commands import emulator, houses, keys, organizations, roles, service_accounts, users
 from orgbridge.cli.commands.demo import demo
+from orgbridge.cli.commands.export import export
+from orgbridge.cli.commands.job_actions import jobs_app
 from orgbridge.cli.commands.load import load
 from orgbridge.cli.commands.query import describe, query
 from orgbridge.cli.errors import ExitCode, exit_code
@@ -50,11 +52,13 @@ app.command()(demo)
 app.command()(houses.serve)
 app.command()(houses.worker)
 app.command()(load)
+app.command()(export)
 app.command()(query)
 app.command()(describe)
 app.command()(houses.doctor)
-app.add_typer(jobs.app)
-app.add_typer(users.app)
+app.add_typer(jobs_app)
+for people in (users, roles, service_accounts, organizations, keys):
+    app.add_typer(people.app)
 app.add_typer(users.database_app)
 app.add_typer(emulator.app)
 

@@ -26,8 +26,8 @@ def is_query(status: Status) -> bool:
 
 
 def balanced(receipt: Mapping[str, Any]) -> bool:
-    """Return whether rows read = succeeded + failed + unprocessed, and the receipt's own checks agree."""
-    outcome = sum(rows(receipt, name) for name in ("succeeded", "failed", "unprocessed"))
+    """Return whether rows read = succeeded + failed + unprocessed + skipped, and the receipt's own checks agree."""
+    outcome = sum(rows(receipt, name) for name in ("succeeded", "failed", "unprocessed", "skipped"))
     return rows(receipt, "read") == outcome and bool(receipt.get("balanced")) and not receipt.get("mismatches")
 
 
@@ -38,6 +38,7 @@ def exit_code_of(status: Status, receipt: Mapping[str, Any]) -> ExitCode:
     succeeded = rows(receipt, "succeeded")
     lost = rows(receipt, "failed") + rows(receipt, "unprocessed")
     if status.state == "JobComplete" and lost == 0 and balanced(receipt):
+        # Rows that were skipped were as they should be.
         return ExitCode.ALL
     return ExitCode.SOME_FAILED if succeeded else ExitCode.NONE
 
@@ -98,11 +99,14 @@ def receipt_lines(
         ("unprocessed", "unprocessed"),
     ):
         lines.append(f"  {label:<12}{rows(receipt, name):>12,}")
+    if rows(receipt, "skipped"):
+        lines.append(f"  {'skipped':<12}{rows(receipt, 'skipped'):>12,}  (unchanged since they were last loaded)")
     if rows(receipt, "ambiguous"):
         lines.append(
             f"  {'ambiguous':<12}{rows(receipt, 'ambiguous'):>12,}  (identical rows that got different answers)"
         )
     lines += _error_lines(receipt)
+    lines += _hot_lines(receipt)
     lines += _fact_lines(receipt, {"parts": f"{len(receipt.get('parts') or []):,}"})
     lines += [f"  {label:<12}  {text}" for label, text in (extra or {}).items()]
     for mismatch in receipt.get("mismatches") or []:
@@ -111,7 +115,10 @@ def receipt_lines(
     if balanced(receipt) and rows(receipt, "read") == rows(receipt, "sent"):
         lines.append("  read = sent = succeeded + failed + unprocessed")
     elif balanced(receipt):
-        lines.append("  read = succeeded + failed + unprocessed; parts that were never sent are unprocessed")
+        idle = "; rows that were never sent are unprocessed or skipped"
+        lines.append(
+            f"  read = succeeded + failed + unprocessed{' + skipped' if rows(receipt, 'skipped') else ''}{idle}"
+        )
     else:
         lines.append("  NOT BALANCED: rows read, sent and accounted for differ; see the receipt's parts")
     lines.append(f"  results: {results_at or _fetching(status)}")
@@ -143,6 +150,14 @@ def _places(status: Status) -> list[str]:
     places = untold_places(status.error_message, status.error_details)
     more = len(places) - _PLACES_SHOWN
     return places[:_PLACES_SHOWN] + ([f"... and {more} more"] if more > 0 else [])
+
+
+def _hot_lines(receipt: Mapping[str, Any]) -> list[str]:
+    hot = (receipt.get("hot_parents") or [])[:_LINES_SHOWN]
+    if not hot:
+        return []
+    shown = [f"    {int(found['rows']):>10,}  {found['field']} {found['value']}" for found in hot]
+    return ["  rows that could not be locked at first, by what they share:", *shown]
 
 
 def _error_lines(receipt: Mapping[str, Any]) -> list[str]:

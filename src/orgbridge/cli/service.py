@@ -14,6 +14,7 @@ import aiohttp
 
 from orgbridge.cli.addresses import Address
 from orgbridge.cli.errors import ServiceRefused, ServiceUnreachable
+from orgbridge.cli.eventstreams import Event, parse_events
 from orgbridge.kit import json
 
 #: Bytes read from the input file at a time.
@@ -76,15 +77,34 @@ class Service:
         """Have the service load a file of its own input folder."""
         return await self._json("POST", "/bulk/local-file-process", json_body=body)
 
-    async def query_submit(self, object_name: str, soql: str, operation: str = "query") -> dict[str, Any]:
+    async def query_submit(
+        self, object_name: str, soql: str, operation: str = "query", *, output_format: str | None = None
+    ) -> dict[str, Any]:
         """Start a bulk query and return `{job_id, ...}`."""
         body = {"object_name": object_name, "soql_query": soql, "operation": operation}
+        if output_format is not None:
+            body["output_format"] = output_format
         return await self._json("POST", "/bulk/query-submit", json_body=body)
 
     async def job(self, job_id: str, *, is_query: bool = False) -> dict[str, Any]:
         """Return a job's status."""
         params = {"is_query_job": "true"} if is_query else {}
         return await self._json("GET", f"/bulk/job/{quote(job_id, safe='')}/status", params=params)
+
+    @asynccontextmanager
+    async def events(self, job_id: str, last_event_id: str = "") -> AsyncIterator[AsyncIterator[Event]]:
+        """Open the stream of what happens to a job; it ends with the event `end`.
+
+        Raises:
+            ServiceRefused: The service does not know the job, or tells no events.
+            ServiceUnreachable: The connection failed, also in the middle of the stream.
+        """
+        path = f"/bulk/job/{quote(job_id, safe='')}/events"
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_event_id} if last_event_id else {})}
+        async with self._response("GET", path, headers=headers) as response:
+            if response.content_type != "text/event-stream":
+                raise ServiceRefused(response.status, {"detail": "The service tells no events."})
+            yield parse_events(response.content)
 
     async def jobs(self, params: Params) -> dict[str, Any]:
         """Return one page of jobs, newest first."""
@@ -97,6 +117,18 @@ class Service:
     async def abort(self, job_id: str) -> dict[str, Any]:
         """Ask for a load to be stopped."""
         return await self._json("POST", f"/bulk/job/{quote(job_id, safe='')}/abort")
+
+    async def retry(self, job_id: str, rows: str) -> dict[str, Any]:
+        """Load the failed rows of a job again: `all`, `failed` or `unprocessed`."""
+        return await self._json("POST", f"/bulk/job/{quote(job_id, safe='')}/retry", params={"rows": rows})
+
+    async def undo(self, job_id: str) -> dict[str, Any]:
+        """Take a load back."""
+        return await self._json("POST", f"/bulk/job/{quote(job_id, safe='')}/undo")
+
+    async def error_code(self, code: str) -> dict[str, Any]:
+        """Return what the error catalogue knows of a code."""
+        return await self._json("GET", f"/errors/{quote(code, safe='')}")
 
     @asynccontextmanager
     async def results(

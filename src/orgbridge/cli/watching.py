@@ -1,17 +1,21 @@
-"""A job followed from its start to its end through the service's status call."""
+"""A job followed from its start to its end: asked for whenever the service tells of an event, else now and then."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from orgbridge.cli.errors import ServiceUnreachable
+from orgbridge.cli.errors import ServiceRefused, ServiceUnreachable
 from orgbridge.cli.service import Service
 from orgbridge.kit.clock import Clock
 
 TERMINAL_STATES = frozenset({"JobComplete", "Failed", "Aborted"})
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 2.0
+#: Longest time without a look at a job whose events are heard: nothing depends on every event arriving.
+_SILENT_PAUSE = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,22 @@ async def watch(
         ServiceUnreachable: The service was away for too long; the job goes on.
         ServiceRefused: The service does not know the job, or the right is missing.
     """
+    bell = _Bell(service, job_id, clock)
+    try:
+        return await _watch(service, job_id, clock, on_status, bell, is_query, patience_seconds)
+    finally:
+        await bell.close()
+
+
+async def _watch(
+    service: Service,
+    job_id: str,
+    clock: Clock,
+    on_status: Callable[[Status], None],
+    bell: _Bell,
+    is_query: bool,
+    patience_seconds: float,
+) -> Status:
     pause = _FIRST_PAUSE
     last: Status | None = None
     heard_at = clock.monotonic()
@@ -107,4 +127,53 @@ async def watch(
         moved = last is None or (status.processed, status.state) != (last.processed, last.state)
         pause = _FIRST_PAUSE if moved else min(pause * 1.5, _LAST_PAUSE)
         last = status
-        await clock.sleep(pause)
+        await bell.wait(pause)
+
+
+class _Bell:
+    """Rings at every event of a job. A service that tells no events leaves it silent for ever."""
+
+    def __init__(self, service: Service, job_id: str, clock: Clock) -> None:
+        self._service = service
+        self._job_id = job_id
+        self._clock = clock
+        self._rung = asyncio.Event()
+        self._listens = False
+        self._task = asyncio.create_task(self._listen())
+
+    async def wait(self, pause: float) -> None:
+        """Return at the next event; while none can be heard, after a pause."""
+        sleep = asyncio.create_task(self._clock.sleep(_SILENT_PAUSE if self._listens else pause))
+        ring = asyncio.create_task(self._rung.wait())
+        try:
+            await asyncio.wait({sleep, ring}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            ring.cancel()
+        self._rung.clear()
+
+    async def close(self) -> None:
+        """Stop listening."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _listen(self) -> None:
+        heard = ""
+        while True:
+            try:
+                async with self._service.events(self._job_id, heard) as events:
+                    self._listens = True
+                    async for event in events:
+                        heard = event.id
+                        self._rung.set()
+                # The end, or a service that stopped: the next look at the status tells which.
+                self._listens = False
+                self._rung.set()
+                await self._clock.sleep(_LAST_PAUSE)
+            except ServiceRefused:
+                return
+            except ServiceUnreachable:
+                await self._clock.sleep(_LAST_PAUSE)
+            finally:
+                self._listens = False

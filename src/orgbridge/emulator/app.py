@@ -11,10 +11,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Mount
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.http.calls import Parts
@@ -23,9 +20,10 @@ from orgbridge.emulator.http.directory import Client, Directory, Login, SignInPo
 from orgbridge.emulator.http.dispatch import Dispatcher
 from orgbridge.emulator.http.grants import Grants
 from orgbridge.emulator.http.lifecycle import Lifecycle
-from orgbridge.emulator.http.middleware import FaultMiddleware, InflateMiddleware
+from orgbridge.emulator.http.middleware import CompressionMiddleware, FaultMiddleware, InflateMiddleware
 from orgbridge.emulator.http.requestlog import RequestLog, RequestLogMiddleware
 from orgbridge.emulator.http.routes import route_table
+from orgbridge.emulator.http.rowwrites import RowWrites
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
 from orgbridge.emulator.jobs.classic.service import ClassicJobs
@@ -33,19 +31,20 @@ from orgbridge.emulator.jobs.ingest import IngestTools
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.jobs.spool import Spool
 from orgbridge.emulator.org.clocks import OrgClock
+from orgbridge.emulator.org.intake import CHUNK_RECORDS
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.policies import Policies
+from orgbridge.emulator.org.schemas import Schemas, load_catalogue
 from orgbridge.emulator.org.seed import Seed, seed_org
 from orgbridge.emulator.schema.describes import read_describes
 from orgbridge.emulator.schema.duplicate_rules import read_duplicate_rules
 from orgbridge.emulator.schema.errors import SFError
-from orgbridge.emulator.schema.loading import catalogue_from_json, standard_catalogue, standard_objects
+from orgbridge.emulator.schema.loading import standard_objects
 from orgbridge.emulator.schema.merging import check_names, merge_objects
 from orgbridge.emulator.schema.metadata import read_metadata
 from orgbridge.emulator.schema.model import Catalogue
 from orgbridge.emulator.schema.profiles import READ_ONLY, read_profiles
 from orgbridge.emulator.storage.database import Storage
-from orgbridge.emulator.storage.identities import identify
 from orgbridge.kit.clock import Clock, SystemClock
 from orgbridge.kit.json import JSON
 from orgbridge.wire.limits import INGEST_BATCH_RECORDS, SESSION_SECONDS
@@ -149,6 +148,8 @@ class EmulatorConfig:
     metadata: Path | None = None
     #: Seconds that the parents of rows written by a bulk job stay locked for everybody else; 0 for never.
     lock_seconds: float = 0.0
+    #: Rows below one parent in a batch of a bulk job that lock it for jobs running side by side; 0 for never.
+    lock_rows: int = CHUNK_RECORDS
     #: Whether other machines may use the controls under /_emulator; otherwise this one only.
     control_from_anywhere: bool = False
 
@@ -172,7 +173,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
     storage = Storage(config.path)
     try:
         time.load(storage)
-        org = Org(storage, catalogue or _catalogue(objects, storage), time, policies)
+        org = Org(storage, catalogue or load_catalogue(storage, objects), time, policies)
     except BaseException:
         storage.close()
         raise
@@ -197,6 +198,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         org=org, spool=spool, faults=faults, clock=time, shuffle=config.shuffle_results, batch_rows=config.batch_rows
     )
     jobs, classic = Jobs(tools), ClassicJobs(tools)
+    schemas = Schemas(org, None if catalogue is not None else objects or standard_objects(), time)
     usage, log = Usage(storage, time, config.daily_api_requests), RequestLog(time)
     parts = Parts(
         org=org,
@@ -210,8 +212,10 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         usage=usage,
         faults=faults,
         requests=log,
+        schemas=schemas,
         lifecycle=Lifecycle(
             org=org,
+            schemas=schemas,
             jobs=(jobs, classic),
             spool=spool,
             sessions=sessions,
@@ -222,6 +226,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
             new=lambda path: _write_new(config, catalogue, SystemClock() if clock is None else clock, path),
         ),
         clock=time,
+        writes=RowWrites(storage),
     )
     parts.lifecycle.load()
     return _application(parts, spool, control_from_anywhere=config.control_from_anywhere)
@@ -237,20 +242,14 @@ def _objects(config: EmulatorConfig) -> tuple[JSON, ...] | None:
     return objects
 
 
-def _catalogue(objects: tuple[JSON, ...] | None, storage: Storage) -> Catalogue:
-    if objects is None:
-        return standard_catalogue()
-    with storage.write() as connection:
-        return catalogue_from_json(identify(connection, objects))
-
-
 def _policies(config: EmulatorConfig) -> Policies:
     if config.metadata is None:
-        return Policies(lock_seconds=config.lock_seconds)
+        return Policies(lock_seconds=config.lock_seconds, lock_rows=config.lock_rows)
     return Policies(
         profiles=(READ_ONLY, *read_profiles(config.metadata)),
         duplicate_rules=read_duplicate_rules(config.metadata),
         lock_seconds=config.lock_seconds,
+        lock_rows=config.lock_rows,
     )
 
 
@@ -264,7 +263,7 @@ def _write_new(config: EmulatorConfig, catalogue: Catalogue | None, clock: Clock
     """Write the file of an org that was never used."""
     storage = Storage(MEMORY)
     try:
-        objects = catalogue or _catalogue(_objects(config), storage)
+        objects = catalogue or load_catalogue(storage, _objects(config))
         _settle(Org(storage, objects, clock, _policies(config)), config)
         storage.copy_to(path)
     finally:
@@ -298,16 +297,23 @@ def _application(parts: Parts, spool: Spool, *, control_from_anywhere: bool) -> 
             spool.close()
 
     dispatcher: ASGIApp = Dispatcher(parts, route_table(), control_from_anywhere=control_from_anywhere)
-    return Starlette(
-        routes=[Mount("/", app=dispatcher)],
-        middleware=[
-            Middleware(RequestLogMiddleware, log=parts.requests, clock=parts.clock),
-            Middleware(FaultMiddleware, faults=parts.faults, clock=parts.clock),
-            Middleware(GZipMiddleware, minimum_size=500, compresslevel=1),
-            Middleware(InflateMiddleware),
-        ],
-        lifespan=lifespan,
-    )
+    faulty = FaultMiddleware(CompressionMiddleware(InflateMiddleware(dispatcher)), parts.faults, parts.clock)
+    return _Application(RequestLogMiddleware(faulty, parts.requests, parts.clock), lifespan)
+
+
+class _Application(Starlette):
+    """Starlette for the lifespan; requests go straight on, past middleware and routes that have nothing to do here."""
+
+    def __init__(self, requests: ASGIApp, lifespan: Lifespan[Starlette]) -> None:
+        super().__init__(lifespan=lifespan)
+        self._requests = requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or follow the server's start and end."""
+        if scope["type"] == "http":
+            await self._requests(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 async def _keep_saving(parts: Parts) -> None:

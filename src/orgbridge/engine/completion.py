@@ -11,12 +11,16 @@ from typing import Any
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.facts import InputFacts, error_groups
 from orgbridge.engine.faults import Fault
+from orgbridge.engine.publishing import publish
 from orgbridge.engine.resources import Resources
-from orgbridge.loads.receipt import ErrorGroup, FileReceipt, InputReceipt, PartReceipt, Receipt
+from orgbridge.loads import hotparents
+from orgbridge.loads.receipt import ErrorGroup, FileReceipt, InputReceipt, PartReceipt, Receipt, RoundReceipt
+from orgbridge.loads.remedies import UNKNOWN_OUTCOMES
 from orgbridge.loads.results import failed_rows, results_header
-from orgbridge.loads.states import LoadState, PartState
+from orgbridge.loads.states import PART_ENDS, LoadState, PartState
 from orgbridge.store.files import StoredFile
-from orgbridge.store.records import LoadRecord, PartRecord
+from orgbridge.store.records import JobUse, LoadRecord, PartRecord
+from orgbridge.store.round_records import LinkKind, LinkRecord, RoundRecord
 from orgbridge.wire.bulk import JobState
 
 _LINES_KEPT = 5
@@ -48,16 +52,19 @@ class Completion:
             message = "The database no longer holds what was recorded of this load; its parts may have been sent."
             raise StepRefused(Fault(code="load.record_lost", message=message))
         facts = InputFacts.from_json(load.input_facts)
-        lacking = [part.number for part in parts if part.results_key is None]
+        lacking = [part.number for part in parts if part.results_key is None or part.state not in PART_ENDS]
         if lacking:
             message = f"Parts {', '.join(map(str, lacking))} ended without outcomes for their rows."
             raise StepRefused(Fault(code="load.unbalanced", message=message))
+        rounds, links = await patience.until_done(self._sequels)
 
         results, failed = await patience.until_done(lambda: self.resources.split(partial(self._merge, facts, parts)))
-        receipt = self._receipt(load, facts, parts, results)
+        receipt = self._receipt(load, facts, parts, rounds, results, failed)
+        receipt = replace(receipt, links=links_json(links, load.id))
         mismatches = receipt.check()
-        state, fault = _verdict(load, parts, mismatches)
-        receipt = replace(receipt, state=state.value)
+        state, fault = _verdict(load, parts, rounds, mismatches)
+        published, troubles = await self.resources.split(partial(publish, self.resources, load, results, failed))
+        receipt = replace(receipt, state=state.value, published=published, warnings=(*receipt.warnings, *troubles))
 
         async def record() -> None:
             async with self.resources.database.unit() as unit:
@@ -67,6 +74,7 @@ class Completion:
                     rows_succeeded=sum(part.succeeded for part in parts),
                     rows_failed=sum(part.failed for part in parts),
                     rows_unprocessed=sum(part.unprocessed for part in parts),
+                    rows_skipped=sum(part.skipped for part in parts),
                     api_calls=receipt.api_calls,
                     receipt=receipt.to_json(),
                     results_key=results.key,
@@ -120,6 +128,7 @@ class Completion:
                     rows_succeeded=progress.succeeded,
                     rows_failed=progress.failed,
                     rows_unprocessed=progress.unprocessed,
+                    rows_skipped=progress.skipped,
                     api_calls=load.api_calls + progress.api_calls,
                     finished_at=self.resources.clock.now(),
                 )
@@ -135,6 +144,25 @@ class Completion:
             raise StepRefused(Fault(code="load.deleted", message=f"Load {self.load_id} was deleted while it ran."))
         return load, parts
 
+    async def _sequels(self) -> tuple[list[RoundRecord], list[LinkRecord]]:
+        """Return the rounds of the load, and the loads that it came out of.
+
+        Raises:
+            StepRefused: A round was sent and has no outcomes.
+        """
+        async with self.resources.database.unit(write=False) as unit:
+            rounds = await unit.sequels.rounds(self.load_id)
+            links = await unit.sequels.links(self.load_id)
+            jobs = await unit.jobs.list(self.load_id, use=JobUse.COMMITTED)
+        sent = {(job.part, job.round) for job in jobs}
+        for found in rounds:
+            if found.sending.findings is None and (found.sending.number, found.round) in sent:
+                message = (
+                    f"Round {found.round} of part {found.sending.number} was sent and has no outcomes for its rows."
+                )
+                raise StepRefused(Fault(code="load.unbalanced", message=message))
+        return [found for found in rounds if found.sending.findings is not None], links
+
     def _merge(self, facts: InputFacts, parts: Sequence[PartRecord]) -> tuple[StoredFile, StoredFile]:
         files = self.resources.files
 
@@ -146,13 +174,13 @@ class Completion:
         def again() -> Iterator[bytes]:
             yield facts.header_record
             for part in parts:
-                # Rows whose outcome is not known must not be loaded again unseen: they may be in the org already.
-                unknown = part.state is PartState.FAILED and (part.findings or {}).get("sent")
                 blocks = chain(
                     [results_header(facts.header_record, facts.dialect)], files.open_blocks(part.results_key or "")
                 )
                 skip = len(facts.header_record)
-                for block in failed_rows(blocks, facts.dialect, unprocessed=not unknown):
+                # Rows whose outcome is not known must not be loaded again unseen: they may be in the org already.
+                rows = failed_rows(blocks, facts.dialect, unprocessed=True, without_codes=UNKNOWN_OUTCOMES)
+                for block in rows:
                     rest, skip = block[skip:], max(0, skip - len(block))
                     if rest:
                         yield rest
@@ -161,7 +189,13 @@ class Completion:
         return results, files.write_blocks(f"loads/{self.load_id}/failed.csv", again())
 
     def _receipt(
-        self, load: LoadRecord, facts: InputFacts, parts: Sequence[PartRecord], results: StoredFile
+        self,
+        load: LoadRecord,
+        facts: InputFacts,
+        parts: Sequence[PartRecord],
+        rounds: Sequence[RoundRecord],
+        results: StoredFile,
+        failed: StoredFile,
     ) -> Receipt:
         now = self.resources.clock.now()
         warnings = []
@@ -185,9 +219,14 @@ class Completion:
                 columns=facts.header,
             ),
             rows_read=load.rows_read or 0,
-            parts=tuple(_part_receipt(part) for part in parts),
+            parts=tuple(
+                _part_receipt(part, [found for found in rounds if found.sending.number == part.number])
+                for part in parts
+            ),
             errors=_merge_errors(parts),
             results=FileReceipt(name=results.key, bytes=results.bytes, sha256=results.sha256),
+            failed=FileReceipt(name=failed.key, bytes=failed.bytes, sha256=failed.sha256),
+            hot_parents=tuple(hotparents.merged((part.findings or {}).get("hot_parents", []) for part in parts)),
             api_calls=load.api_calls + sum(part.api_calls for part in parts),
             seconds=(now - load.created_at).total_seconds(),
             started_at=(load.started_at or load.created_at).isoformat(),
@@ -196,8 +235,9 @@ class Completion:
         )
 
 
-def _part_receipt(part: PartRecord) -> PartReceipt:
+def _part_receipt(part: PartRecord, rounds: Sequence[RoundRecord]) -> PartReceipt:
     findings: dict[str, Any] = part.findings or {}
+    sent = findings.get("sent_rows")
     return PartReceipt(
         number=part.number,
         job_id=part.job_id,
@@ -206,7 +246,7 @@ def _part_receipt(part: PartRecord) -> PartReceipt:
         first_row=part.first_row,
         first_line=part.first_line,
         rows=part.rows,
-        sent=part.rows if findings.get("sent") else 0,
+        sent=sent if sent is not None else part.rows if findings.get("sent") else 0,
         bytes=part.bytes,
         sha256=part.sha256,
         succeeded=part.succeeded,
@@ -219,7 +259,40 @@ def _part_receipt(part: PartRecord) -> PartReceipt:
         api_calls=part.api_calls,
         attempt=max(1, part.attempt),
         error_message=part.error_message,
+        warnings=tuple(findings.get("warnings", ())),
+        skipped=part.skipped,
+        held=findings.get("held", 0),
+        rounds=tuple(_round_receipt(found) for found in rounds),
     )
+
+
+def _round_receipt(found: RoundRecord) -> RoundReceipt:
+    sending = found.sending
+    return RoundReceipt(
+        round=found.round,
+        job_id=sending.job_id,
+        job_state=sending.job_state,
+        state=sending.state.value,
+        rows=sending.rows,
+        sent=sending.rows if (sending.findings or {}).get("sent") else 0,
+        bytes=sending.bytes,
+        sha256=sending.sha256,
+        succeeded=sending.succeeded,
+        failed=sending.failed,
+        unprocessed=sending.unprocessed,
+        results_sha256=sending.results_sha256,
+        attempt=max(1, sending.attempt),
+        error_message=sending.error_message,
+    )
+
+
+def links_json(links: Sequence[LinkRecord], load_id: str) -> dict[str, str]:
+    """Return the loads that one came out of, by how: `retry_of`, `undo_of`."""
+    return {
+        "retry_of" if link.kind is LinkKind.RETRY else "undo_of": link.parent_id
+        for link in links
+        if link.child_id == load_id
+    }
 
 
 def _merge_errors(parts: Sequence[PartRecord]) -> tuple[ErrorGroup, ...]:
@@ -240,11 +313,25 @@ def _merge_errors(parts: Sequence[PartRecord]) -> tuple[ErrorGroup, ...]:
     return tuple(sorted(groups.values(), key=lambda group: (-group.count, group.code)))
 
 
-def _verdict(load: LoadRecord, parts: Sequence[PartRecord], mismatches: list[str]) -> tuple[LoadState, Fault | None]:
+def _verdict(
+    load: LoadRecord, parts: Sequence[PartRecord], rounds: Sequence[RoundRecord], mismatches: list[str]
+) -> tuple[LoadState, Fault | None]:
     """Return the load's last state, and why if it is not a good one."""
     if mismatches:
         return LoadState.FAILED, Fault(code="load.unbalanced", message=" ".join(mismatches))
-    broken = [part for part in parts if part.state is PartState.FAILED or part.job_state == JobState.FAILED.value]
+    unsent = [part for part in parts if (part.findings or {}).get("stopped_by") == "load.failure_ratio"]
+    if unsent:
+        rows = sum(part.rows for part in unsent)
+        message = (
+            f"{(unsent[0].error_message or '').removeprefix('The row was not sent: ')} {rows:,} rows were not sent."
+        )
+        return LoadState.FAILED, Fault(code="load.failure_ratio", message=message)
+    # A job that Salesforce gave up, but all of whose rows have an outcome by now, is no trouble any more.
+    broken = [
+        part
+        for part in parts
+        if part.state is PartState.FAILED or (part.job_state == JobState.FAILED.value and part.unprocessed)
+    ]
     if broken:
         message = (
             f"{len(broken)} of {len(parts)} parts could not be processed in full; "
@@ -255,10 +342,15 @@ def _verdict(load: LoadRecord, parts: Sequence[PartRecord], mismatches: list[str
             for part in broken[:100]
         )
         return LoadState.FAILED, Fault(code="load.parts_failed", message=message, details=details)
-    stopped = [part for part in parts if part.state is PartState.ABORTED or part.job_state == JobState.ABORTED.value]
+    cut_short = {found.sending.number for found in rounds if _was_stopped(found.sending)}
+    stopped = [part for part in parts if _was_stopped(part) or part.number in cut_short]
     if stopped:
         by_us = "The load was cancelled" if load.cancel_requested else "Jobs of the load were aborted at Salesforce"
         message = f"{by_us}: {len(stopped)} of {len(parts)} parts were stopped before all their rows were processed."
         code = "load.cancelled" if load.cancel_requested else "load.aborted_elsewhere"
         return LoadState.ABORTED, Fault(code=code, message=message)
     return LoadState.JOB_COMPLETE, None
+
+
+def _was_stopped(sending: PartRecord) -> bool:
+    return sending.state is PartState.ABORTED or sending.job_state == JobState.ABORTED.value

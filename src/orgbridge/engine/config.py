@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from orgbridge.client.webhooks import WebhookPolicy
+from orgbridge.store.files.targets import Targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,41 @@ class WorkerConfig:
     poll_seconds: float = 0.2
     #: Longest pause between looks at a running job. Every look costs one API request.
     longest_poll_seconds: float = 5.0
+    #: How long a job may show no progress before it is reported as stalled.
+    stall_seconds: float = 900.0
+    #: How long a job may take before its part is parked: its place goes to others, and it is looked at less often.
+    park_seconds: float = 21_600.0
+    #: Longest pause between looks at a parked job.
+    parked_poll_seconds: float = 60.0
+    #: Rounds in which rows that could not be locked are sent again, for loads that do not say.
+    retry_rounds: int = 5
+    #: Pause before the first such round; doubled for each.
+    retry_pause_seconds: float = 2.0
+    #: Longest pause before such a round.
+    longest_retry_pause_seconds: float = 60.0
+    #: Rows of an update or upsert up to which before-images are taken, for loads that do not say.
+    image_rows: int = 10_000
+    #: Age of an open job that nobody remembers before the sweep takes it for an orphan.
+    orphan_seconds: float = 60.0
+    #: Folder into which results are copied; None: nowhere.
+    output_folder: Path | None = None
+    #: Folder into which failed rows are copied; None: nowhere.
+    failed_folder: Path | None = None
     #: Uploads of one part whose outcome stayed unknown, after which the part is given up. Kills do not count.
     upload_attempts: int = 8
     #: Connections of the durable engine to PostgreSQL.
     engine_pool_size: int = 10
+    #: Where exports may be put besides the file store.
+    targets: Targets = field(default_factory=Targets)
+    #: Which receivers of webhooks are allowed besides public ones.
+    webhooks: WebhookPolicy = field(default_factory=WebhookPolicy)
+    #: How often ended loads and due messages are looked for.
+    notify_seconds: float = 1.0
+    #: Pauses after failed attempts to deliver a message; after the last of them it is given up. About 15 hours in all.
+    webhook_pauses: tuple[float, ...] = (5, 30, 120, 600, 1800, 3600, 7200, 10800, 14400, 14400)
+    #: Days after which inputs, results and durable workflows of ended loads are removed; None keeps them.
+    retention_days: float | None = 30.0
+    #: Days after which the loads themselves, counts and receipts, are removed; None keeps them.
+    retention_rows_days: float | None = None
+    #: How often a worker looks for what is past its time.
+    retention_seconds: float = 900.0

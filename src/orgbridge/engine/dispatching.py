@@ -5,6 +5,7 @@ from __future__ import annotations
 from orgbridge.engine.completion import Completion
 from orgbridge.engine.durable import Durable
 from orgbridge.engine.faults import Fault
+from orgbridge.engine.orphans import sweep_orphans
 from orgbridge.engine.resources import Resources
 from orgbridge.kit.logs import get_logger
 
@@ -53,6 +54,7 @@ class Dispatcher:
                 if self._clock.monotonic() - self._looked_at > self._config.watch_seconds:
                     self._looked_at = self._clock.monotonic()
                     await self.end_broken()
+                    await sweep_orphans(self._resources)
             except Exception as error:  # noqa: BLE001 - the worker loop: an outage of the store passes
                 _log.warning("engine.dispatch_failed", cause=f"{type(error).__name__}: {error}")
                 found = 0

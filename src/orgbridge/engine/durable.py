@@ -20,7 +20,8 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 
 from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.errors import EngineAlreadyRunning
-from orgbridge.engine.ingests import PARTS_QUEUE, IngestWorkflow
+from orgbridge.engine.flights import PARKED_QUEUE, PARTS_QUEUE
+from orgbridge.engine.ingests import IngestWorkflow
 from orgbridge.engine.parts import PartWorkflow
 from orgbridge.engine.queries import QueryWorkflow
 from orgbridge.engine.resources import Resources
@@ -39,6 +40,7 @@ APPLICATION_VERSION = "1"
 #: DBOS's queue for recovered work that had none. Private there; a test says when it goes.
 RECOVERY_QUEUE = "_dbos_internal_queue"
 _EMBEDDED = "embedded"
+_FORGOTTEN_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +87,12 @@ class Durable:
         """
         _route_logs()
         self._dbos = DBOS(config=self._dbos_config())
-        part = DBOS.workflow(name="part", max_recovery_attempts=None)(_function(PartWorkflow(resources).run))
-        ingest = DBOS.workflow(name="load", max_recovery_attempts=None)(_function(IngestWorkflow(resources, part).run))
+        parts = PartWorkflow(resources)
+        part = DBOS.workflow(name="part", max_recovery_attempts=None)(_function(parts.run))
+        again = DBOS.workflow(name="again", max_recovery_attempts=None)(_function(parts.again))
+        resume = DBOS.workflow(name="resume", max_recovery_attempts=None)(_function(parts.resume))
+        ingests = IngestWorkflow(resources, part, again, resume)
+        ingest = DBOS.workflow(name="load", max_recovery_attempts=None)(_function(ingests.run))
         query = DBOS.workflow(name="query", max_recovery_attempts=None)(_function(QueryWorkflow(resources).run))
         self._workflows = {LoadKind.INGEST: ingest, LoadKind.QUERY: query}
         # Called on the loop's own thread: this is how DBOS knows on which loop to run workflows.
@@ -100,6 +106,7 @@ class Durable:
             worker_concurrency=self._config.parts_per_worker,
             polling_interval_sec=0.3,
         )
+        await DBOS.register_queue_async(PARKED_QUEUE, polling_interval_sec=1.0)
 
     async def enqueue(self, load: LoadRecord) -> None:
         """Hand a load over. Handing it over again changes nothing: the workflow's id is the load's."""
@@ -129,6 +136,23 @@ class Durable:
             load_output=False,
         )
         return [PendingWork(workflow_id=status.workflow_id, executor_id=status.executor_id or "") for status in found]
+
+    async def forget(self, load_id: str) -> int:
+        """Delete the durable workflows of a load that has ended, its own and those of its parts; return how many."""
+        count = 0
+        while True:
+            found = await DBOS.list_workflows_async(
+                workflow_id_prefix=load_id,
+                status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+                application_name=APPLICATION,
+                limit=_FORGOTTEN_AT_ONCE,
+                load_input=False,
+                load_output=False,
+            )
+            if not found:
+                return count
+            await DBOS.delete_workflows_async([status.workflow_id for status in found])
+            count += len(found)
 
     def recover(self, work: PendingWork) -> bool:
         """Put the work of a dead executor back on its queue; blocking, for threads.

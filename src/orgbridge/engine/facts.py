@@ -97,9 +97,16 @@ def part_of(record: PartRecord) -> Part:
     )
 
 
-def findings_of(match: PartMatch, *, sent: bool) -> dict[str, Any]:
+def part_files(load_id: str, number: int, round_number: int = 0) -> str:
+    """Return how the keys of a part's files begin, or those of a round of some of its rows."""
+    again = f".r{round_number}" if round_number else ""
+    return f"loads/{load_id}/parts/{number:05d}{again}"
+
+
+def findings_of(match: PartMatch, *, sent: bool, **more: Any) -> dict[str, Any]:
     """Return what the store keeps of a match besides its counts."""
     return {
+        **more,
         "sent": sent,
         "ambiguous": match.ambiguous,
         "stray_results": match.stray_results,

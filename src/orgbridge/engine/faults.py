@@ -19,7 +19,7 @@ from orgbridge.client.errors import (
     repeatable,
 )
 from orgbridge.kit.errors import OrgbridgeError
-from orgbridge.store.errors import StoreUnavailable
+from orgbridge.store.errors import FilesUnavailable, StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def transient(error: Exception) -> bool:
             return True
         case ClientError():
             return repeatable(error)
-        case StoreUnavailable():
+        case StoreUnavailable() | FilesUnavailable():
             return True
         case OSError():
             # A full disk may be emptied.

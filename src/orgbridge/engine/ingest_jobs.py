@@ -15,14 +15,16 @@ from enum import StrEnum
 from typing import Any
 
 from orgbridge.client import IngestJobRequest, JobInfo, Salesforce
-from orgbridge.client.errors import Conflicting, NotFound
+from orgbridge.client.errors import Conflicting, NotFound, SalesforceError
+from orgbridge.engine import intents
 from orgbridge.engine.errors import StepRefused
-from orgbridge.engine.facts import InputFacts, part_of
+from orgbridge.engine.facts import InputFacts, part_files, part_of
 from orgbridge.engine.faults import Fault, nothing_sent, transient
 from orgbridge.engine.paces import Pace
 from orgbridge.engine.patience import Patience
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.streams import in_threads
+from orgbridge.engine.watches import PARKED, JobWatch
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.loads.splitter import upload_body
 from orgbridge.loads.states import PartState
@@ -70,11 +72,14 @@ class IngestJobs:
     load_id: str
     #: The part.
     number: int
+    #: 0 for the part as a whole, else a round of some of its rows.
+    round: int = 0
 
     async def create(self) -> str | None:
         """Create a job and return its id; None when the load is to be stopped.
 
-        A lost reply leaves an `Open` job without data behind: it processes nothing, and Salesforce deletes it.
+        What is about to be created is written down before: a lost reply leaves an `Open` job without data behind,
+        which processes nothing, and which the sweep at the load's end knows again.
         """
         patience = self.resources.patience(self.load_id)
         load, part = await patience.until_done(self.records)
@@ -89,9 +94,13 @@ class IngestJobs:
         while True:
             if await patience.until_done(self._cancel_requested):
                 return None
+            intent = await patience.until_done(lambda: intents.begin(self.resources, load, request))
             try:
                 job = await self._salesforce(load).bulk.ingest.create(request)
             except (OrgbridgeError, OSError) as error:
+                if nothing_sent(error) or isinstance(error, SalesforceError):
+                    # Certainly not created: Salesforce was not reached, or refused.
+                    await patience.until_done(lambda intent=intent: intents.drop(self.resources, intent))  # type: ignore[misc] # bound per turn
                 await asking.bear(error)
             else:
                 await asking.renew()
@@ -100,10 +109,18 @@ class IngestJobs:
         async def record() -> None:
             now = self.resources.clock.now()
             async with self.resources.database.unit() as unit:
+                await unit.sequels.answer_intent(intent, job.id)
                 await unit.jobs.add(
-                    JobRecord(job_id=job.id, load_id=self.load_id, part=self.number, use=JobUse.CREATED, created_at=now)
+                    JobRecord(
+                        job_id=job.id,
+                        load_id=self.load_id,
+                        part=self.number,
+                        use=JobUse.CREATED,
+                        created_at=now,
+                        round=self.round,
+                    )
                 )
-                await unit.parts.advance(
+                await unit.sendings(self.round).advance(
                     self.load_id,
                     self.number,
                     PartState.JOB_CREATED,
@@ -125,7 +142,7 @@ class IngestJobs:
 
         async def begin() -> bool:
             async with self.resources.database.unit() as unit:
-                return await unit.parts.begin_upload(self.load_id, self.number, job_id)
+                return await unit.sendings(self.round).begin_upload(self.load_id, self.number, job_id)
 
         if not await patience.until_done(begin):
             return Upload.INTERRUPTED
@@ -185,11 +202,19 @@ class IngestJobs:
             await self._advance(PartState.COMMITTED, job_id=job_id)
             return Commit.COMMITTED
 
-    async def wait(self, job_id: str, *, heed_cancel: bool) -> dict[str, Any] | None:
+    async def wait(self, job_id: str, *, heed_cancel: bool, parkable: bool = False) -> dict[str, Any] | None:
         """Look at the job until it has ended; None when the load is to be stopped instead.
 
+        A job that shows no progress for `stall_seconds` is reported: in the load's status, the log and the metrics.
+
+        Args:
+            job_id: A committed job.
+            heed_cancel: Come back when somebody asks to stop the load.
+            parkable: Come back when the job takes longer than `park_seconds`, so that others may use its place.
+
         Returns:
-            `state` and `error` of the ended job, or `state` `Open` when the job is, against all rules, open again.
+            `state` and `error` of the ended job with its `modstamp` (Salesforce's clock), or `state` `Open` when the
+            job is, against all rules, open again, or `state` `parked`.
         """
         patience = self.resources.patience(self.load_id)
         load, part = await patience.until_done(self.records)
@@ -197,22 +222,27 @@ class IngestJobs:
             rows=part.rows,
             rate=self.resources.rates.get(load.org),
             first_seconds=self.resources.config.poll_seconds,
-            longest_seconds=self.resources.config.longest_poll_seconds,
+            longest_seconds=self.resources.config.longest_poll_seconds
+            if parkable
+            else max(self.resources.config.longest_poll_seconds, self.resources.config.parked_poll_seconds),
         )
-        seen: tuple[Any, ...] = ()
+        watch = JobWatch(self.resources, self.load_id, self.number, part, job_id)
         while True:
             job = await self._look(load, job_id, patience)
-            now = (job.state, job.number_records_processed, job.number_records_failed)
-            if now != seen:
-                seen = now
+            if watch.moved(job):
                 await patience.until_done(lambda job=job: self._show(job))  # type: ignore[misc] # bound per turn
+            await watch.judge()
             processed = job.number_records_processed or 0
             pace.see(processed, self.resources.clock.monotonic())
             if job.state in TERMINAL_JOB_STATES or job.state is JobState.OPEN:
                 self.resources.rates.note(load.org, pace.rate)
-                return {"state": job.state.value, "error": job.error_message}
+                await watch.end()
+                modstamp = job.raw.get("systemModstamp")
+                return {"state": job.state.value, "error": job.error_message, "modstamp": modstamp}
             if heed_cancel and await patience.until_done(self._cancel_requested):
                 return None
+            if parkable and watch.overdue:
+                return {"state": PARKED}
             await self.resources.clock.sleep(pace.pause(processed))
 
     async def abort(self, job_id: str) -> None:
@@ -265,7 +295,7 @@ class IngestJobs:
         load, _ = await patience.until_done(self.records)
         keys = {}
         for kind in ("successfulResults", "failedResults", "unprocessedrecords"):
-            key = f"loads/{self.load_id}/parts/{self.number:05d}.{kind}.csv"
+            key = f"{part_files(self.load_id, self.number, self.round)}.{kind}.csv"
 
             async def store(kind: str = kind, key: str = key) -> None:
                 async with self._salesforce(load).bulk.ingest.results(job_id, kind) as blocks:
@@ -301,7 +331,7 @@ class IngestJobs:
         """Return the load and the part as the store has them."""
         async with self.resources.database.unit(write=False) as unit:
             load = await unit.loads.get(self.load_id)
-            part = await unit.parts.get(self.load_id, self.number)
+            part = await unit.sendings(self.round).get(self.load_id, self.number)
         if load is None or part is None:
             message = f"Load {self.load_id} or its part {self.number} was deleted while it ran."
             raise StepRefused(Fault(code="load.deleted", message=message))
@@ -319,7 +349,7 @@ class IngestJobs:
         """Tell whether the commit of any job of this part was begun: its rows were, or may have been, processed."""
         async with self.resources.database.unit(write=False) as unit:
             jobs = await unit.jobs.list(self.load_id, use=JobUse.COMMITTED)
-        return any(job.part == self.number for job in jobs)
+        return any((job.part, job.round) == (self.number, self.round) for job in jobs)
 
     async def _mark(self, job_id: str, use: JobUse) -> None:
         async with self.resources.database.unit() as unit:
@@ -335,7 +365,7 @@ class IngestJobs:
         processed, failed = job.number_records_processed or 0, job.number_records_failed or 0
         ended = job.state in TERMINAL_JOB_STATES
         async with self.resources.database.unit() as unit:
-            await unit.parts.advance(
+            await unit.sendings(self.round).advance(
                 self.load_id,
                 self.number,
                 PartState.FINISHED if ended else PartState.COMMITTED,
@@ -350,7 +380,7 @@ class IngestJobs:
     async def _advance(self, state: PartState, **changes: Any) -> None:
         async def advance() -> None:
             async with self.resources.database.unit() as unit:
-                await unit.parts.advance(
+                await unit.sendings(self.round).advance(
                     self.load_id, self.number, state, updated_at=self.resources.clock.now(), **changes
                 )
 

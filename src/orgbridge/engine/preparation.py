@@ -19,6 +19,7 @@ from orgbridge.loads.splitter import Part, PartStart, SplitEvent, split_records
 from orgbridge.loads.states import PartState
 from orgbridge.store.records import LoadRecord, PartRecord
 from orgbridge.wire.bulk import IngestOperation
+from orgbridge.wire.limits import INGEST_BATCH_RECORDS
 
 #: Bytes of records that the mean record size is told from.
 _SAMPLE_BYTES = 256 * 1024
@@ -108,7 +109,7 @@ class Preparation:
             content_type=load.options.get("content_type"),
             encoding=load.options.get("encoding"),
             delimiter=load.options.get("delimiter"),
-            open_file=lambda: self.resources.files.path(key).open("rb"),
+            open_file=lambda: self.resources.files.open_file(key),
         )
 
     def _plan(self, load: LoadRecord, source: CSVSource) -> PartPlan:
@@ -122,7 +123,8 @@ class Preparation:
         return plan_parts(
             input_bytes=self._unpacked_bytes(load, source),
             record_bytes=sample / max(1, records),
-            part_rows=load.options.get("part_rows"),
+            # One of Salesforce's own batches at a time, where rows must not contend with each other.
+            part_rows=load.options.get("part_rows") or (INGEST_BATCH_RECORDS if load.options.get("serial") else None),
         )
 
     def _unpacked_bytes(self, load: LoadRecord, source: CSVSource) -> int:
@@ -144,6 +146,7 @@ class Preparation:
             first_line=source.first_line,
             first_offset=source.first_offset,
             line_count=source.line_count,
+            first_rows=load.options.get("canary") or None,
         )
         parts = []
         for event in events:

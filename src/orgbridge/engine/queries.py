@@ -1,25 +1,33 @@
-"""The workflow of a bulk query: create the job, wait, stream its pages into one file, count what came."""
+"""The workflow of a bulk query: create the job, wait, fetch its pages side by side, make one file of them, count."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from orgbridge.client import Salesforce
-from orgbridge.client.errors import Conflicting, NotFound
+from orgbridge.client.errors import ClientError, Conflicting, NotFound
 from orgbridge.engine.completion import Completion
+from orgbridge.engine.describes import columns_of
 from orgbridge.engine.errors import StepRefused
+from orgbridge.engine.exportfiles import PageDamaged, Pages, write_results
+from orgbridge.engine.exportpages import PageFetch
 from orgbridge.engine.faults import Fault
 from orgbridge.engine.ingests import note_load_calls
-from orgbridge.engine.records import RecordCounter, without_header
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.steps import run_step
+from orgbridge.kit.logs import get_logger
+from orgbridge.loads.columns import Column, ExportFormat
 from orgbridge.loads.states import LoadState
+from orgbridge.store.export_records import PageRecord
 from orgbridge.store.files import StoredFile
 from orgbridge.store.records import JobRecord, JobUse, LoadRecord
 from orgbridge.wire.bulk import TERMINAL_JOB_STATES, JobState, QueryOperation
+
+#: Times that pages whose files are damaged are fetched again before the export is given up.
+_MENDINGS = 3
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,11 @@ class QueryWorkflow:
                 message = f"Query job {job_id} ended as {ended['state']}: {reason}."
                 raise StepRefused(Fault(code="job.failed", message=message))
             fetched: dict[str, Any] = await self._step(load_id, "fetch", partial(steps.fetch, job_id, ended["records"]))
-            return str(await self._step(load_id, "complete", partial(steps.complete, job_id, fetched)))
+            if fetched.get("target"):
+                await self._step(load_id, "deliver", partial(steps.deliver, fetched))
+            state = str(await self._step(load_id, "complete", partial(steps.complete, job_id, fetched)))
+            await self._step(load_id, "tidy", steps.tidy)
+            return state
         except StepRefused as refusal:
             fault = refusal.fault
             completion = Completion(self.resources, load_id)
@@ -134,29 +146,93 @@ class _QuerySteps:
         await patience.until_done(act)
 
     async def fetch(self, job_id: str, expected: int | None) -> dict[str, Any]:
-        """Stream all pages into the results file, with one header, and count the records."""
+        """Fetch all pages, count their records, and make the results file of them.
+
+        After a kill this goes on with the pages that are not in the store yet.
+        """
         patience = self.resources.patience(self.load_id)
-        salesforce = self._salesforce(await patience.until_done(self._load))
-        key = f"loads/{self.load_id}/results.csv"
+        load = await patience.until_done(self._load)
+        salesforce = self._salesforce(load)
+        form = ExportFormat(load.options.get("output_format") or ExportFormat.CSV)
+        for _ in range(_MENDINGS):
+            pages = await PageFetch(self.resources, self.load_id, salesforce, job_id).run()
+            records = sum(page.rows for page in pages)
+            if expected is not None and records != expected:
+                message = f"Query job {job_id}: its pages hold {records} records, the job says {expected}."
+                raise StepRefused(Fault(code="load.unbalanced", message=message))
+            try:
+                stored = await self._assemble(load, form, pages)
+            except PageDamaged as damage:
+                _log.warning("engine.page_damaged", load_id=self.load_id, page=damage.number)
+                await patience.until_done(partial(self._forget, damage.number))
+                continue
+            return {
+                "key": stored.key,
+                "bytes": stored.bytes,
+                "sha256": stored.sha256,
+                "records": records,
+                "pages": len(pages),
+                "format": form.value,
+                "target": load.options.get("target"),
+            }
+        message = f"Pages of query job {job_id} do not stay in the file store as they were written."
+        raise StepRefused(Fault(code="engine.files", message=message))
 
-        async def store() -> tuple[StoredFile, RecordCounter, int]:
-            counter = RecordCounter()
-            pages = _Pages(salesforce, job_id, counter)
-            stored = await self.resources.files.write(key, pages.blocks())
-            return stored, counter, pages.announced
+    async def deliver(self, fetched: dict[str, Any]) -> None:
+        """Put a copy of the results where the caller wants it."""
+        key, target = str(fetched["key"]), str(fetched["target"])
+        files, targets = self.resources.files, self.resources.config.targets
+        await self.resources.patience(self.load_id).until_done(
+            lambda: self.resources.split(partial(targets.deliver, files, key, target))
+        )
 
+    async def tidy(self) -> None:
+        """Remove the pages: all that they hold is in the results file."""
+        await self.resources.patience().until_done(lambda: self.resources.files.delete(f"loads/{self.load_id}/pages"))
+
+        async def forget() -> None:
+            async with self.resources.database.unit() as unit:
+                await unit.pages.drop_all(self.load_id)
+
+        await self.resources.patience().until_done(forget)
+
+    async def _assemble(self, load: LoadRecord, form: ExportFormat, pages: list[PageRecord]) -> StoredFile:
+        patience = self.resources.patience(self.load_id)
+        bound = Pages(files=self.resources.files, pages=pages)
+        header = await patience.until_done(lambda: self.resources.split(bound.header))
+        columns = await self._columns(load, form, header)
+        key = f"loads/{self.load_id}/results.{form.value}"
+        stored = await patience.until_done(
+            lambda: self.resources.split(partial(write_results, bound, columns, form, key))
+        )
+
+        async def note() -> None:
+            facts = {"columns": [column.to_json() for column in columns]}
+            async with self.resources.database.unit() as unit:
+                await unit.loads.update(self.load_id, input_facts=facts)
+
+        await patience.until_done(note)
+        return stored
+
+    async def _columns(self, load: LoadRecord, form: ExportFormat, header: list[str]) -> tuple[Column, ...]:
+        salesforce = self._salesforce(load)
+        patience = self.resources.patience(self.load_id)
+
+        async def resolve() -> tuple[Column, ...]:
+            return await columns_of(salesforce, load.object_name, load.soql or "", header)
+
+        if form is not ExportFormat.CSV:
+            return await patience.until_done(resolve)
         try:
-            stored, counter, announced = await patience.until_done(store)
-        except NotFound as error:
-            message = f"Salesforce no longer has the results of query job {job_id}."
-            raise StepRefused(Fault(code="job.vanished", message=message)) from error
-        records = max(0, counter.records - 1)
-        if records != announced or (expected is not None and records != expected):
-            message = (
-                f"Query job {job_id}: {records} records came, its pages announced {announced}, the job says {expected}."
-            )
-            raise StepRefused(Fault(code="load.unbalanced", message=message))
-        return {"key": stored.key, "bytes": stored.bytes, "sha256": stored.sha256, "records": records}
+            return await resolve()
+        except ClientError as error:
+            # A CSV has no types; whoever reads it as JSON then gets texts.
+            _log.warning("engine.columns_untyped", load_id=self.load_id, cause=str(error))
+            return tuple(Column(name=name, path=tuple(name.split("."))) for name in header)
+
+    async def _forget(self, number: int) -> None:
+        async with self.resources.database.unit() as unit:
+            await unit.pages.drop(self.load_id, number)
 
     async def complete(self, job_id: str, fetched: dict[str, Any]) -> str:
         """Write the receipt and set the last state."""
@@ -180,6 +256,9 @@ class _QuerySteps:
                         "state": LoadState.JOB_COMPLETE.value,
                         "job_id": job_id,
                         "rows": {"read": fetched["records"]},
+                        "pages": fetched.get("pages"),
+                        "format": fetched.get("format", ExportFormat.CSV.value),
+                        "target": fetched.get("target"),
                         "balanced": True,
                         "mismatches": [],
                         "results": {
@@ -228,25 +307,3 @@ class _QuerySteps:
 
     def _salesforce(self, load: LoadRecord) -> Salesforce:
         return self.resources.orgs.get(load.org).salesforce
-
-
-class _Pages:
-    """The pages of a query's results as one CSV; counts records on the way."""
-
-    def __init__(self, salesforce: Salesforce, job_id: str, counter: RecordCounter) -> None:
-        self._salesforce = salesforce
-        self._job_id = job_id
-        self._counter = counter
-        #: Records that the pages' own headers announced.
-        self.announced = 0
-
-    async def blocks(self) -> AsyncIterator[bytes]:
-        """Yield the CSV: the header of the first page, then the records of all pages."""
-        first = True
-        async for page in self._salesforce.bulk.query.pages(self._job_id):
-            self.announced += page.number_of_records
-            # Salesforce repeats the header on every page.
-            async for block in page.chunks if first else without_header(page.chunks):
-                self._counter.add(block)
-                yield block
-            first = False

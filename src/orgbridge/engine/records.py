@@ -1,8 +1,7 @@
-"""Records in a stream of result CSV whose quoting is regular: counted, and freed of the header. Pure."""
+"""Records in a stream of result CSV whose quoting is regular, counted. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Final
 
 #: All bytes but the quote and the line feed.
@@ -31,16 +30,3 @@ class RecordCounter:
     def records(self) -> int:
         """Records so far, the header and a last one without its newline included."""
         return self._ends + (1 if self._open else 0)
-
-
-async def without_header(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield a page's bytes after its first record. Names of columns never hold a newline."""
-    inside = False
-    async for block in blocks:
-        if inside:
-            yield block
-            continue
-        _, newline, rest = block.partition(b"\n")
-        inside = bool(newline)
-        if rest:
-            yield rest

@@ -61,6 +61,10 @@ class Resources:
             # The work does not depend on what is said about it.
             _log.warning("engine.waiting_not_told", load_id=load_id, cause=str(error))
 
+    async def tell(self, load_id: str, cause: str | None) -> None:
+        """Say in a load's status why it does not go on just now; None: it goes on."""
+        await self._tell_waiting(load_id, cause)
+
     async def match(self, work: Callable[[], T]) -> T:
         """Run work that matches results, when its turn comes."""
         return await asyncio.get_running_loop().run_in_executor(self.matchers, work)

@@ -13,7 +13,9 @@ from orgbridge.engine.dispatching import Dispatcher
 from orgbridge.engine.durable import Durable
 from orgbridge.engine.errors import EngineAlreadyRunning, LeaseLost
 from orgbridge.engine.leases import LeaseKeeper
+from orgbridge.engine.notifications import Notifier
 from orgbridge.engine.resources import Resources
+from orgbridge.engine.retention import Retention
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.logs import get_logger
@@ -76,7 +78,11 @@ async def run_worker(
     _log.info("engine.started", executor_id=durable.executor_id)
     if ready is not None:
         ready()
-    tasks: list[asyncio.Task[None]] = [asyncio.create_task(Dispatcher(durable, resources).run())]
+    tasks: list[asyncio.Task[None]] = [
+        asyncio.create_task(Dispatcher(durable, resources).run()),
+        asyncio.create_task(Notifier(resources).run()),
+        asyncio.create_task(Retention(durable, resources).run()),
+    ]
     if keeper is not None:
         tasks += [asyncio.create_task(keeper.keep()), asyncio.create_task(keeper.take_over())]
     stopping = asyncio.create_task(stop_event.wait())

@@ -20,6 +20,10 @@ class ErrorKind(StrEnum):
     FORBIDDEN = "forbidden"
     MISSING = "missing"
     CONFLICT = "conflict"
+    #: The caller acts on an old state of the thing.
+    STALE = "stale"
+    #: The caller did not say which state of the thing it acts on.
+    UNCONDITIONAL = "unconditional"
     TOO_LARGE = "too_large"
     LIMITED = "limited"
     UPSTREAM = "upstream"
@@ -35,6 +39,7 @@ class OrgbridgeError(Exception):
         kind: What the caller can do about it.
         retryable: True when the identical call may succeed later.
         message: One sentence for people: what, where, and how to mend it. Never holds a secret.
+        retry_after_seconds: How long to wait before the identical call, when that is known.
         details: JSON-ready items that point at places: `{"line": 12, "field": "Name", "code": ..., "message": ...}`.
     """
 
@@ -45,4 +50,5 @@ class OrgbridgeError(Exception):
     def __init__(self, message: str | None = None, *, details: list[dict[str, Any]] | None = None) -> None:
         self.message = message if message is not None else (type(self).__doc__ or "").split("\n", 1)[0]
         self.details: list[dict[str, Any]] = details or []
+        self.retry_after_seconds: float | None = None
         super().__init__(self.message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 
@@ -25,3 +25,17 @@ def new_identifier(prefix: str, now: datetime) -> str:
     """
     milliseconds = int(now.timestamp() * 1000)
     return f"{prefix}_{_base32(milliseconds, 10)}{_base32(secrets.randbits(80), 16)}"
+
+
+def instant_of(identifier: str) -> datetime | None:
+    """Return the instant at which an identifier of ours was made, to the millisecond; None for any other text."""
+    _, _, text = identifier.rpartition("_")
+    if len(text) != 26 or any(letter not in _ALPHABET for letter in text):
+        return None
+    milliseconds = 0
+    for letter in text[:10]:
+        milliseconds = milliseconds * 32 + _ALPHABET.index(letter)
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -186,10 +186,7 @@ def unprocessed_part(
         line_count: What line numbers count.
         attempt: Which try this was, from 1.
     """
-    lines = array("Q")
-    line = first_line
-    for chunk in record_chunks(records()):
-        line = _append_lines(lines, chunk, line, line_count)
+    lines = line_numbers(records, first_line, line_count)
     error = RowError(code=error_code, message=error_message)
     ledger = Ledger(
         first_row=first_row,
@@ -234,6 +231,15 @@ def _key_column(header: tuple[str, ...], operation: IngestOperation, external_id
 def _id_prefix(cell: str) -> str:
     """Return what ids of 15 and of 18 characters have in common."""
     return cell[:15]
+
+
+def line_numbers(records: Blocks, first_line: int, line_count: LineCount) -> array[int]:
+    """Return the line on which each record of a part begins."""
+    lines = array("Q")
+    line = first_line
+    for chunk in record_chunks(records()):
+        line = _append_lines(lines, chunk, line, line_count)
+    return lines
 
 
 def _append_lines(lines: array[int], chunk: bytes, line: int, line_count: LineCount) -> int:

@@ -35,6 +35,8 @@ class RowStatus(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     UNPROCESSED = "unprocessed"
+    #: Kept back on purpose: nothing in it had changed since it was last loaded.
+    SKIPPED = "skipped"
 
 
 class Match(StrEnum):

@@ -4,25 +4,30 @@ JSON shape (`Receipt.to_json`):
 
     {"load_id", "object", "operation", "external_id_field", "state",
      "input": {"name", "bytes", "sha256", "format", "encoding", "delimiter", "line_ending", "has_bom", "columns": []},
-     "rows": {"read", "sent", "succeeded", "failed", "unprocessed", "ambiguous"},
+     "rows": {"read", "sent", "succeeded", "failed", "unprocessed", "skipped", "ambiguous"},
      "balanced": true, "mismatches": [],
      "warnings": [],
      "parts": [{"number", "job_id", "job_state", "state", "first_row", "first_line", "rows", "sent", "bytes", "sha256",
                 "succeeded", "failed", "unprocessed", "ambiguous", "stray_results", "missing_results",
-                "results_sha256", "api_calls", "attempt", "error_message", "warnings": []}],
+                "results_sha256", "api_calls", "attempt", "error_message", "warnings": [], "skipped", "held",
+                "rounds": [{"round", "job_id", "job_state", "state", "rows", "sent", "bytes", "sha256", "succeeded",
+                            "failed", "unprocessed", "results_sha256", "attempt", "error_message"}]}],
      "errors": [{"code", "count", "lines": [], "message", "cause", "remedy", "retry"}],
-     "results": {"name", "bytes", "sha256"},
+     "results": {"name", "bytes", "sha256"}, "failed": {"name", "bytes", "sha256"}, "published": [],
+     "hot_parents": [{"field", "value", "rows", "lines": []}], "links": {},
      "api_calls", "seconds", "started_at", "finished_at"}
 
-Counts are of rows. `sent` counts the rows of parts whose job was committed; rows of parts that never were are
-unprocessed. Instants are ISO 8601 text in UTC.
+Counts are of rows: read = succeeded + failed + unprocessed + skipped. `sent` counts the rows that were in a committed
+job; rows that never were are unprocessed, or skipped because nothing in them had changed. `held` counts the rows of a
+part that were kept back on purpose, the skipped ones among them. A row that was sent again in a later round counts
+once, with the outcome of its last round. Instants are ISO 8601 text in UTC.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from orgbridge.loads.remedies import remedy_for
@@ -56,6 +61,56 @@ class ErrorGroup:
             "remedy": remedy.remedy,
             "retry": remedy.retry.value,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundReceipt:
+    """Rows of a part that were sent in a job of their own: those that could not be locked, say."""
+
+    #: 1 for the first.
+    round: int
+    #: The Salesforce job that was committed; None when none was.
+    job_id: str | None
+    #: The job's last state at Salesforce.
+    job_state: str | None
+    #: Our own state of the sending (`states.PartState`).
+    state: str
+    #: Records in it.
+    rows: int
+    #: Records sent for processing: all of them once the job was committed, else 0.
+    sent: int
+    #: Bytes of the records, header not counted.
+    bytes: int
+    #: SHA-256 of these bytes, hexadecimal.
+    sha256: str
+    #: Rows by outcome.
+    succeeded: int
+    failed: int
+    unprocessed: int
+    #: SHA-256 of the results of these rows, hexadecimal.
+    results_sha256: str | None
+    #: How often rows of the part were tried by then, from 1.
+    attempt: int
+    #: The job-level failure, if there was one.
+    error_message: str | None = None
+
+    def check(self, part: int, due: int) -> list[str]:
+        """Return one sentence for each sum of this round that does not come out.
+
+        Args:
+            part: Number of the part.
+            due: The round that should stand here.
+        """
+        wrong = []
+        if self.round != due:
+            wrong.append(f"Part {part} has round {self.round} where round {due} is due.")
+        accounted = self.succeeded + self.failed + self.unprocessed
+        if accounted != self.rows or self.sent not in (0, self.rows):
+            wrong.append(
+                f"Round {self.round} of part {part} holds {self.rows} rows, but {self.sent} were sent and {accounted} "
+                "are accounted for."
+            )
+        return wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +159,28 @@ class PartReceipt:
     error_message: str | None = None
     #: Things worth knowing that lost no row, one sentence each.
     warnings: tuple[str, ...] = ()
+    #: Rows not sent because nothing in them had changed.
+    skipped: int = 0
+    #: Rows kept back on purpose, skipped ones among them.
+    held: int = 0
+    #: Rows that were sent in jobs of their own, in order.
+    rounds: tuple[RoundReceipt, ...] = ()
 
     def check(self) -> list[str]:
         """Return one sentence for each sum of this part that does not come out."""
         wrong = []
-        accounted = self.succeeded + self.failed + self.unprocessed
+        idle = self.unprocessed + self.skipped
+        accounted = self.succeeded + self.failed + idle
         if accounted != self.rows:
             wrong.append(f"Part {self.number} holds {self.rows} rows, but {accounted} are accounted for.")
-        if self.sent not in (0, self.rows):
-            wrong.append(f"Part {self.number} holds {self.rows} rows, but {self.sent} were sent.")
-        if not self.sent and self.unprocessed != self.rows:
-            wrong.append(f"Part {self.number} was not sent, but has results for {self.rows - self.unprocessed} rows.")
+        if self.sent not in (0, self.rows - self.held):
+            wrong.append(f"Part {self.number} had {self.rows - self.held} rows to send, but {self.sent} were sent.")
+        if not self.sent and idle != self.rows:
+            wrong.append(f"Part {self.number} was not sent, but has results for {self.rows - idle} rows.")
+        if self.skipped > self.held or idle < self.held:
+            wrong.append(f"Part {self.number} kept {self.held} rows back, but {idle} of its rows had no outcome.")
+        for number, again in enumerate(self.rounds, 1):
+            wrong += again.check(self.number, number)
         if self.stray_results:
             wrong.append(f"Salesforce gave {self.stray_results} results that belong to no row of part {self.number}.")
         if self.missing_results:
@@ -191,6 +257,14 @@ class Receipt:
     finished_at: str | None = None
     #: Things worth knowing that lost no row, one sentence each.
     warnings: tuple[str, ...] = ()
+    #: The file of the failed and unprocessed rows, once written.
+    failed: FileReceipt | None = None
+    #: Names under which results and failed rows lie in DATA_PATH_OUTPUT and DATA_PATH_FAILED.
+    published: tuple[str, ...] = ()
+    #: Parents that rows which could not be locked have in common.
+    hot_parents: tuple[dict[str, Any], ...] = ()
+    #: Loads that this one came out of: `retry_of`, `undo_of`.
+    links: dict[str, str] = field(default_factory=dict)
 
     def check(self) -> list[str]:
         """Return one sentence for each sum that does not come out; an empty list is the proof."""
@@ -207,7 +281,7 @@ class Receipt:
         in_parts = sum(part.rows for part in self.parts)
         if in_parts != self.rows_read:
             wrong.append(f"{self.rows_read} rows were read, but the parts hold {in_parts}.")
-        accounted = totals["succeeded"] + totals["failed"] + totals["unprocessed"]
+        accounted = totals["succeeded"] + totals["failed"] + totals["unprocessed"] + totals["skipped"]
         if accounted != self.rows_read:
             wrong.append(f"{self.rows_read} rows were read, but {accounted} are accounted for.")
         grouped = sum(group.count for group in self.errors)
@@ -217,8 +291,8 @@ class Receipt:
         return wrong
 
     def totals(self) -> dict[str, int]:
-        """Return the row counts of the whole load: `read sent succeeded failed unprocessed ambiguous`."""
-        names = ("sent", "succeeded", "failed", "unprocessed", "ambiguous")
+        """Return the row counts of the whole load: `read sent succeeded failed unprocessed skipped ambiguous`."""
+        names = ("sent", "succeeded", "failed", "unprocessed", "skipped", "ambiguous")
         return {"read": self.rows_read} | {name: sum(getattr(part, name) for part in self.parts) for name in names}
 
     def to_json(self) -> dict[str, Any]:
@@ -238,6 +312,10 @@ class Receipt:
             "parts": [asdict(part) for part in self.parts],
             "errors": [group.to_json() for group in self.errors],
             "results": None if self.results is None else asdict(self.results),
+            "failed": None if self.failed is None else asdict(self.failed),
+            "published": list(self.published),
+            "hot_parents": list(self.hot_parents),
+            "links": dict(self.links),
             "api_calls": self.api_calls,
             "seconds": self.seconds,
             "started_at": self.started_at,

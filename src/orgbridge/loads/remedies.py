@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from orgbridge.loads.causes import CALL_CAUSES, JOB_RETRIES
 from orgbridge.wire.errorcodes import Retry, retry_of
 
 
@@ -140,11 +141,31 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Load the unprocessed rows again.",
     ),
     "ABORTED": ("The load was cancelled before the row was sent.", "Load the unprocessed rows again."),
+    "load.failure_ratio": (
+        "Too large a share of the rows before this one failed, so the load was stopped.",
+        "Mend what the errors name, then load the failed and unprocessed rows again (`jobs retry`).",
+    ),
+    "delta.unchanged": (
+        "The row is as it was when it was last loaded, so it was not sent.",
+        "Nothing; load without `delta` to send it all the same.",
+    ),
+    "undo.changed_since": (
+        "Somebody changed the record after the load that is to be undone.",
+        "Look at the record; change it by hand if the old values are still wanted.",
+    ),
+    "undo.record_gone": (
+        "The record no longer exists.",
+        "Nothing can be undone; look in the recycle bin.",
+    ),
     "UNPARSED_ERROR": ("Salesforce's error has a form that is not known.", "Read its message."),
     # Why a whole part was not processed, in our own codes.
     "load.cancelled": ("The load was cancelled before the row was sent.", "Load the unprocessed rows again."),
     "job.outcome_unknown": (
         "The row was sent, and Salesforce could not be asked what became of it.",
+        "Look the records up before loading the rows again, or upsert them by an external id.",
+    ),
+    "job.vanished": (
+        "Salesforce no longer knows the job: it was deleted by somebody, or is older than seven days.",
         "Look the records up before loading the rows again, or upsert them by an external id.",
     ),
     "job.upload_failed": (
@@ -160,14 +181,21 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Mend it as `orgbridge doctor` says, then load the unprocessed rows again.",
     ),
 }
+#: Codes of rows that are sent again by themselves: Salesforce wrote nothing, and the cause passes.
+ROW_RETRIES: Final = frozenset({"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE"})
 #: Of our own codes, those after which the rows may simply be sent again.
 _OUR_RETRIES: Final = {
     "NO_RESULT": Retry.UNKNOWN,
     "UNPROCESSED": Retry.SAFE,
     "ABORTED": Retry.SAFE,
+    "load.failure_ratio": Retry.SAFE,
+    "delta.unchanged": Retry.SAFE,
+    "undo.changed_since": Retry.NEVER,
+    "undo.record_gone": Retry.NEVER,
     "UNPARSED_ERROR": Retry.NEVER,
     "load.cancelled": Retry.SAFE,
     "job.outcome_unknown": Retry.UNKNOWN,
+    "job.vanished": Retry.UNKNOWN,
     "job.upload_failed": Retry.SAFE,
     "salesforce.connection_failed": Retry.SAFE,
     "salesforce.timed_out": Retry.SAFE,
@@ -177,8 +205,43 @@ _OUR_RETRIES: Final = {
 }
 
 
+#: Codes under which the org's own automation fails, for a lock or for anything else.
+_AUTOMATION: Final = frozenset({"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "CANNOT_EXECUTE_FLOW_TRIGGER"})
+#: What a message holds when a trigger or a flow failed because a row was locked.
+LOCK_WORD: Final = "UNABLE_TO_LOCK_ROW"
+#: Codes of ours under which a row that was not processed may have been written all the same.
+UNKNOWN_OUTCOMES: Final = frozenset(code for code, retry in _OUR_RETRIES.items() if retry is Retry.UNKNOWN)
+
+
 def remedy_for(code: str) -> Remedy:
     """Return what lies behind an error code; cause and remedy are empty for one that is not known."""
-    cause, remedy = _TEXTS.get(code, ("", ""))
-    retry = _OUR_RETRIES[code] if code in _OUR_RETRIES else retry_of(code)
-    return Remedy(cause=cause, remedy=remedy, retry=retry)
+    cause, remedy = _TEXTS.get(code) or CALL_CAUSES.get(code, ("", ""))
+    return Remedy(cause=cause, remedy=remedy, retry=_retry_of(code))
+
+
+def sendable_again(code: str, message: str) -> bool:
+    """Tell whether a failed row may be sent again as it is, because nothing was written and the cause passes.
+
+    Args:
+        code: The row's error code.
+        message: Salesforce's words: a trigger that failed for a lock names it there.
+
+    Source: facts/salesforce/errors.md section 2, UNABLE_TO_LOCK_ROW and CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY.
+    """
+    return code in ROW_RETRIES or LOCK_WORD in message
+
+
+def may_hide_a_lock(code: str, message: str) -> bool:
+    """Tell whether rows of an error group, of which one message is known, may have failed for a lock."""
+    return sendable_again(code, message) or code in _AUTOMATION
+
+
+def known_codes() -> tuple[str, ...]:
+    """Return the codes that have a text of ours, Salesforce's and our own."""
+    return (*_TEXTS, *CALL_CAUSES)
+
+
+def _retry_of(code: str) -> Retry:
+    if code in _OUR_RETRIES:
+        return _OUR_RETRIES[code]
+    return JOB_RETRIES[code] if code in JOB_RETRIES else retry_of(code)

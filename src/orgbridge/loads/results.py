@@ -7,7 +7,7 @@ The file can be filtered by status, and the failed rows taken out of it are a fi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from enum import StrEnum
 from typing import Final
 
@@ -38,12 +38,14 @@ class ResultKind(StrEnum):
     SUCCESSFUL = "successful"
     FAILED = "failed"
     UNPROCESSED = "unprocessed"
+    SKIPPED = "skipped"
 
 
 _STATUSES: Final = {
     ResultKind.SUCCESSFUL: frozenset({RowStatus.SUCCEEDED.value.encode()}),
     ResultKind.FAILED: frozenset({RowStatus.FAILED.value.encode()}),
     ResultKind.UNPROCESSED: frozenset({RowStatus.UNPROCESSED.value.encode()}),
+    ResultKind.SKIPPED: frozenset({RowStatus.SKIPPED.value.encode()}),
 }
 
 
@@ -103,10 +105,11 @@ def _after_line(ledger: Ledger, verdict: bytes | None, match: Match, delimiter: 
     made = "" if error is not None or verdict is None else str(verdict.startswith(CREATED)).lower()
     told = ("", "", "") if error is None else (error.code, error.message, error.fields)
     cells = (status_of(verdict).value, id_of(verdict), made, *told, str(ledger.attempt), match.value)
-    return delimiter + b"".join(_quoted(cell, delimiter) + delimiter for cell in cells)
+    return delimiter + b"".join(quoted_cell(cell, delimiter) + delimiter for cell in cells)
 
 
-def _quoted(cell: str, delimiter: bytes) -> bytes:
+def quoted_cell(cell: str, delimiter: bytes) -> bytes:
+    """Return a cell as it stands in a results file, in quotes where it needs them."""
     data = cell.encode()
     if b'"' in data or b"\n" in data or b"\r" in data or delimiter in data:
         return b'"' + data.replace(b'"', b'""') + b'"'
@@ -128,31 +131,54 @@ def select(blocks: Iterable[bytes], kind: ResultKind, dialect: Dialect) -> Itera
     yield from _filtered(blocks, wanted, dialect, original_only=False)
 
 
-def failed_rows(blocks: Iterable[bytes], dialect: Dialect, *, unprocessed: bool = False) -> Iterator[bytes]:
+def failed_rows(
+    blocks: Iterable[bytes],
+    dialect: Dialect,
+    *,
+    failed: bool = True,
+    unprocessed: bool = False,
+    without_codes: Collection[str] = (),
+) -> Iterator[bytes]:
     """Yield the failed rows as they were in the input, header included: a file that can be loaded again as it is.
 
     Args:
         blocks: The whole results file, header included.
         dialect: How the input was written.
+        failed: Whether rows that failed are wanted.
         unprocessed: Whether rows that were not processed are wanted too.
+        without_codes: Codes of rows that are left out: those that may have been written, say.
     """
-    wanted = _STATUSES[ResultKind.FAILED]
+    wanted = _STATUSES[ResultKind.FAILED] if failed else frozenset[bytes]()
     if unprocessed:
         wanted |= _STATUSES[ResultKind.UNPROCESSED]
-    yield from _filtered(blocks, wanted, dialect, original_only=True)
+    unwanted = frozenset(code.encode() for code in without_codes)
+    yield from _filtered(blocks, wanted, dialect, original_only=True, unwanted_codes=unwanted)
+
+
+def own_columns(delimiter: bytes) -> re.Pattern[bytes]:
+    """Return what matches our columns at the beginning of a masked record of a results file."""
+    d = re.escape(delimiter)
+    return re.compile(rb'(?:(?:"(?:[^"]++|"")*+"|[^"%b\r\n]*+)%b){%d}' % (d, d, len(RESULT_COLUMNS)))
 
 
 def _filtered(
-    blocks: Iterable[bytes], wanted: frozenset[bytes], dialect: Dialect, *, original_only: bool
+    blocks: Iterable[bytes],
+    wanted: frozenset[bytes],
+    dialect: Dialect,
+    *,
+    original_only: bool,
+    unwanted_codes: frozenset[bytes] = frozenset(),
 ) -> Iterator[bytes]:
     delimiter = dialect.delimiter.encode()
-    d = re.escape(delimiter)
-    ours = re.compile(rb'(?:(?:"(?:[^"]++|"")*+"|[^"%b\r\n]*+)%b){%d}' % (d, d, len(RESULT_COLUMNS)))
+    ours = own_columns(delimiter)
     is_header = True
     for chunk in record_chunks(blocks, overlong=OVERLONG_BYTES * 2):
         records = masked_records(chunk)
         # The first two cells are a number and a status, neither ever quoted.
         kept = [record for record in records[is_header:] if record.split(delimiter, 2)[1] in wanted]
+        if unwanted_codes:
+            # Neither an id nor a code is ever quoted.
+            kept = [record for record in kept if record.split(delimiter, 5)[4] not in unwanted_codes]
         if is_header:
             kept.insert(0, records[0])
             is_header = False

@@ -140,11 +140,18 @@ class _Cutter:
     """Deals checked chunks out to parts."""
 
     def __init__(
-        self, line_ending: LineEnding, header_bytes: int, max_rows: int, max_bytes: int, count: _Count
+        self,
+        line_ending: LineEnding,
+        header_bytes: int,
+        max_rows: int,
+        max_bytes: int,
+        count: _Count,
+        first_rows: int | None,
     ) -> None:
         self.line_ending = line_ending
         self.header_bytes = header_bytes
         self.max_rows = max_rows
+        self.first_rows = min(first_rows or max_rows, max_rows)
         self.max_bytes = max_bytes
         self.count = count
         self.number = 0
@@ -165,7 +172,8 @@ class _Cutter:
             if self.part is None:
                 self.part = self._open(row, line)
                 yield self.part.start
-            taken, taken_rows = self.part.fitting(rest, rows, max_rows=self.max_rows, max_bytes=self.max_bytes)
+            max_rows = self.max_rows if self.part.start.number else self.first_rows
+            taken, taken_rows = self.part.fitting(rest, rows, max_rows=max_rows, max_bytes=self.max_bytes)
             if taken:
                 piece = rest[:taken]
                 piece_facts = facts if taken == len(chunk) else self.count(piece) or facts
@@ -202,6 +210,7 @@ def split_records(
     first_line: int = 2,
     first_offset: int = 0,
     line_count: LineCount = LineCount.PHYSICAL,
+    first_rows: int | None = None,
 ) -> Iterator[SplitEvent]:
     """Cut the records of a CSV into parts.
 
@@ -219,6 +228,7 @@ def split_records(
         first_line: Line on which the first record begins.
         first_offset: Where the first record begins in the original stream.
         line_count: What line numbers count.
+        first_rows: Records of the first part, at most; None: as of the others.
 
     Raises:
         HeaderOnly: There are no records. Nothing was yielded.
@@ -233,7 +243,7 @@ def split_records(
         offset=first_offset,
         line_is_row=line_count is LineCount.RECORD,
     )
-    cutter = _Cutter(dialect.line_ending, len(header_record), max_rows, max_bytes, checker.count)
+    cutter = _Cutter(dialect.line_ending, len(header_record), max_rows, max_bytes, checker.count, first_rows)
     newline = dialect.line_ending.chars.encode()
     for chunk, segments in segmented_chunks(blocks):
         if not chunk.endswith(b"\n") and len(chunk) <= OVERLONG_BYTES:

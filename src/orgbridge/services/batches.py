@@ -18,6 +18,8 @@ from orgbridge.kit.clock import Clock
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.names import check_id, check_object, check_operation, check_upsert_field
+from orgbridge.services.policies.guard import Guard
+from orgbridge.services.scopes import Caller
 from orgbridge.wire.bulk import IngestOperation
 from orgbridge.wire.limits import COLLECTION_RECORDS
 
@@ -80,6 +82,7 @@ class BatchService:
         self._clock = clock
         self._org = org
         self._random = random.Random()
+        self._guard = Guard(orgs, org)
 
     async def run(
         self,
@@ -87,6 +90,7 @@ class BatchService:
         operation_type: str,
         records: Sequence[Mapping[str, Any]],
         *,
+        caller: Caller,
         external_id_field: str | None = None,
         all_or_none: bool = False,
     ) -> BatchOutcome:
@@ -96,11 +100,13 @@ class BatchService:
             object_name: API name.
             operation_type: create, insert, update, upsert or delete.
             records: One mapping per record, keys are field API names.
+            caller: Who asks; writes what their policy allows, all records or none.
             external_id_field: The key of an upsert.
             all_or_none: Save all or nothing; Salesforce promises it for one call only, so for 200 records.
 
         Raises:
             InvalidRequest: The request cannot be carried out; nothing was sent.
+            PolicyError: The caller may not write one of the records; nothing was sent.
             ClientError: Every call failed in the same way and nothing was saved.
         """
         operation = check_operation(operation_type)
@@ -119,6 +125,7 @@ class BatchService:
                 f"all_or_none holds for at most {COLLECTION_RECORDS} records: Salesforce promises it for one call only."
             )
         ready = [_prepared(record, operation, number) for number, record in enumerate(records)]
+        await self._guard.write(caller, operation, call.sobject, ready, key=call.key)
         results = await self._send(call, ready)
         if not all_or_none:
             results = await self._send_locked_again(call, ready, results)

@@ -5,14 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orgbridge.services.batches import BatchService
+from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
 from orgbridge.services.identity import IdentityService
 from orgbridge.services.jobs import JobService
 from orgbridge.services.loads import LoadService
 from orgbridge.services.local_batches import LocalBatchService
+from orgbridge.services.organizations import OrganizationService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
+from orgbridge.services.retries import RetryService
+from orgbridge.services.roles import RoleService
+from orgbridge.services.service_accounts import ServiceAccountService
 from orgbridge.services.telemetry import Telemetry
+from orgbridge.services.undo import UndoService
+from orgbridge.services.users import UserService
+from orgbridge.services.webhooks import WebhookService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +39,25 @@ class Services:
     loads: LoadService
     #: What became of them.
     jobs: JobService
-    #: Users and tokens.
+    #: What becomes of them, as it happens.
+    events: EventService
+    #: Who is told of their ends.
+    webhooks: WebhookService
+    #: Signing in, and who a token is.
     identity: IdentityService
+    #: People.
+    users: UserService
+    #: Programs.
+    service_accounts: ServiceAccountService
+    #: Roles.
+    roles: RoleService
+    #: Organizations, plants, machines.
+    organizations: OrganizationService
     #: Can this service work.
     health: HealthService
     #: Figures.
     telemetry: Telemetry
+    #: Failed rows again, as a load of their own.
+    retries: RetryService
+    #: Loads taken back.
+    undo: UndoService

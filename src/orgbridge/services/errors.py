@@ -8,13 +8,27 @@ OrgbridgeError
 |   |   +-- ScopeMissing             identity.scope_missing
 |   |   +-- ScopeNotGranted          identity.scope_not_granted
 |   |   +-- UnsupportedGrant         identity.unsupported_grant
+|   |   +-- TokenRequestInvalid      identity.token_request_invalid
+|   |   +-- RefreshTokenInvalid      identity.refresh_token_invalid
+|   |   +-- ClientRefused            identity.client_refused
+|   |   +-- SignInThrottled          identity.sign_in_throttled
+|   |   +-- WrongPassword            identity.wrong_password
+|   |   +-- LastAdmin                identity.last_admin
+|   |   +-- BuiltInRole              identity.role_built_in
+|   |   +-- NotOurs                  identity.not_found
+|   |   +-- KeysUnreachable          identity.issuer_unreachable
 |   |   +-- UnknownUser              identity.user_not_found
 |   |   +-- UnusableKey              identity.unusable_key
 |   +-- InvalidRequest               request.invalid
+|   +-- ConditionMissing             request.condition_missing
 |   +-- ColumnsRefused               load.columns_refused
 |   +-- LoadNotFound                 load.not_found
 |   +-- LoadNotFinished              load.not_finished
 |   +-- ResultsMissing               load.results_missing
+|   +-- NothingToDo                  load.nothing_to_do
+|   +-- SequelExists                 load.sequel_exists
+|   +-- CannotUndo                   load.cannot_undo
+|   +-- UnknownErrorCode             catalogue.unknown_code
 |   +-- PathRefused                  load.path_refused
 |   +-- FileNotFound                 load.file_not_found
 |   +-- UploadBroken                 load.upload_broken
@@ -51,6 +65,14 @@ class NotSignedIn(IdentityError):
 
     code: ClassVar[str] = "identity.not_signed_in"
     kind: ClassVar[ErrorKind] = ErrorKind.UNAUTHENTICATED
+    #: True when a token was given and is refused.
+    token_given: ClassVar[bool] = False
+
+
+class TokenRefused(NotSignedIn):
+    """The bearer token is not valid here: get a new one at POST /token."""
+
+    token_given: ClassVar[bool] = True
 
 
 class WrongCredentials(IdentityError):
@@ -82,10 +104,79 @@ class ScopeNotGranted(IdentityError):
 
 
 class UnsupportedGrant(IdentityError):
-    """The grant type is not served: use grant_type=password."""
+    """The grant type is not served: use password, refresh_token or client_credentials."""
 
     code: ClassVar[str] = "identity.unsupported_grant"
     kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+
+
+class TokenRequestInvalid(IdentityError):
+    """The token request lacks a parameter of its grant, or has two ways of saying who the client is."""
+
+    code: ClassVar[str] = "identity.token_request_invalid"
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+
+
+class RefreshTokenInvalid(IdentityError):
+    """The refresh token is unknown, used, expired or revoked: sign in again."""
+
+    code: ClassVar[str] = "identity.refresh_token_invalid"
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+
+
+class ClientRefused(IdentityError):
+    """The client id or the client secret is wrong."""
+
+    code: ClassVar[str] = "identity.client_refused"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNAUTHENTICATED
+
+
+class SignInThrottled(IdentityError):
+    """Too many sign-ins have failed: wait, then try again."""
+
+    code: ClassVar[str] = "identity.sign_in_throttled"
+    kind: ClassVar[ErrorKind] = ErrorKind.LIMITED
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.retry_after_seconds = seconds
+
+
+class WrongPassword(IdentityError):
+    """The present password is not this one; nothing was changed."""
+
+    code: ClassVar[str] = "identity.wrong_password"
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+
+
+class LastAdmin(IdentityError):
+    """Nobody would be left who may administrate: make another administrator first."""
+
+    code: ClassVar[str] = "identity.last_admin"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+
+
+class BuiltInRole(IdentityError):
+    """The roles that come with the service stay as they are: make one of your own."""
+
+    code: ClassVar[str] = "identity.role_built_in"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+
+
+class NotOurs(IdentityError):
+    """There is no such thing."""
+
+    code: ClassVar[str] = "identity.not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.MISSING
+
+
+class KeysUnreachable(IdentityError):
+    """The keys of the external issuer cannot be fetched, so that its tokens cannot be checked."""
+
+    code: ClassVar[str] = "identity.issuer_unreachable"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNAVAILABLE
+    retryable: ClassVar[bool] = True
 
 
 class UnknownUser(IdentityError):
@@ -107,6 +198,13 @@ class InvalidRequest(ServiceError):
 
     code: ClassVar[str] = "request.invalid"
     kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+
+
+class ConditionMissing(ServiceError):
+    """The change needs If-Match with the ETag that the thing was read with, so that nobody's change is lost."""
+
+    code: ClassVar[str] = "request.condition_missing"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNCONDITIONAL
 
 
 class ColumnsRefused(ServiceError):
@@ -135,6 +233,41 @@ class ResultsMissing(ServiceError):
     """The job left no results."""
 
     code: ClassVar[str] = "load.results_missing"
+    kind: ClassVar[ErrorKind] = ErrorKind.MISSING
+
+
+class NothingToDo(ServiceError):
+    """The job has no such rows."""
+
+    code: ClassVar[str] = "load.nothing_to_do"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+
+
+class SequelExists(ServiceError):
+    """This was done to the job before."""
+
+    code: ClassVar[str] = "load.sequel_exists"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+
+    def __init__(self, what: str, child_id: str) -> None:
+        self.child_id = child_id
+        super().__init__(
+            f"The job was {what} before, by {child_id}: go on from that one.",
+            details=[{"job_id": child_id, "message": what}],
+        )
+
+
+class CannotUndo(ServiceError):
+    """The job cannot be undone."""
+
+    code: ClassVar[str] = "load.cannot_undo"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+
+
+class UnknownErrorCode(ServiceError):
+    """The catalogue has no such code. Codes of an org's own validation rules and triggers are not in it."""
+
+    code: ClassVar[str] = "catalogue.unknown_code"
     kind: ClassVar[ErrorKind] = ErrorKind.MISSING
 
 
@@ -190,6 +323,8 @@ class Trouble:
     errors: list[dict[str, Any]]
     #: Salesforce's own faults: `errorCode`, `message`, `fields`.
     upstream: list[dict[str, Any]]
+    #: How long to wait before the identical call, when that is known.
+    retry_after_seconds: float | None = None
 
 
 def trouble_of(error: OrgbridgeError) -> Trouble:
@@ -213,6 +348,7 @@ def trouble_of(error: OrgbridgeError) -> Trouble:
         detail=detail,
         errors=error.details,
         upstream=upstream_of(error),
+        retry_after_seconds=error.retry_after_seconds,
     )
 
 

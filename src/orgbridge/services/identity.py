@@ -1,122 +1,203 @@
-"""Users, sign-in by password, and access tokens.
+"""Signing in by password, refresh token or client secret, and telling who a token is.
 
 A wrong password and an unknown user get the same answer after the same work, so that names cannot be guessed.
 """
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-from dataclasses import dataclass
+import hashlib
+import hmac
 from datetime import timedelta
-
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
 
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.identifiers import new_identifier
+from orgbridge.kit.logs import get_logger
 from orgbridge.services.errors import (
+    ClientRefused,
     InvalidRequest,
-    NotSignedIn,
+    RefreshTokenInvalid,
     ScopeMissing,
     ScopeNotGranted,
+    TokenRefused,
     UnknownUser,
     WrongCredentials,
+    WrongPassword,
 )
-from orgbridge.services.keys import KeyRing
-from orgbridge.services.scopes import DEFAULT_SCOPES, SCOPES, Caller
+from orgbridge.services.external import ExternalIssuer
+from orgbridge.services.key_rotation import SigningKeys
+from orgbridge.services.passwords import NO_PASSWORD, Passwords
+from orgbridge.services.principals import Principal, Principals, admin_roles, scopes_of
+from orgbridge.services.scopes import DEFAULT_SCOPES, SCOPES, Caller, Scope, unknown_scopes
+from orgbridge.services.sessions import Origin, Sessions, remaining
+from orgbridge.services.throttling import Throttle
+from orgbridge.services.tokens import AccessToken, TokenConfig, Tokens
 from orgbridge.store.database import Database
-from orgbridge.store.records import UserRecord
+from orgbridge.store.errors import UsernameTaken
+from orgbridge.store.identity_records import Revoked
+from orgbridge.store.records import UserKind, UserRecord
 
-#: OWASP's Argon2id profile with the smallest memory (19 MiB), so that sign-ins do not spend the memory promise.
-_HASHER = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1),))
-#: Sign-ins that hash at once; others wait their turn.
-_HASHES_AT_ONCE = 2
-#: How long a user read from the store is believed. A disabled user is out after this at the latest.
-_USER_SECONDS = 5.0
-_REMEMBERED_USERS = 10_000
-MIN_PASSWORD_CHARS = 8
-MAX_PASSWORD_CHARS = 1024
 MAX_USERNAME_CHARS = 128
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenConfig:
-    """How access tokens are made."""
-
-    #: How long one lives.
-    lifetime: timedelta
-    #: `iss` and `aud` of the tokens.
-    issuer: str = "orgbridge"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessToken:
-    """A signed token and what the token endpoint says about it."""
-
-    #: The signed token.
-    token: str
-    #: Seconds until it expires.
-    expires_in_seconds: int
-    #: Scopes it carries, sorted.
-    scopes: tuple[str, ...]
+#: Old counts, sessions and revocations are cleared away at a sign-in, at most this often in one process.
+_PURGE_SECONDS = 600.0
+log = get_logger(__name__)
 
 
 class IdentityService:
-    """Signs users in and tells who a token is."""
+    """Signs users and service accounts in and tells who a token is."""
 
-    def __init__(self, database: Database, keys: KeyRing, clock: Clock, config: TokenConfig) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        keys: SigningKeys,
+        principals: Principals,
+        passwords: Passwords,
+        sessions: Sessions,
+        throttle: Throttle,
+        clock: Clock,
+        config: TokenConfig,
+        external: ExternalIssuer | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._config = config
         self.keys = keys
-        self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
-        self._users: dict[str, tuple[float, UserRecord | None]] = {}
-        self._decoy = _HASHER.hash(secrets.token_urlsafe(16))
+        self.principals = principals
+        self.sessions = sessions
+        self._passwords = passwords
+        self._throttle = throttle
+        self._external = external
+        self._tokens = Tokens(database, keys, principals, clock, config)
+        self._purged = clock.monotonic()
 
-    async def sign_in(self, username: str, password: str, scopes: list[str] | None = None) -> AccessToken:
-        """Return an access token for a user and password.
+    # The token endpoint
+
+    async def sign_in(
+        self, username: str, password: str, scopes: list[str] | None = None, origin: Origin | None = None
+    ) -> AccessToken:
+        """Return an access token and a refresh token for a user and password.
 
         Args:
             username: Sign-in name.
             password: As typed.
             scopes: Only these; None or empty gives all that the user has.
+            origin: Where the sign-in comes from.
 
         Raises:
             WrongCredentials: No such user, a wrong password or a disabled user.
+            SignInThrottled: Too many sign-ins failed; the password was not looked at.
             ScopeNotGranted: A scope was asked for that the user does not have; the password was right.
         """
+        origin = origin or Origin()
+        await self._purge()
+        attempt = await self._throttle.begin(username, origin.address)
         user = None
         if username and len(username) <= MAX_USERNAME_CHARS:
             async with self._database.unit(write=False) as unit:
                 user = await unit.users.get_by_username(username)
-        usable = user is not None and not user.disabled and user.password_hash.startswith("$argon2")
-        stored = user.password_hash if usable and user is not None else self._decoy
-        async with self._hashing:
-            right = await asyncio.to_thread(_HASHER.verify, password[:MAX_PASSWORD_CHARS], stored)
+        usable = user is not None and not user.disabled and user.kind is UserKind.USER
+        right, rehashed = await self._passwords.verify(password, user.password_hash if usable and user else None)
         if user is None or not usable or not right:
+            log.info("sign_in_refused", address=origin.address)
             raise WrongCredentials
-        granted = scopes_of(user)
-        asked = set(scopes or granted)
-        if refused := sorted(asked - granted):
-            raise ScopeNotGranted(f"The user does not have the scope {' '.join(refused)}.")
-        return self.mint(user, sorted(asked), self._config.lifetime)
+        await self._throttle.pardon(attempt)
+        if rehashed is not None:
+            async with self._database.unit() as unit:
+                await unit.users.update(user.id, password_hash=rehashed)
+        principal = await self.principals.read(user.id)
+        if principal is None or principal.user.disabled:
+            raise WrongCredentials
+        granted = _narrowed(principal, scopes)
+        session, refresh = await self.sessions.open(user.id, tuple(granted) if scopes else None, origin)
+        return await self._issue(principal, granted, session_id=session.id, refresh_token=refresh)
+
+    async def refresh(self, refresh_token: str, scopes: list[str] | None = None) -> AccessToken:
+        """Return the next access token and the next refresh token of a sign-in.
+
+        Args:
+            refresh_token: As it was given out; good once.
+            scopes: Only these, of those that were asked for at the sign-in; None or empty gives all of them.
+
+        Raises:
+            RefreshTokenInvalid: It is unknown, used, expired or revoked, or its user is gone or disabled. If it was
+                used before, the whole sign-in has ended.
+            ScopeNotGranted: A scope was asked for that the sign-in did not ask for or the user lost; the refresh token
+                is used up.
+        """
+        session, following = await self.sessions.renew(refresh_token)
+        principal = await self.principals.read(session.user_id)
+        if principal is None or principal.user.disabled:
+            raise RefreshTokenInvalid
+        granted = _narrowed(principal, scopes, within=session.scopes)
+        lifetime = remaining(session, self._clock.now(), self._config.lifetime)
+        return await self._issue(principal, granted, session_id=session.id, refresh_token=following, lifetime=lifetime)
+
+    async def client_sign_in(
+        self, client_id: str, client_secret: str, scopes: list[str] | None = None, origin: Origin | None = None
+    ) -> AccessToken:
+        """Return an access token for a service account; it has no refresh token (RFC 6749 section 4.4.3).
+
+        Raises:
+            ClientRefused: No such account, a wrong or expired secret, or a disabled account.
+            SignInThrottled: Too many sign-ins failed; the secret was not looked at.
+            ScopeNotGranted: A scope was asked for that the account does not have.
+        """
+        origin = origin or Origin()
+        attempt = await self._throttle.begin(f"client:{client_id}", origin.address)
+        given = hashlib.sha256(client_secret.encode("utf-8", "surrogatepass")).hexdigest()
+        now = self._clock.now()
+        async with self._database.unit(write=False) as unit:
+            known = await unit.sessions.secrets(client_id)
+        right = False
+        for secret in known:
+            live = secret.expires_at is None or secret.expires_at > now
+            right |= hmac.compare_digest(secret.secret_hash, given) and live
+        principal = await self.principals.read(client_id) if right else None
+        if principal is None or principal.user.disabled or principal.user.kind is not UserKind.SERVICE_ACCOUNT:
+            raise ClientRefused
+        await self._throttle.pardon(attempt)
+        return await self._issue(principal, _narrowed(principal, scopes), client_id=client_id)
+
+    async def revoke(self, token: str) -> None:
+        """End what a token stands for (RFC 7009): a refresh token's whole sign-in, or one access token.
+
+        A token that is not ours, or no longer valid, is none: nothing happens, and nobody learns which.
+        """
+        if await self.sessions.end_by_token(token):
+            return
+        try:
+            claims = await self._tokens.claims(token)
+        except TokenRefused:
+            return
+        await self._tokens.revoke(claims)
+
+    async def _issue(
+        self,
+        principal: Principal,
+        scopes: list[str],
+        *,
+        client_id: str | None = None,
+        session_id: str | None = None,
+        refresh_token: str | None = None,
+        lifetime: timedelta | None = None,
+    ) -> AccessToken:
+        chosen = lifetime or self._config.lifetime
+        await self.keys.prepare(self._clock.now() + chosen)
+        user = principal.user
+        extra = {} if client_id is None else {"client_id": client_id}
+        made = self._tokens.mint(user.id, user.username, scopes, chosen, session_id=session_id, **extra)
+        return AccessToken(
+            token=made.token,
+            expires_in_seconds=made.expires_in_seconds,
+            scopes=made.scopes,
+            refresh_token=refresh_token,
+        )
 
     def mint(self, user: UserRecord, scopes: list[str], lifetime: timedelta) -> AccessToken:
-        """Return a signed token for a user, without asking for a password."""
-        now = self._clock.now()
-        claims = {
-            "iss": self._config.issuer,
-            "aud": self._config.issuer,
-            "sub": user.id,
-            "name": user.username,
-            "scope": " ".join(scopes),
-            "iat": int(now.timestamp()),
-            "exp": int((now + lifetime).timestamp()),
-            "jti": new_identifier("token", now),
-        }
-        seconds = int(lifetime.total_seconds())
-        return AccessToken(token=self.keys.sign(claims), expires_in_seconds=seconds, scopes=tuple(scopes))
+        """Return a signed token for a user, without asking for a password and without a session."""
+        return self._tokens.mint(user.id, user.username, scopes, lifetime)
+
+    # Requests
 
     async def caller(self, token: str, needed: list[str]) -> Caller:
         """Return who a bearer token stands for.
@@ -126,18 +207,20 @@ class IdentityService:
             needed: Scopes that the call needs, all of them.
 
         Raises:
-            NotSignedIn: The token is not valid, or its user is gone or disabled.
+            TokenRefused: The token is not valid, was revoked, or its user is gone or disabled.
             ScopeMissing: A needed scope is not in the token, or the user has lost it.
+            KeysUnreachable: It is of the external issuer, whose keys cannot be fetched.
         """
-        issuer = self._config.issuer
-        claims = self.keys.verify(token, audience=issuer, issuer=issuer, now=self._clock.now().timestamp())
-        user = await self._user(str(claims["sub"]))
-        if user is None or user.disabled:
-            raise NotSignedIn("The user of this token is gone or disabled.")
-        scopes = frozenset(str(claims.get("scope", "")).split()) & scopes_of(user)
-        if missing := [scope for scope in needed if scope not in scopes]:
-            raise ScopeMissing(missing)
-        return Caller(user_id=user.id, username=user.username, scopes=scopes)
+        if self._external is not None and self._external.issued(token):
+            caller = await self._external.caller(token)
+        else:
+            caller = await self._tokens.caller(token)
+        for scope in needed:
+            if scope not in caller.scopes:
+                raise ScopeMissing([scope for scope in needed if scope not in caller.scopes])
+        return caller
+
+    # Users, as far as signing in needs them; the rest is in `services.users`
 
     async def create_user(
         self, username: str, password: str | None, *, scopes: list[str] | None = None, is_admin: bool = False
@@ -154,17 +237,10 @@ class IdentityService:
             InvalidRequest: A name, password or scope is not acceptable; nothing was written.
             UsernameTaken: A user of this name exists; nothing was written.
         """
-        if not username or username != username.strip() or len(username) > MAX_USERNAME_CHARS:
-            raise InvalidRequest(f"A user name has 1 to {MAX_USERNAME_CHARS} characters and no spaces at its ends.")
-        if password is not None and not MIN_PASSWORD_CHARS <= len(password) <= MAX_PASSWORD_CHARS:
-            raise InvalidRequest(f"A password has {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters.")
+        check_username(username)
         chosen = list(scopes) if scopes is not None else list(DEFAULT_SCOPES)
-        if unknown := sorted(set(chosen) - set(SCOPES)):
-            raise InvalidRequest(f"Unknown scope {' '.join(unknown)}; there are: {' '.join(SCOPES)}.")
-        hashed = "!"
-        if password is not None:
-            async with self._hashing:
-                hashed = await asyncio.to_thread(_HASHER.hash, password)
+        check_scopes(chosen)
+        hashed = await self._passwords.hash(password) if password is not None else NO_PASSWORD
         now = self._clock.now()
         user = UserRecord(
             id=new_identifier("user", now),
@@ -178,6 +254,23 @@ class IdentityService:
             await unit.users.add(user)
         return user
 
+    async def ensure_admin(self, username: str, password: str) -> bool:
+        """Make the first administrator unless there is one, and return whether one was made.
+
+        Raises:
+            InvalidRequest: The name or the password is not acceptable; nothing was written.
+        """
+        async with self._database.unit() as unit:
+            if await unit.users.admins(admin_roles(await unit.roles.all())):
+                return False
+        try:
+            await self.create_user(username, password, scopes=[Scope.ADMIN], is_admin=True)
+        except UsernameTaken:
+            # Another process was faster, or the name belongs to somebody who is no administrator: no business of ours.
+            return False
+        log.warning("first_admin_made", username=username, remedy="take the password out of the settings now")
+        return True
+
     async def local_admin_token(self, username: str, lifetime: timedelta) -> AccessToken:
         """Return a token for the administrator of this machine, making the user when there is none.
 
@@ -187,7 +280,46 @@ class IdentityService:
             user = await unit.users.get_by_username(username)
         if user is None:
             user = await self.create_user(username, None, scopes=list(SCOPES), is_admin=True)
+        await self.keys.prepare(self._clock.now() + lifetime)
         return self.mint(user, sorted(scopes_of(user)), lifetime)
+
+    async def change_password(self, caller: Caller, present: str, following: str, origin: Origin) -> None:
+        """Set the caller's own password and end all sign-ins but the one that the call came with.
+
+        Raises:
+            WrongPassword: The present password is not this one, or the caller has none; nothing was changed.
+            SignInThrottled: Too many tries failed; the password was not looked at.
+            InvalidRequest: The new password is not acceptable; nothing was changed.
+        """
+        attempt = await self._throttle.begin(caller.username, origin.address)
+        async with self._database.unit(write=False) as unit:
+            user = await unit.users.get(caller.user_id)
+        right, _ = await self._passwords.verify(present, user.password_hash if user is not None else None)
+        if user is None or not right:
+            raise WrongPassword
+        await self._throttle.pardon(attempt)
+        hashed = await self._passwords.hash(following)
+        now = self._clock.now()
+        async with self._database.unit() as unit:
+            await unit.users.update(user.id, password_hash=hashed, password_changed_at=now)
+            await unit.sessions.revoke_all(user.id, now, Revoked.PASSWORD, but=caller.session_id)
+        self.principals.forget()
+
+    async def sign_out(self, caller: Caller, session_id: str | None = None) -> None:
+        """End one sign-in of the caller, or all.
+
+        Raises:
+            NotOurs: The caller has no such sign-in.
+        """
+        if session_id is None:
+            await self.sessions.end_all(caller.user_id, Revoked.SIGNED_OUT)
+        else:
+            await self.sessions.end(caller.user_id, session_id, Revoked.SIGNED_OUT)
+
+    async def known(self, caller: Caller) -> UserRecord | None:
+        """Return the caller's user; None for somebody whom only the external issuer knows."""
+        principal = await self.principals.get(caller.user_id)
+        return principal.user if principal is not None else None
 
     async def user(self, user_id: str) -> UserRecord:
         """Return a user.
@@ -206,19 +338,40 @@ class IdentityService:
         async with self._database.unit(write=False) as unit:
             return await unit.users.list()
 
-    async def _user(self, user_id: str) -> UserRecord | None:
-        now = self._clock.monotonic()
-        known = self._users.get(user_id)
-        if known is not None and now - known[0] < _USER_SECONDS:
-            return known[1]
-        async with self._database.unit(write=False) as unit:
-            user = await unit.users.get(user_id)
-        if len(self._users) >= _REMEMBERED_USERS:
-            self._users.clear()
-        self._users[user_id] = (now, user)
-        return user
+    async def _purge(self) -> None:
+        if self._clock.monotonic() - self._purged >= _PURGE_SECONDS:
+            self._purged = self._clock.monotonic()
+            await self._throttle.purge()
+            await self.sessions.purge()
 
 
-def scopes_of(user: UserRecord) -> set[str]:
-    """Return the scopes that a user has: all of them for an admin."""
-    return set(SCOPES) if user.is_admin else set(user.scopes)
+def check_username(username: str) -> None:
+    """See that a name can be one.
+
+    Raises:
+        InvalidRequest: It cannot.
+    """
+    printable = all(character.isprintable() for character in username)
+    foreign = username.startswith("oidc:")
+    if not username or username != username.strip() or len(username) > MAX_USERNAME_CHARS or not printable or foreign:
+        raise InvalidRequest(
+            f"A user name has 1 to {MAX_USERNAME_CHARS} printable characters and no spaces at its ends; "
+            "`oidc:` begins those of the external issuer."
+        )
+
+
+def check_scopes(scopes: list[str] | tuple[str, ...]) -> None:
+    """See that words are scopes.
+
+    Raises:
+        InvalidRequest: At least one is not.
+    """
+    if unknown := list(unknown_scopes(scopes)):
+        raise InvalidRequest(f"Unknown scope {' '.join(unknown)}; there are: {' '.join(SCOPES)}.")
+
+
+def _narrowed(principal: Principal, asked: list[str] | None, *, within: tuple[str, ...] | None = None) -> list[str]:
+    possible = set(principal.scopes) if within is None else principal.scopes & set(within)
+    if refused := sorted(set(asked or ()) - possible):
+        raise ScopeNotGranted(f"The user does not have the scope {' '.join(refused)}.")
+    return sorted(set(asked) if asked else possible)

@@ -15,11 +15,16 @@ from typing import Any
 
 from orgbridge.client.replies import JobInfo
 from orgbridge.client.salesforce import Salesforce
+from orgbridge.loads.columns import ExportFormat
 from orgbridge.loads.dialect import Dialect
 from orgbridge.loads.results import ResultKind, select
 from orgbridge.loads.states import LoadState
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import InvalidRequest, LoadNotFinished, LoadNotFound, ResultsMissing
+from orgbridge.services.exports import MEDIA_TYPES, open_results, stored_form
+from orgbridge.services.policies.policy import may_see_job
+from orgbridge.services.scopes import Caller
+from orgbridge.services.sequels import links_json
 from orgbridge.services.streams import Preview, from_thread, ndjson, preview
 from orgbridge.store.database import Database
 from orgbridge.store.files import FileStore
@@ -42,6 +47,10 @@ class ResultForm(StrEnum):
 
     CSV = "text/csv"
     NDJSON = "application/x-ndjson"
+    PARQUET = "application/vnd.apache.parquet"
+
+
+_FORMATS = {ResultForm(media): form for form, media in MEDIA_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +122,14 @@ class JobService:
         self._orgs = orgs
         self._org = org
 
-    async def status(self, job_id: str, *, is_query: bool = False, include_results: bool = False) -> JobStatus:
+    async def status(
+        self, job_id: str, *, caller: Caller, is_query: bool = False, include_results: bool = False
+    ) -> JobStatus:
         """Return where a job stands.
 
         Args:
             job_id: Our id, or Salesforce's `750…`.
+            caller: Who asks; a job that they may not see is not there.
             is_query: For a foreign `750…` id: it is a query job.
             include_results: Add the first results, at most `PREVIEW_ROWS` rows and `PREVIEW_BYTES` bytes.
 
@@ -125,19 +137,21 @@ class JobService:
             LoadNotFound: We have no such load.
             ClientError: The id is a foreign `750…` and Salesforce does not know it or could not be asked.
         """
-        found = await self._find(job_id)
+        found = await self._seen(job_id, caller)
         if found is None:
             return await self._foreign(_foreign_id(job_id), is_query=is_query)
         load, part = found
         async with self._database.unit(write=False) as unit:
             progress = await unit.loads.progress(load.id)
             parts = await unit.parts.list(load.id)
+            links = links_json(load.id, await unit.sequels.links(load.id))
         seen = await self._preview(load) if include_results and load.results_key is not None else None
         status = _status(load, progress, parts, seen)
+        status = replace(status, details={**status.details, "links": links})
         return status if part is None else _narrowed(status, part)
 
-    async def list(self, chosen: JobFilter, *, cursor: str | None, limit: int) -> JobList:
-        """Return one page of our loads, newest first.
+    async def list(self, chosen: JobFilter, *, caller: Caller, cursor: str | None, limit: int) -> JobList:
+        """Return one page of our loads that the caller may see, newest first.
 
         Raises:
             CursorInvalid: The cursor is not one of ours.
@@ -147,6 +161,10 @@ class JobService:
             state = LoadState(chosen.state) if chosen.state else None
         except ValueError:
             raise InvalidRequest(f"The state must be one of {', '.join(LoadState)}.") from None
+        if not may_see_job(caller, chosen.created_by):
+            if chosen.created_by is not None:
+                return JobList(items=[], next_cursor=None)
+            chosen = replace(chosen, created_by=caller.username)
         async with self._database.unit(write=False) as unit:
             page = await unit.loads.list(
                 cursor=cursor,
@@ -162,7 +180,7 @@ class JobService:
             next_cursor=page.next_cursor,
         )
 
-    async def receipt(self, job_id: str) -> dict[str, Any]:
+    async def receipt(self, job_id: str, *, caller: Caller) -> dict[str, Any]:
         """Return the proof of an ended load.
 
         Raises:
@@ -170,7 +188,7 @@ class JobService:
             LoadNotFinished: It has not ended yet.
             ResultsMissing: It ended before there was anything to prove.
         """
-        load, _ = await self._ours(job_id)
+        load, _ = await self._ours(job_id, caller)
         if load.state not in _ENDED:
             raise LoadNotFinished
         if load.receipt is None:
@@ -180,7 +198,7 @@ class JobService:
         return load.receipt
 
     async def results(
-        self, job_id: str, kind: str, form: ResultForm, *, loadable: bool = False
+        self, job_id: str, kind: str, form: ResultForm, *, caller: Caller, loadable: bool = False
     ) -> AsyncIterator[bytes]:
         """Return the rows of an ended job as a stream.
 
@@ -188,6 +206,7 @@ class JobService:
             job_id: Our id, or Salesforce's `750…`.
             kind: all, successful, failed or unprocessed; `all` is in the order of the input.
             form: CSV as it lies in the results file, or one JSON object per row.
+            caller: Who asks; a job that they may not see is not there.
             loadable: For `failed`: the input's own columns only, of the rows that failed or were not processed, so that
                 they can be mended and loaded again. Rows whose outcome is not known are left out.
 
@@ -201,22 +220,32 @@ class JobService:
         chosen = ResultKind(kind)
         if loadable and chosen is not ResultKind.FAILED:
             raise InvalidRequest("Rows to be loaded again are asked for by the kind failed.")
-        found = await self._find(job_id)
+        found = await self._seen(job_id, caller)
         if found is None:
             if loadable:
                 raise InvalidRequest("Of a job that this service did not make there are only Salesforce's own results.")
-            if chosen is ResultKind.ALL or form is not ResultForm.CSV:
+            if chosen not in _UPSTREAM_RESULTS or form is not ResultForm.CSV:
                 raise InvalidRequest("Results of a job that this service did not make: ask for one kind, as text/csv.")
             return self._foreign_results(_foreign_id(job_id), chosen)
         load, _ = found
         if load.state not in _ENDED:
             raise LoadNotFinished
+        if load.results_key is None and load.cleaned_at is not None:
+            raise ResultsMissing(
+                f"The results were removed on {load.cleaned_at:%Y-%m-%d}: they are kept for ORGBRIDGE_RETENTION_DAYS."
+            )
         if load.results_key is None:
             raise ResultsMissing(
                 f"The job left no results: {load.error_message or 'it ended before any row was sent.'}"
             )
-        if load.kind is LoadKind.QUERY and chosen in (ResultKind.FAILED, ResultKind.UNPROCESSED):
-            raise ResultsMissing("A query has no failed and no unprocessed rows: ask for all.")
+        if load.kind is LoadKind.QUERY and chosen not in (ResultKind.ALL, ResultKind.SUCCESSFUL):
+            raise ResultsMissing("A query has no failed, unprocessed or skipped rows: ask for all.")
+        if load.kind is LoadKind.QUERY:
+            # Opened here already: a form that the export has not is a refusal, not a broken stream.
+            blocks = open_results(self._files, load, _FORMATS[form])
+            return from_thread(lambda: blocks)
+        if form is ResultForm.PARQUET:
+            raise InvalidRequest("Results of a load come as text/csv or application/x-ndjson.")
         delimiter = _dialect(load).delimiter
 
         def make() -> Iterator[bytes]:
@@ -226,14 +255,23 @@ class JobService:
 
         return from_thread(make)
 
-    async def abort(self, job_id: str) -> JobStatus:
+    async def result_form(self, job_id: str, asked: ResultForm | None, *, caller: Caller) -> ResultForm:
+        """Return the form in which results will come: the one asked for, or that in which an export was written."""
+        if asked is not None:
+            return asked
+        found = await self._seen(job_id, caller)
+        if found is None or found[0].kind is not LoadKind.QUERY:
+            return ResultForm.CSV
+        return ResultForm(MEDIA_TYPES[stored_form(found[0])])
+
+    async def abort(self, job_id: str, *, caller: Caller) -> JobStatus:
         """Ask that a job be stopped; a worker does it. Return where it stands now.
 
         Raises:
             LoadNotFound: We have no such load.
             ClientError: The id is a foreign `750…` and Salesforce refused.
         """
-        found = await self._find(job_id)
+        found = await self._seen(job_id, caller)
         if found is None:
             foreign = _foreign_id(job_id)
             await self._salesforce().bulk.ingest.abort(foreign)
@@ -241,7 +279,7 @@ class JobService:
         load, _ = found
         async with self._database.unit() as unit:
             await unit.loads.request_cancel(load.id)
-        return await self.status(load.id)
+        return await self.status(load.id, caller=caller)
 
     async def _find(self, job_id: str) -> tuple[LoadRecord, PartRecord | None] | None:
         async with self._database.unit(write=False) as unit:
@@ -250,8 +288,19 @@ class JobService:
                 return load, None
             return await unit.loads.find_by_job_id(job_id)
 
-    async def _ours(self, job_id: str) -> tuple[LoadRecord, PartRecord | None]:
+    async def _seen(self, job_id: str, caller: Caller) -> tuple[LoadRecord, PartRecord | None] | None:
+        """Return a job of ours that the caller may see; None for a foreign one that they may ask Salesforce about.
+
+        Raises:
+            LoadNotFound: The caller may not see it.
+        """
         found = await self._find(job_id)
+        if not may_see_job(caller, found[0].created_by if found is not None else None):
+            raise LoadNotFound
+        return found
+
+    async def _ours(self, job_id: str, caller: Caller) -> tuple[LoadRecord, PartRecord | None]:
+        found = await self._seen(job_id, caller)
         if found is None:
             raise LoadNotFound
         return found
@@ -259,11 +308,12 @@ class JobService:
     def _selected(self, load: LoadRecord, kind: ResultKind) -> Iterator[bytes]:
         assert load.results_key is not None, "checked by the caller"
         blocks = self._files.open_blocks(load.results_key)
-        if load.kind is LoadKind.QUERY:
-            return blocks
         return blocks if kind is ResultKind.ALL else select(blocks, kind, _dialect(load))
 
-    async def _preview(self, load: LoadRecord) -> Preview:
+    async def _preview(self, load: LoadRecord) -> Preview | None:
+        if load.kind is LoadKind.QUERY and stored_form(load) is not ExportFormat.CSV:
+            return None
+
         def read() -> Preview:
             blocks = self._selected(load, ResultKind.ALL)
             return preview(blocks, _dialect(load).delimiter, max_bytes=PREVIEW_BYTES, max_rows=PREVIEW_ROWS)
@@ -304,8 +354,10 @@ def _status(
     ended = load.state in _ENDED
     if ended or progress is None or not progress.parts:
         rows = {"succeeded": load.rows_succeeded, "failed": load.rows_failed, "unprocessed": load.rows_unprocessed}
+        rows["skipped"] = load.rows_skipped
     else:
         rows = {"succeeded": progress.succeeded, "failed": progress.failed, "unprocessed": progress.unprocessed}
+        rows["skipped"] = progress.skipped
     by_state = {state.value: count for state, count in progress.parts.items()} if progress is not None else {}
     return JobStatus(
         job_id=load.id,
@@ -339,7 +391,8 @@ def _details(load: LoadRecord) -> dict[str, Any]:
         "started_at": _instant(load.started_at),
         "finished_at": _instant(load.finished_at),
         "external_id_field": load.external_id_field,
-        "soql": load.soql,
+        # The rows that a policy added are not told: its author may hold them private.
+        "soql": load.options.get("asked_soql", load.soql),
         "input": {
             "name": load.options.get("original_name"),
             "bytes": load.input_bytes,
@@ -353,6 +406,8 @@ def _details(load: LoadRecord) -> dict[str, Any]:
         "error_code": load.error_code,
         "error_details": load.error_details,
         "salesforce_job_id": load.job_id,
+        "output_format": stored_form(load).value if load.kind is LoadKind.QUERY else None,
+        "target": load.options.get("target"),
         "org": load.org,
     }
 
@@ -371,6 +426,8 @@ def _part(part: PartRecord) -> dict[str, Any]:
         "succeeded": part.succeeded,
         "failed": part.failed,
         "unprocessed": part.unprocessed,
+        "skipped": part.skipped,
+        "stalled_since": _instant(part.stalled_at),
         "attempt": part.attempt,
         "api_calls": part.api_calls,
         "error_message": part.error_message,

@@ -1,9 +1,10 @@
-"""The key that signs our access tokens: loaded or made once, named by its thumbprint, published as a key set."""
+"""The keys of our access tokens: one signs, loaded or made once; others, published in the store, still verify."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import os
 import secrets
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from orgbridge.kit.json import dumps, loads
 from orgbridge.kit.logs import get_logger
-from orgbridge.services.errors import NotSignedIn, UnusableKey
+from orgbridge.services.errors import TokenRefused, UnusableKey
 
 #: Signatures that a token may carry; nothing else is ever tried.
 ALGORITHMS = ("EdDSA", "ES256", "RS256")
+#: What the header of an access token says it is (RFC 9068), so that no other JWT passes for one.
+TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type
 _MIN_RSA_BITS = 2048
 _THUMBPRINT_MEMBERS = {"OKP": ("crv", "kty", "x"), "EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n")}
 
@@ -43,51 +46,145 @@ class KeyConfig:
     #: Where a made key lies, mode 0600.
     folder: Path
 
+    @property
+    def path(self) -> Path:
+        """The file with the private key."""
+        return self.private_path or self.folder / f"jwt-{self.algorithm.lower()}.pem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """The private key that signs, with its public half as it is published."""
+
+    #: The key itself.
+    private: PrivateKey
+    #: The algorithm it signs with, and no other.
+    algorithm: str
+    #: RFC 7638 thumbprint.
+    kid: str
+    #: The public half (RFC 7517).
+    jwk: dict[str, Any]
+
+
+class UnknownKey(TokenRefused):
+    """The token names a key that is not known here."""
+
 
 class KeyRing:
-    """Signs and checks tokens with one key."""
+    """Signs tokens with one key and checks those of several, each by its own algorithm only."""
 
-    def __init__(self, private: PrivateKey, algorithm: str) -> None:
-        self._private = private
-        self.algorithm = algorithm
-        self._public = private.public_key()
-        self._jwk = _public_jwk(self._public, algorithm)
-        self.kid = str(self._jwk["kid"])
+    def __init__(self, signing: SigningKey) -> None:
+        self.signing = signing
+        self._published: dict[str, dict[str, Any]] = {}
+        self._verifying: dict[str, tuple[Any, str]] = {}
+        self.replace(signing, [])
+
+    @property
+    def kid(self) -> str:
+        """Name of the key that signs."""
+        return self.signing.kid
+
+    @property
+    def algorithm(self) -> str:
+        """Algorithm of the key that signs."""
+        return self.signing.algorithm
+
+    def replace(self, signing: SigningKey, others: list[dict[str, Any]]) -> None:
+        """Sign with this key from now on, and verify its tokens and those of the other public keys."""
+        self.signing = signing
+        self._published = {str(jwk["kid"]): jwk for jwk in [signing.jwk, *others] if jwk.get("alg") in ALGORITHMS}
+        self._verifying = {
+            kid: (jwt.PyJWK(jwk, algorithm=jwk["alg"]).key, jwk["alg"]) for kid, jwk in self._published.items()
+        }
+
+    def forget(self, kid: str) -> None:
+        """Refuse the tokens of a key."""
+        self._published.pop(kid, None)
+        self._verifying.pop(kid, None)
+
+    def knows(self, kid: str) -> bool:
+        """Return whether tokens of this key are valid here."""
+        return kid in self._verifying
 
     def sign(self, claims: dict[str, Any]) -> str:
-        """Return the claims as a signed token whose header names the key."""
-        return jwt.encode(claims, self._private, algorithm=self.algorithm, headers={"kid": self.kid})
+        """Return the claims as a signed access token whose header names the key."""
+        key = self.signing
+        return jwt.encode(claims, key.private, algorithm=key.algorithm, headers={"kid": key.kid, "typ": TOKEN_TYPE})
 
     def verify(self, token: str, *, audience: str, issuer: str, now: float) -> dict[str, Any]:
-        """Return the claims of a token that this key signed and that is valid at `now` (unix seconds).
+        """Return the claims of an access token of one of our keys that is valid at `now` (unix seconds).
 
         Raises:
-            NotSignedIn: The token is malformed, of another key or algorithm, expired, or for somebody else.
+            UnknownKey: The token names a key that is not ours, or not yet known here.
+            TokenRefused: The token is malformed, of another type or algorithm, not valid now, or for somebody else.
         """
         try:
+            header = jwt.get_unverified_header(token)
+            kid = header.get("kid")
+            if not isinstance(kid, str) or kid not in self._verifying:
+                raise UnknownKey
+            if str(header.get("typ", "")).lower().removeprefix("application/") != TOKEN_TYPE:
+                raise TokenRefused
+            key, algorithm = self._verifying[kid]
             claims: dict[str, Any] = jwt.decode(
                 token,
-                self._public,
-                algorithms=[self.algorithm],
+                key,
+                algorithms=[algorithm],
                 audience=audience,
                 issuer=issuer,
-                options={"require": ["exp", "iat", "sub"], "verify_exp": False, "verify_iat": False},
+                options={
+                    "require": ["exp", "iat", "sub"],
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                },
             )
         except jwt.PyJWTError as error:
-            raise NotSignedIn("The bearer token is not valid here: get a new one at POST /token.") from error
-        # Expiry is checked here and not by the library, because time comes in as a value.
-        expires = claims["exp"]
-        if not isinstance(expires, int | float) or expires <= now:
-            raise NotSignedIn("The bearer token has expired: get a new one at POST /token.")
+            raise TokenRefused from error
+        check_times(claims, now)
         return claims
 
+    def derived(self, purpose: str) -> bytes:
+        """Return a secret of 32 bytes that every process with this key has, one for each purpose."""
+        form = (serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        seed = hashlib.sha256(self.signing.private.private_bytes(*form)).digest()
+        return hmac.digest(seed, purpose.encode(), "sha256")
+
     def jwks(self) -> dict[str, Any]:
-        """Return the public key set (RFC 7517)."""
-        return {"keys": [self._jwk]}
+        """Return the public key set (RFC 7517), the signing key first."""
+        return {"keys": list(self._published.values())}
+
+
+def check_times(claims: dict[str, Any], now: float, *, leeway: float = 0.0) -> None:
+    """See that a token has begun and has not ended. Here and not in the library: time comes in as a value.
+
+    Args:
+        claims: With `exp`, perhaps with `nbf`.
+        now: Unix seconds.
+        leeway: Seconds that the clocks of two houses may differ.
+
+    Raises:
+        TokenRefused: It has expired or is not valid yet.
+    """
+    expires, begins = claims["exp"], claims.get("nbf", 0)
+    if isinstance(expires, bool) or not isinstance(expires, int | float) or expires + leeway <= now:
+        raise TokenRefused("The bearer token has expired: get a new one at POST /token.")
+    # A second for the fractions that tokens do not carry.
+    if isinstance(begins, bool) or not isinstance(begins, int | float) or begins - leeway > now + 1:
+        raise TokenRefused("The bearer token is not valid yet: see whether the clocks agree.")
 
 
 def load_key_ring(config: KeyConfig) -> KeyRing:
     """Load the signing key, or make it once when none is configured. Blocks; call it before serving.
+
+    Raises:
+        UnusableKey: A file is not a PEM key, the two keys are not a pair, or the key does not fit the algorithm.
+    """
+    return KeyRing(load_signing_key(config))
+
+
+def load_signing_key(config: KeyConfig) -> SigningKey:
+    """Load the signing key, or make it once when none is configured. Blocks.
 
     Raises:
         UnusableKey: A file is not a PEM key, the two keys are not a pair, or the key does not fit the algorithm.
@@ -97,17 +194,28 @@ def load_key_ring(config: KeyConfig) -> KeyRing:
         if config.public_path is not None:
             _check_pair(private, config.public_path)
     else:
-        path = config.folder / f"jwt-{config.algorithm.lower()}.pem"
-        if not path.exists():
-            _make(path, config.algorithm)
-        private = _read_private(path, "the made key")
+        if not config.path.exists():
+            make_key(config, replacing=False)
+        private = _read_private(config.path, "the made key")
     _check_fits(private, config.algorithm)
-    return KeyRing(private, config.algorithm)
+    return signing_key(private, config.algorithm)
 
 
-def _make(path: Path, algorithm: str) -> None:
+def signing_key(private: PrivateKey, algorithm: str) -> SigningKey:
+    """Return a private key with the public half and the name that go with it."""
+    jwk = _public_jwk(private.public_key(), algorithm)
+    return SigningKey(private=private, algorithm=algorithm, kid=str(jwk["kid"]), jwk=jwk)
+
+
+def make_key(config: KeyConfig, *, replacing: bool) -> None:
+    """Make the key file under the data folder, mode 0600, whole or not at all. Blocks.
+
+    Args:
+        config: Which algorithm, and where.
+        replacing: True puts it in the place of the one that is there; False leaves that one.
+    """
     private: PrivateKey
-    match algorithm:
+    match config.algorithm:
         case "EdDSA":
             private = ed25519.Ed25519PrivateKey.generate()
         case "ES256":
@@ -117,6 +225,7 @@ def _make(path: Path, algorithm: str) -> None:
     pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+    path = config.path
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -124,18 +233,21 @@ def _make(path: Path, algorithm: str) -> None:
         file.write(pem)
         file.flush()
         os.fsync(file.fileno())
-    try:
-        # A link and not a rename: when several processes start at once, the first one's key is everybody's.
-        path.hardlink_to(temporary)
-    except FileExistsError:
-        return
-    finally:
-        temporary.unlink()
-    log.info(
+    if replacing:
+        temporary.replace(path)
+    else:
+        try:
+            # A link and not a rename: when several processes start at once, the first one's key is everybody's.
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            return
+        finally:
+            temporary.unlink()
+    log.warning(
         "signing_key_made",
-        algorithm=algorithm,
+        algorithm=config.algorithm,
         path=str(path),
-        remedy="set JWT_PRIVATE_KEY_PATH to a key of your own when more than one machine serves",
+        remedy="nothing for one machine; set JWT_PRIVATE_KEY_PATH to keep the key where you keep secrets",
     )
 
 

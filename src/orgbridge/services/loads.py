@@ -23,11 +23,16 @@ from orgbridge.loads.inputs import CSVSource, InputFormat, detect_format, open_i
 from orgbridge.loads.states import LoadState
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import ColumnsRefused, FileNotFound, InvalidRequest, PathRefused
+from orgbridge.services.exports import export_options
+from orgbridge.services.handling import read_handling
 from orgbridge.services.names import check_object, check_operation, check_upsert_field
+from orgbridge.services.policies.errors import ObjectMissing
+from orgbridge.services.policies.guard import Guard
 from orgbridge.services.queries import check_queried, check_soql
 from orgbridge.services.scopes import Caller, Scope
 from orgbridge.store.database import Database
 from orgbridge.store.files import FileStore
+from orgbridge.store.files.targets import Targets
 from orgbridge.store.records import LoadKind, LoadRecord
 from orgbridge.wire.bulk import IngestOperation, QueryOperation
 
@@ -46,6 +51,8 @@ class IntakeConfig:
     input_folder: Path
     #: Rows per part for loads that do not say; None leaves it to the worker.
     part_rows: int | None = None
+    #: Where exports may be put besides the file store.
+    targets: Targets = field(default_factory=Targets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +75,8 @@ class LoadRequest:
     delimiter: str | None = None
     #: Rows per part; None leaves it to the worker.
     part_rows: int | None = None
+    #: How the load is carried out (`handling.HANDLING_OPTIONS`), as the caller wrote it.
+    handling: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +88,7 @@ class _Checked:
     key: str | None
     describe: Mapping[str, Any]
     request: LoadRequest
+    caller: Caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +115,7 @@ class LoadService:
         self._clock = clock
         self._config = config
         self._org = org
+        self._guard = Guard(orgs, org)
 
     async def submit_stream(self, request: LoadRequest, chunks: AsyncIterator[bytes], caller: Caller) -> Accepted:
         """Keep a stream as the input of a load, and record the load.
@@ -117,7 +128,7 @@ class LoadService:
             ColumnsRefused: Columns do not fit the object and the operation; nothing was kept.
             ClientError: The object is unknown, or Salesforce could not be asked; nothing was read.
         """
-        checked = await self._check(request)
+        checked = await self._check(request, caller)
         head, rest = await _split_head(chunks)
         if early := _judged_early(head, request):
             await self._check_columns(checked, early)
@@ -139,7 +150,7 @@ class LoadService:
             raise InvalidRequest("records is empty.")
         caller.need(Scope.BULK_WRITE)
         payload = replace(request, original_name="payload.ndjson", content_type="application/x-ndjson")
-        checked = await self._check(payload)
+        checked = await self._check(payload, caller)
 
         async def lines() -> AsyncIterator[bytes]:
             for start in range(0, len(records), 500):
@@ -164,11 +175,29 @@ class LoadService:
         finally:
             file.close()
 
-    async def submit_query(self, object_name: str, soql: str, operation: str, caller: Caller) -> Accepted:
+    async def submit_query(
+        self,
+        object_name: str,
+        soql: str,
+        operation: str,
+        caller: Caller,
+        *,
+        output_format: str | None = None,
+        target: str | None = None,
+    ) -> Accepted:
         """Record a bulk query.
+
+        Args:
+            object_name: The object that the query reads.
+            soql: The query.
+            operation: query or queryAll.
+            caller: Who asks.
+            output_format: csv, ndjson or parquet; None is csv.
+            target: Where a copy of the results is put besides the file store; None puts none.
 
         Raises:
             InvalidRequest: A word of the request is wrong; nothing was kept.
+            FileTargetRefused: The target may not be written; nothing was kept.
             ClientError: The object is unknown, or Salesforce could not be asked; nothing was kept.
         """
         name, text = check_object(object_name), check_soql(soql)
@@ -176,15 +205,19 @@ class LoadService:
         if chosen is None:
             raise InvalidRequest("The operation must be query or queryAll.")
         check_queried(name, text)
-        describe = await self._describe(name)
+        options = export_options(self._config.targets, output_format=output_format, target=target)
+        describe = await self._describe(name, caller)
+        deleted = chosen is QueryOperation.QUERY_ALL
+        allowed = await self._guard.query(caller, text, include_deleted=deleted, export=True)
         now = self._clock.now()
         record = LoadRecord(
             id=new_identifier("load", now),
             kind=LoadKind.QUERY,
             object_name=str(describe.get("name") or name),
             operation=chosen.value,
-            soql=text,
+            soql=allowed,
             state=LoadState.QUEUED,
+            options={**options, **({"asked_soql": text} if allowed != text else {})},
             created_by=caller.username,
             created_at=now,
             org=self._org,
@@ -193,25 +226,29 @@ class LoadService:
             await unit.loads.add(record)
         return Accepted(job_id=record.id, is_query=True)
 
-    async def _check(self, request: LoadRequest) -> _Checked:
+    async def _check(self, request: LoadRequest, caller: Caller) -> _Checked:
         name, operation = check_object(request.object_name), check_operation(request.operation)
         key = check_upsert_field(operation, request.external_id_field)
-        describe = await self._describe(name)
+        request = replace(request, handling=read_handling(request.handling, operation.value))
+        describe = await self._describe(name, caller)
+        await self._guard.load(caller, operation, name)
         return _Checked(
             object_name=str(describe.get("name") or name),
             operation=operation,
             key=key,
             describe=describe,
             request=request,
+            caller=caller,
         )
 
-    async def _describe(self, name: str) -> Mapping[str, Any]:
+    async def _describe(self, name: str, caller: Caller) -> Mapping[str, Any]:
         try:
-            return await self._orgs.get(self._org).salesforce.describe.sobject(name)
-        except NotFound as error:
+            return await self._guard.describe(caller, name)
+        except (NotFound, ObjectMissing) as error:
+            told = error.sf_message if isinstance(error, NotFound) else error.message
             raise InvalidRequest(
                 f"The org has no object {name}, or its user may not see it.",
-                details=[{"field": "object_name", "code": "load.unknown_object", "message": error.sf_message}],
+                details=[{"field": "object_name", "code": "load.unknown_object", "message": told}],
             ) from error
 
     async def _keep(self, checked: _Checked, chunks: AsyncIterator[bytes], caller: Caller) -> Accepted:
@@ -246,6 +283,7 @@ class LoadService:
             "encoding": request.encoding,
             "delimiter": request.delimiter,
             "part_rows": request.part_rows or self._config.part_rows,
+            **request.handling,
             "detected": {
                 "format": source.format.value,
                 "encoding": source.dialect.encoding,
@@ -270,7 +308,7 @@ class LoadService:
 
     def _open(self, key: str, request: LoadRequest) -> CSVSource:
         def open_file() -> BinaryIO:
-            return self._files.path(key).open("rb")
+            return self._files.open_file(key)
 
         return open_input(
             lambda: self._files.open_blocks(key),
@@ -291,6 +329,9 @@ class LoadService:
         if faults:
             more = f" ({len(faults)} columns are refused)" if len(faults) > 1 else ""
             raise ColumnsRefused(f"{faults[0]['message']}{more}", details=faults)
+        await self._guard.columns(
+            checked.caller, checked.operation, checked.object_name, source.header, key=checked.key
+        )
 
 
 def open_inside(folder: Path, file_path: str) -> BinaryIO:

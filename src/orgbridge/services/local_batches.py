@@ -18,6 +18,7 @@ from orgbridge.services.errors import ColumnsRefused, InvalidRequest
 from orgbridge.services.loads import LoadRequest, open_inside
 from orgbridge.services.names import check_operation, check_upsert_field
 from orgbridge.services.records import RecordService
+from orgbridge.services.scopes import Caller
 from orgbridge.services.streams import csv_rows
 from orgbridge.wire.bulk import NULL_CELL
 from orgbridge.wire.fieldtypes import DECIMAL_TYPES, FieldType
@@ -40,12 +41,13 @@ class LocalBatchService:
         self._records = records
         self._input_folder = input_folder
 
-    async def run(self, request: LoadRequest, file_path: str) -> BatchOutcome:
+    async def run(self, request: LoadRequest, file_path: str, caller: Caller) -> BatchOutcome:
         """Send a file's records, 200 a call, and return what became of each in the order of the file.
 
         Args:
             request: Object, operation, key, and how the file is read.
             file_path: Relative to the input folder, or absolute inside of it.
+            caller: Who asks; writes what their policy allows.
 
         Raises:
             PathRefused: The path leads outside of the input folder; nothing was read.
@@ -57,13 +59,15 @@ class LocalBatchService:
         """
         operation = check_operation(request.operation)
         key = check_upsert_field(operation, request.external_id_field)
-        describe = await self._records.describe(request.object_name)
+        describe = await self._records.describe(request.object_name, caller=caller)
         source = await asyncio.to_thread(self._open, request, file_path)
         faults = check_header(source.header, operation=operation, external_id_field=key, describe=describe)
         if faults:
             raise ColumnsRefused(str(faults[0]["message"]), details=faults)
         records = await asyncio.to_thread(_records, source, describe)
-        return await self._batches.run(request.object_name, request.operation, records, external_id_field=key)
+        return await self._batches.run(
+            request.object_name, request.operation, records, caller=caller, external_id_field=key
+        )
 
     def _open(self, request: LoadRequest, file_path: str) -> CSVSource:
         with open_inside(self._input_folder, file_path) as file:

@@ -15,10 +15,13 @@ from orgbridge.client.salesforce import Salesforce
 from orgbridge.kit.json import dumps
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import InvalidRequest
+from orgbridge.services.policies.cursors import CursorSeal
+from orgbridge.services.policies.guard import Guard
+from orgbridge.services.scopes import Caller
 from orgbridge.soql import SOQLError, parse
 from orgbridge.wire.limits import SOQL_CHARS
 
-_NEXT = re.compile(r"/services/data/v\d{1,3}\.0/(?:query|queryAll)/[A-Za-z0-9-]{10,60}\Z")
+_NEXT = re.compile(r"/services/data/v\d{1,3}\.0/(?:query|queryAll)/[A-Za-z0-9-]{10,60}(?:~[0-9a-f]{40})?\Z")
 _SELECT = re.compile(r"\s*SELECT\s+(?P<list>.+?)\s+FROM\s", re.IGNORECASE | re.DOTALL)
 _PATH = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*\Z")
 
@@ -30,39 +33,48 @@ SoqlPage = QueryPage
 class QueryService:
     """Queries to one org."""
 
-    def __init__(self, orgs: Orgs, org: str = "default") -> None:
+    def __init__(self, orgs: Orgs, org: str = "default", *, cursor_key: bytes | None = None) -> None:
         self._orgs = orgs
         self._org = org
+        self._guard = Guard(orgs, org)
+        self._seal = CursorSeal(cursor_key)
 
-    async def page(self, soql: str, *, include_deleted: bool = False) -> QueryPage:
+    async def page(self, soql: str, *, caller: Caller, include_deleted: bool = False) -> QueryPage:
         """Return the first page of a query.
 
         Raises:
             InvalidRequest: The text is empty or too long; nothing was sent.
+            PolicyError: The query asks for what the caller may not see; nothing was sent.
             ClientError: Salesforce refused the query, or could not be reached.
         """
-        return await self._salesforce().query.page(check_soql(soql), include_deleted=include_deleted)
+        return self._seal.sealed(caller, await self._first(soql, caller, include_deleted))
 
-    async def next(self, cursor: str) -> QueryPage:
+    async def _first(self, soql: str, caller: Caller, include_deleted: bool) -> QueryPage:
+        allowed = await self._guard.query(caller, check_soql(soql), include_deleted=include_deleted)
+        page = await self._salesforce().query.page(allowed, include_deleted=include_deleted)
+        return await self._guard.page(caller, page)
+
+    async def next(self, cursor: str, *, caller: Caller) -> QueryPage:
         """Return the page that a cursor of ours points at.
 
         Raises:
             InvalidRequest: The cursor is not one of ours; nothing was sent.
             ClientError: Salesforce no longer knows the cursor, or could not be reached.
         """
-        return await self._salesforce().query.next(_url(cursor))
+        page = await self._salesforce().query.next(self._seal.opened(caller, _url(cursor)))
+        return self._seal.sealed(caller, await self._guard.page(caller, page))
 
-    async def ndjson(self, soql: str, *, include_deleted: bool = False) -> AsyncIterator[bytes]:
+    async def ndjson(self, soql: str, *, caller: Caller, include_deleted: bool = False) -> AsyncIterator[bytes]:
         """Return all records as lines of JSON, one block of lines per page.
 
         Raises:
             InvalidRequest: The text is empty or too long; nothing was sent.
             ClientError: The first page failed. A failure of a later page breaks the stream off.
         """
-        first = await self.page(soql, include_deleted=include_deleted)
-        return self._blocks(first, lambda records: b"".join(dumps(record) + b"\n" for record in records))
+        first = await self._first(soql, caller, include_deleted)
+        return self._blocks(first, caller, lambda records: b"".join(dumps(record) + b"\n" for record in records))
 
-    async def csv(self, soql: str, *, include_deleted: bool = False) -> AsyncIterator[bytes]:
+    async def csv(self, soql: str, *, caller: Caller, include_deleted: bool = False) -> AsyncIterator[bytes]:
         """Return all records as CSV whose columns are the SELECT list, one block of lines per page.
 
         Raises:
@@ -71,14 +83,14 @@ class QueryService:
         """
         columns = selected_columns(soql)
         paths = [column.lower().split(".") for column in columns]
-        first = await self.page(soql, include_deleted=include_deleted)
+        first = await self._first(soql, caller, include_deleted)
 
         def write(records: list[dict[str, Any]]) -> bytes:
             return _csv_lines([[_cell(record, path) for path in paths] for record in records])
 
-        return self._blocks(first, write, head=_csv_lines([columns]))
+        return self._blocks(first, caller, write, head=_csv_lines([columns]))
 
-    async def _blocks(self, page: QueryPage, write: Any, head: bytes = b"") -> AsyncIterator[bytes]:
+    async def _blocks(self, page: QueryPage, caller: Caller, write: Any, head: bytes = b"") -> AsyncIterator[bytes]:
         if head:
             yield head
         while True:
@@ -86,7 +98,7 @@ class QueryService:
                 yield write([_bare(record) for record in page.records])
             if page.done or page.next_records_url is None:
                 return
-            page = await self._salesforce().query.next(page.next_records_url)
+            page = await self._guard.page(caller, await self._salesforce().query.next(page.next_records_url))
 
     def _salesforce(self) -> Salesforce:
         return self._orgs.get(self._org).salesforce

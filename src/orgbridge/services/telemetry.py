@@ -61,6 +61,9 @@ class Telemetry:
         self._rows = Gauge(
             "orgbridge_load_rows", "Rows of all loads in the store, by outcome.", ("outcome",), registry=self.registry
         )
+        self._stalled = Gauge(
+            "orgbridge_stalled_jobs", "Salesforce jobs of running loads that show no progress.", registry=self.registry
+        )
         self._resident = Gauge(
             "orgbridge_process_resident_memory_bytes", "Resident memory of this process.", registry=self.registry
         )
@@ -90,6 +93,7 @@ class Telemetry:
         for outcome, count in totals.rows.items():
             self._rows.labels(outcome).set(count)
         self._load_calls.set(totals.api_calls)
+        self._stalled.set(totals.stalled)
         self._salesforce_calls.set(self._calls())
         self._resident.set(self._process.memory_info().rss)
         times = self._process.cpu_times()
@@ -111,6 +115,7 @@ class Telemetry:
                 "loads": totals.loads,
                 "rows": totals.rows,
                 "load_salesforce_calls": totals.api_calls,
+                "stalled_jobs": totals.stalled,
             },
         }
 

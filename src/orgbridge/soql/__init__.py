@@ -17,6 +17,7 @@ from orgbridge.soql.parser import parse
 from orgbridge.soql.printer import print_condition, print_expression, print_query, print_value
 from orgbridge.soql.quoting import bind, quote, quote_like
 from orgbridge.soql.sosl_parser import parse_search
+from orgbridge.soql.sosl_printer import print_search
 from orgbridge.soql.sosl_terms import parse_term
 from orgbridge.soql.visitor import children, transform, walk
 
@@ -38,6 +39,7 @@ __all__ = [
     "print_condition",
     "print_expression",
     "print_query",
+    "print_search",
     "print_value",
     "quote",
     "quote_like",

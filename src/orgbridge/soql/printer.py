@@ -28,7 +28,7 @@ def print_query(query: tree.Query) -> str:
     if query.having is not None:
         parts.append(f"HAVING {print_condition(query.having)}")
     if query.order_by:
-        parts.append("ORDER BY " + ", ".join(_order_item(item) for item in query.order_by))
+        parts.append("ORDER BY " + ", ".join(print_order_item(item) for item in query.order_by))
     if query.limit is not None:
         parts.append(f"LIMIT {_count(query.limit)}")
     if query.offset is not None:
@@ -183,7 +183,8 @@ def _group_by(group_by: tree.GroupBy) -> str:
     return "GROUP BY " + (items if group_by.grouping is tree.Grouping.PLAIN else f"{group_by.grouping.value}({items})")
 
 
-def _order_item(item: tree.OrderItem) -> str:
+def print_order_item(item: tree.OrderItem) -> str:
+    """Return the text of one key of ORDER BY."""
     direction = f" {item.direction.value}" if item.direction else ""
     nulls = f" NULLS {item.nulls.value}" if item.nulls else ""
     return print_expression(item.expression) + direction + nulls

@@ -112,7 +112,7 @@ class CurrencyValue:
 class Bind:
     """A `:name` to be replaced before the query is sent; read only when the parser was asked to allow it."""
 
-    #: The name without the colon.
+    #: The name without the colon; may hold dots, such as `caller.user_id`.
     name: str
     position: int = _position()
 

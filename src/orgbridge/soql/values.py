@@ -61,7 +61,7 @@ class ValueReader(TokenReader):
                 return self.bind()
 
     def bind(self) -> tree.Bind:
-        """Read `:name`.
+        """Read `:name` or `:name.name`.
 
         Raises:
             MalformedQuery: It is none, or binds are not allowed here.
@@ -72,7 +72,10 @@ class ValueReader(TokenReader):
         if not self._allow_binds:
             raise self.malformed("Bind variables only allowed in Apex code", colon.start)
         self.take()
-        return tree.Bind(name=self.word().text, position=colon.start)
+        parts = [self.word().text]
+        while self.accept("."):
+            parts.append(self.word().text)
+        return tree.Bind(name=".".join(parts), position=colon.start)
 
     def string(self) -> tree.StringValue:
         """Read a quoted text."""

@@ -17,8 +17,17 @@ from orgbridge.store.errors import StoreUnavailable
 from orgbridge.store.repositories.jobs import JobRepository
 from orgbridge.store.repositories.leases import LeaseRepository
 from orgbridge.store.repositories.loads import LoadRepository
+from orgbridge.store.repositories.organizations import MachineRepository, OrganizationRepository, PlantRepository
+from orgbridge.store.repositories.pages import PageRepository
 from orgbridge.store.repositories.parts import PartRepository
+from orgbridge.store.repositories.roles import RoleRepository
+from orgbridge.store.repositories.rounds import RoundRepository, SequelRepository
+from orgbridge.store.repositories.sessions import SessionRepository
+from orgbridge.store.repositories.signing_keys import SigningKeyRepository
+from orgbridge.store.repositories.tasks import TaskRepository
+from orgbridge.store.repositories.throttles import ThrottleRepository
 from orgbridge.store.repositories.users import UserRepository
+from orgbridge.store.repositories.webhooks import WebhookRepository
 
 #: Seconds for a new connection, for a free place in the pool, and for one statement.
 CONNECT_SECONDS, POOL_SECONDS, STATEMENT_SECONDS = 10, 20, 30
@@ -35,13 +44,41 @@ class Unit:
         self.loads = LoadRepository(connection)
         #: Parts of loads.
         self.parts = PartRepository(connection)
+        #: Pages of exports.
+        self.pages = PageRepository(connection)
         #: Salesforce jobs that we created.
         self.jobs = JobRepository(connection)
         #: Users of this service.
         self.users = UserRepository(connection)
+        #: Roles, and what users are granted.
+        self.roles = RoleRepository(connection)
+        #: Sign-ins and secrets.
+        self.sessions = SessionRepository(connection)
+        #: Failed sign-ins.
+        self.throttles = ThrottleRepository(connection)
+        #: Public keys.
+        self.signing_keys = SigningKeyRepository(connection)
+        #: Organizations, plants, machines.
+        self.organizations = OrganizationRepository(connection)
+        self.plants = PlantRepository(connection)
+        self.machines = MachineRepository(connection)
+        #: Webhooks.
+        self.webhooks = WebhookRepository(connection)
+        #: Tasks that one worker of many does.
+        self.tasks = TaskRepository(connection)
         #: Leases of workers.
         self.leases = LeaseRepository(connection)
+        #: Rounds of rows sent again, links between loads, intents, baselines.
+        self.sequels = SequelRepository(connection)
         self._connection = connection
+
+    def sendings(self, round_number: int) -> PartRepository:
+        """Return the parts themselves for round 0, else a round of rows sent again."""
+        return self.parts if round_number == 0 else RoundRepository(self._connection, round_number)
+
+    def round(self, round_number: int) -> RoundRepository:
+        """Return a round of rows sent again."""
+        return RoundRepository(self._connection, round_number)
 
     async def ping(self) -> None:
         """Make the database answer something."""

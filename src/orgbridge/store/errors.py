@@ -6,9 +6,17 @@ StoreError
 +-- SchemaOutdated        tables are missing or older than this program
 +-- RecordMissing         an update named a row that is not there
 +-- UsernameTaken         a user of that name exists
++-- NameTaken             another thing has that name or key
++-- StillInUse            something refers to what was to be deleted
++-- ReferenceMissing      what was referred to is not there
++-- RevisionStale         the row changed since the caller read it
++-- LinkExists            another load came out of this one in the same way before
 +-- CursorInvalid         a page was asked for with a cursor we did not give
 +-- FileKeyInvalid        a key that leaves the store's folder
 +-- StoredFileMissing     no file under that key
++-- FileAddressInvalid    an address of object storage of no known kind
++-- FilesUnavailable      object storage refused or did not answer
++-- FileTargetRefused     a file may not be put there
 """
 
 from __future__ import annotations
@@ -58,6 +66,41 @@ class UsernameTaken(StoreError):
     kind = ErrorKind.CONFLICT
 
 
+class NameTaken(StoreError):
+    """Another one has this name or key already."""
+
+    code = "identity.name_taken"
+    kind = ErrorKind.CONFLICT
+
+
+class StillInUse(StoreError):
+    """Something still refers to it: remove that first."""
+
+    code = "identity.still_in_use"
+    kind = ErrorKind.CONFLICT
+
+
+class ReferenceMissing(StoreError):
+    """What is referred to does not exist."""
+
+    code = "identity.reference_missing"
+    kind = ErrorKind.INVALID
+
+
+class RevisionStale(StoreError):
+    """It was changed since it was read: read it again, and repeat the change on what it is now."""
+
+    code = "request.stale"
+    kind = ErrorKind.STALE
+
+
+class LinkExists(StoreError):
+    """Another load came out of this one in the same way before."""
+
+    code = "load.link_exists"
+    kind = ErrorKind.CONFLICT
+
+
 class CursorInvalid(StoreError):
     """The cursor is not one that this service gave out."""
 
@@ -77,3 +120,25 @@ class StoredFileMissing(StoreError):
 
     code = "file.missing"
     kind = ErrorKind.MISSING
+
+
+class FileAddressInvalid(StoreError):
+    """The address of the files must be like s3://bucket/prefix or az://container/prefix."""
+
+    code = "file.address_invalid"
+    kind = ErrorKind.INVALID
+
+
+class FilesUnavailable(StoreError):
+    """Object storage refused or did not answer in time."""
+
+    code = "file.unavailable"
+    kind = ErrorKind.UNAVAILABLE
+    retryable = True
+
+
+class FileTargetRefused(StoreError):
+    """A target is a name inside DATA_PATH_OUTPUT, or an address below one of ORGBRIDGE_EXPORT_URLS."""
+
+    code = "file.target_refused"
+    kind = ErrorKind.INVALID

@@ -68,6 +68,8 @@ class LoadRecord:
     rows_failed: int = 0
     #: Rows that were never processed.
     rows_unprocessed: int = 0
+    #: Rows that were not sent because nothing in them had changed.
+    rows_skipped: int = 0
     #: HTTP requests made to Salesforce for this load.
     api_calls: int = 0
     #: Stable code of the reason why the load as a whole failed.
@@ -97,6 +99,8 @@ class LoadRecord:
     #: What the worker found the input to be, once it had read its head: format, encoding, delimiter, line_ending,
     #: has_bom, columns, header_record, first_line, first_offset, line_count, and upload warnings.
     input_facts: dict[str, Any] | None = None
+    #: When its input and results were removed, their time being over.
+    cleaned_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +153,10 @@ class PartRecord:
     attempt: int = 0
     #: When this row last changed.
     updated_at: datetime | None = None
+    #: Rows not sent because nothing in them had changed.
+    skipped: int = 0
+    #: Since when the part's job shows no progress; None while it does.
+    stalled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +173,15 @@ class JobRecord:
     use: JobUse
     #: When it was recorded.
     created_at: datetime
+    #: 0 for the part's first sending, else the round of rows that were sent again.
+    round: int = 0
+
+
+class UserKind(StrEnum):
+    """Who signs in: a person by password, a program by client secret."""
+
+    USER = "user"
+    SERVICE_ACCOUNT = "service_account"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +202,26 @@ class UserRecord:
     disabled: bool = False
     #: When the user was made.
     created_at: datetime
+    #: A person or a program.
+    kind: UserKind = UserKind.USER
+    #: For people.
+    display_name: str | None = None
+    #: Where to reach the user.
+    email: str | None = None
+    #: `sub` at the external issuer, when the user signs in there.
+    external_subject: str | None = None
+    #: The Salesforce user that the user acts as in commerce.
+    sf_username: str | None = None
+    #: Granted every organization, every plant, every machine.
+    all_organizations: bool = False
+    all_plants: bool = False
+    all_machines: bool = False
+    #: When the password was last set.
+    password_changed_at: datetime | None = None
+    #: When an administrator or the user last changed anything.
+    updated_at: datetime | None = None
+    #: Changes with every write by an administrator; what an ETag says.
+    revision: str = "1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,3 +250,5 @@ class LoadProgress:
     unprocessed: int
     #: HTTP requests made by the parts.
     api_calls: int
+    #: Rows not sent because nothing in them had changed.
+    skipped: int = 0

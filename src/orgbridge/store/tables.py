@@ -36,7 +36,8 @@ class Instant(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _json() -> sa.types.TypeEngine[Any]:
+def json_type() -> sa.types.TypeEngine[Any]:
+    """Return the type of a JSON column: JSONB on PostgreSQL."""
     return sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
 
@@ -54,7 +55,7 @@ loads = sa.Table(
     sa.Column("external_id_field", sa.String(128)),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("soql", sa.Text),
-    sa.Column("options", _json(), nullable=False),
+    sa.Column("options", json_type(), nullable=False),
     sa.Column("input_key", sa.String(512)),
     _count("input_bytes"),
     sa.Column("input_sha256", sa.String(64), nullable=False),
@@ -63,22 +64,27 @@ loads = sa.Table(
     _count("rows_succeeded"),
     _count("rows_failed"),
     _count("rows_unprocessed"),
+    _count("rows_skipped"),
     _count("api_calls"),
     sa.Column("error_code", sa.String(128)),
     sa.Column("error_message", sa.Text),
-    sa.Column("error_details", _json(), nullable=False),
+    sa.Column("error_details", json_type(), nullable=False),
     sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_by", sa.String(128), nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("started_at", Instant),
     sa.Column("finished_at", Instant),
-    sa.Column("receipt", _json()),
+    sa.Column("receipt", json_type()),
     sa.Column("results_key", sa.String(512)),
     sa.Column("failed_key", sa.String(512)),
     sa.Column("org", sa.String(64), nullable=False, server_default="default"),
     sa.Column("dispatched_at", Instant),
     sa.Column("job_id", sa.String(18)),
-    sa.Column("input_facts", _json()),
+    sa.Column("input_facts", json_type()),
+    sa.Column("announced_at", Instant),
+    sa.Column("cleaned_at", Instant),
+    sa.Index("ix_loads_announced_at", "announced_at", "finished_at"),
+    sa.Index("ix_loads_cleaned_at", "cleaned_at", "finished_at"),
     sa.Index("ix_loads_newest", "created_at", "id"),
     sa.Index("ix_loads_dispatched_at", "dispatched_at"),
     sa.Index("ix_loads_job_id", "job_id"),
@@ -96,7 +102,7 @@ parts = sa.Table(
     _count("first_line"),
     _count("first_row"),
     sa.Column("input_key", sa.String(512), nullable=False),
-    sa.Column("upload", _json(), nullable=False),
+    sa.Column("upload", json_type(), nullable=False),
     sa.Column("job_id", sa.String(18)),
     sa.Column("upload_job_id", sa.String(18)),
     sa.Column("job_state", sa.String(32)),
@@ -106,10 +112,12 @@ parts = sa.Table(
     _count("api_calls"),
     sa.Column("results_key", sa.String(512)),
     sa.Column("results_sha256", sa.String(64)),
-    sa.Column("findings", _json()),
+    sa.Column("findings", json_type()),
     sa.Column("error_message", sa.Text),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("updated_at", Instant),
+    _count("skipped"),
+    sa.Column("stalled_at", Instant),
 )
 
 jobs = sa.Table(
@@ -120,6 +128,7 @@ jobs = sa.Table(
     sa.Column("part", sa.Integer),
     sa.Column("use", sa.String(16), nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+    sa.Column("round", sa.Integer, nullable=False, server_default="0"),
     sa.Index("ix_jobs_load_id", "load_id"),
 )
 
@@ -129,11 +138,23 @@ users = sa.Table(
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("username", sa.String(128), nullable=False),
     sa.Column("password_hash", sa.String(256), nullable=False),
-    sa.Column("scopes", _json(), nullable=False),
+    sa.Column("scopes", json_type(), nullable=False),
     sa.Column("is_admin", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("disabled", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", Instant, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False, server_default="user"),
+    sa.Column("display_name", sa.String(200)),
+    sa.Column("email", sa.String(254)),
+    sa.Column("external_subject", sa.String(255)),
+    sa.Column("sf_username", sa.String(128)),
+    sa.Column("all_organizations", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("all_plants", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("all_machines", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("password_changed_at", Instant),
+    sa.Column("updated_at", Instant),
+    sa.Column("revision", sa.String(32), nullable=False, server_default="1"),
     sa.UniqueConstraint("username"),
+    sa.UniqueConstraint("external_subject"),
 )
 
 #: Who may run durable work, and until when by the DATABASE's clock. Used on PostgreSQL only.

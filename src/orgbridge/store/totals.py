@@ -16,25 +16,35 @@ class LoadTotals:
 
     #: Number of loads by state; states without loads are absent.
     loads: dict[str, int]
-    #: Rows by outcome: succeeded, failed, unprocessed.
+    #: Rows by outcome: succeeded, failed, unprocessed, skipped.
     rows: dict[str, int]
     #: HTTP requests made to Salesforce for loads.
     api_calls: int
+    #: Jobs of running loads that show no progress.
+    stalled: int
 
 
 async def load_totals(unit: Unit) -> LoadTotals:
     """Return the sums over all loads, as of this transaction."""
     columns = tables.loads.c
-    counted = (columns.rows_succeeded, columns.rows_failed, columns.rows_unprocessed, columns.api_calls)
+    outcomes = ("succeeded", "failed", "unprocessed", "skipped")
+    counted = (*(columns[f"rows_{name}"] for name in outcomes), columns.api_calls)
     query = sa.select(
         columns.state,
         sa.func.count().label("loads"),
         *(sa.func.coalesce(sa.func.sum(column), 0).label(column.name) for column in counted),
     ).group_by(columns.state)
+    parts = tables.parts.c
+    stalled = (
+        sa.select(sa.func.count())
+        .select_from(tables.parts.join(tables.loads))
+        .where(parts.stalled_at.is_not(None), columns.finished_at.is_(None))
+    )
     # Of one package with Unit: the transaction is read here so that Unit need not know every report.
     rows = (await unit._connection.execute(query)).mappings().all()
     return LoadTotals(
         loads={str(row["state"]): int(row["loads"]) for row in rows},
-        rows={name: sum(int(row[f"rows_{name}"]) for row in rows) for name in ("succeeded", "failed", "unprocessed")},
+        rows={name: sum(int(row[f"rows_{name}"]) for row in rows) for name in outcomes},
         api_calls=sum(int(row["api_calls"]) for row in rows),
+        stalled=int((await unit._connection.execute(stalled)).scalar() or 0),
     )

@@ -1,45 +1,38 @@
-"""Work on the service's own store without a running service: users, tables."""
+"""Work on the service's own store without a running service: users, roles, organizations, keys, tables."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
 from orgbridge.kit.clock import SystemClock
 from orgbridge.store.database import Database
-from orgbridge.store.records import UserRecord
 from orgbridge.store.schema import migrations, upgrade
-from orgbridge.wiring.identity import build_identity
+from orgbridge.wiring.identity import People, build_people
 from orgbridge.wiring.settings import Settings, load_settings
 from orgbridge.wiring.startup import make_data_folder, prepare_tables
 
 
-async def create_user(
-    username: str, password: str, *, scopes: list[str] | None, is_admin: bool, data: Path | None
-) -> UserRecord:
-    """Make a user.
+@asynccontextmanager
+async def administration(data: Path | None) -> AsyncIterator[People]:
+    """Open the services of users, roles and keys over the store; a running service notices changes within seconds.
 
     Args:
-        username: Sign-in name.
-        password: 8 to 1,024 characters.
-        scopes: What the user may do; None gives the default scopes.
-        is_admin: May do everything.
         data: Data folder; None takes ORGBRIDGE_DATA.
 
     Raises:
         SettingsError: A setting is wrong; nothing was written.
-        InvalidRequest: A name, password or scope is not acceptable; nothing was written.
-        UsernameTaken: A user of this name exists; nothing was written.
         StoreError: The database cannot be reached or is not up to date; nothing was written.
     """
     settings = await asyncio.to_thread(_settings, data)
     await asyncio.to_thread(prepare_tables, settings)
     database = Database(settings.database_url)
     try:
-        identity = build_identity(settings, database, SystemClock())
-        return await identity.create_user(username, password, scopes=scopes, is_admin=is_admin)
+        yield build_people(settings, database, SystemClock())
     finally:
         await database.close()
 

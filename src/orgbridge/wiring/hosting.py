@@ -93,6 +93,18 @@ class OrgControl:
         """Move the clock (`set`, `advance_seconds`, `frozen`, `restart`) and return how it stands."""
         return self.ask("POST", "clock", moves)
 
+    def make_object(self, name: str, **values: JSON) -> dict[str, Any]:
+        """Make an object (`label`, `fields`, ...; see `docs/emulator/objects.md`) and return it."""
+        return self.ask("POST", "objects", {"name": name, **values})
+
+    def make_field(self, sobject: str, name: str, **values: JSON) -> dict[str, Any]:
+        """Add a field (`type`, `length`, `unique`, ...) to an object and return it."""
+        return self.ask("POST", f"objects/{sobject}/fields", {"name": name, **values})
+
+    def drop(self, sobject: str, field: str | None = None) -> None:
+        """Delete a custom field with its values, or a custom object with its rows."""
+        self.ask("DELETE", f"objects/{sobject}" if field is None else f"objects/{sobject}/fields/{field}")
+
     def fault(self, kind: str = "request", **values: JSON) -> str:
         """Order trouble and return the order's id; see `docs/emulator/control.md` for kinds and values."""
         ids = self.ask("POST", "faults", {"kind": kind, **values})["ids"]

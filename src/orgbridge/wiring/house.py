@@ -8,7 +8,7 @@ from orgbridge.kit.clock import Clock, SystemClock
 from orgbridge.orgs.connections import Orgs
 from orgbridge.store.database import Database
 from orgbridge.store.files import FileStore
-from orgbridge.store.files.local import LocalFiles
+from orgbridge.wiring.files import build_files
 from orgbridge.wiring.settings import Settings
 from orgbridge.wiring.startup import make_data_folder, org_config
 
@@ -42,7 +42,7 @@ def build_house(settings: Settings) -> House:
     folder = make_data_folder(settings)
     return House(
         database=Database(settings.database_url),
-        files=LocalFiles(folder / "files"),
+        files=build_files(settings, folder),
         orgs=Orgs([org_config(settings)], clock),
         clock=clock,
     )

@@ -24,6 +24,7 @@ from orgbridge.engine.worker import run_worker
 from orgbridge.kit.json import JSON, dumps
 from orgbridge.kit.logs import get_logger
 from orgbridge.wiring.house import build_house
+from orgbridge.wiring.identity import make_first_admin
 from orgbridge.wiring.service import api_config, build_services, server_config
 from orgbridge.wiring.settings import AuthFlow, Settings, load_settings
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, start_logs
@@ -134,6 +135,7 @@ async def _up(
         loop.add_signal_handler(number, stop.set)
     house = build_house(settings)
     services = build_services(settings, house)
+    await make_first_admin(settings, services.identity)
     app = build_api(services, api_config(settings), house.clock)
     org = build_app(local_org(settings.orgbridge_data / "org.sqlite"))
     ready = asyncio.Event()

@@ -15,15 +15,22 @@ from orgbridge.api.app import APIConfig, build_api
 from orgbridge.kit.logs import get_logger
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
+from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
 from orgbridge.services.jobs import JobService
 from orgbridge.services.loads import IntakeConfig, LoadService
 from orgbridge.services.local_batches import LocalBatchService
+from orgbridge.services.policies.guard import Guard
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
+from orgbridge.services.retries import RetryService
+from orgbridge.services.sequels import Sequels
 from orgbridge.services.telemetry import Telemetry
+from orgbridge.services.undo import UndoService
+from orgbridge.services.webhooks import WebhookService
+from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
-from orgbridge.wiring.identity import build_identity, build_keys
+from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
 from orgbridge.wiring.settings import Settings, hand_down, load_settings
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, say_warnings, start_logs
 
@@ -39,17 +46,32 @@ def build_services(settings: Settings, house: House) -> Services:
         UnusableKey: A key of the settings cannot be used.
     """
     database, files, orgs, clock = house.database, house.files, house.orgs, house.clock
-    intake = IntakeConfig(input_folder=settings.data_path_input, part_rows=settings.orgbridge_part_rows)
+    people = build_people(settings, database, clock)
+    intake = IntakeConfig(
+        input_folder=settings.data_path_input,
+        part_rows=settings.orgbridge_part_rows,
+        targets=export_targets(settings),
+    )
     records, batches = RecordService(orgs), BatchService(orgs, clock)
+    jobs = JobService(database, files, orgs)
+    sequels = Sequels(database, files, clock, Guard(orgs))
     return Services(
         records=records,
         batches=batches,
         local_batches=LocalBatchService(batches, records, settings.data_path_input),
-        queries=QueryService(orgs),
+        queries=QueryService(orgs, cursor_key=build_keys(settings).derived("query cursors")),
         loads=LoadService(database, files, orgs, clock, intake),
-        jobs=JobService(database, files, orgs),
-        identity=build_identity(settings, database, clock),
+        identity=people.identity,
+        users=people.users,
+        service_accounts=people.service_accounts,
+        roles=people.roles,
+        organizations=people.organizations,
+        jobs=jobs,
+        events=EventService(database, jobs, clock),
+        webhooks=WebhookService(database, settings.webhook_policy, clock),
         health=HealthService(database, orgs, clock),
+        retries=RetryService(sequels, files),
+        undo=UndoService(sequels, files, database),
         telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),
     )
 
@@ -66,6 +88,7 @@ def build_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await make_first_admin(settings, services.identity)
         log.info("service_started", version=settings.app_version)
         try:
             yield

@@ -17,7 +17,9 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import DotEnvSettingsSource, EnvSettingsSource
 
-from orgbridge.kit.json import JSON, JSONDecodeError, loads
+from orgbridge.client.keysets import is_safe_url
+from orgbridge.client.webhooks import WebhookPolicy
+from orgbridge.kit.json import JSON, JSONDecodeError, dumps, loads
 from orgbridge.wire.limits import INGEST_BATCH_RECORDS
 from orgbridge.wire.versions import DEFAULT_VERSION, NEWEST, OLDEST, parse_version
 from orgbridge.wiring.errors import SettingFault, SettingsError
@@ -117,12 +119,12 @@ class Settings(BaseSettings):
     )
     data_path_output: Path = Field(
         Path("/app/data/output"),
-        description="a folder for output files; not used by this version, results come from the API",
+        description="the folder for the results of each load, and for exports whose target is a plain name",
         examples=["/app/data/output"],
     )
     data_path_failed: Path = Field(
         Path("/app/data/failed"),
-        description="a folder for failed records; not used by this version, they come from the API",
+        description="a folder into which the failed and unprocessed rows of each load are copied, to be loaded again",
         examples=["/app/data/failed"],
     )
 
@@ -194,6 +196,52 @@ class Settings(BaseSettings):
         30, ge=1, le=1_440, description="minutes that an access token lives, 1 to 1440", examples=["30"]
     )
 
+    orgbridge_jwt_issuer: str = Field(
+        "orgbridge", min_length=1, description="`iss` of our tokens", examples=["https://api.example.com"]
+    )
+    orgbridge_jwt_audience: str | None = Field(
+        None, description="`aud` of our tokens; empty takes ORGBRIDGE_JWT_ISSUER", examples=["https://api.example.com"]
+    )
+    orgbridge_refresh_idle_minutes: int = Field(
+        10_080, ge=1, le=525_600, description="minutes that a sign-in lasts without being used", examples=["10080"]
+    )
+    orgbridge_refresh_absolute_minutes: int = Field(
+        43_200, ge=1, le=525_600, description="minutes that a sign-in lasts in any case", examples=["43200"]
+    )
+    orgbridge_admin_username: str | None = Field(
+        None, description="the first administrator, made at the start when there is none", examples=["root"]
+    )
+    orgbridge_admin_password: SecretStr | None = Field(
+        None, description="that administrator's password, 8 characters or more", examples=["..."]
+    )
+    orgbridge_oidc_issuer: str | None = Field(
+        None,
+        description="an OpenID Connect issuer whose access tokens are accepted too, exactly as in `iss`",
+        examples=["https://login.example.com/realms/main"],
+    )
+    orgbridge_oidc_audience: str | None = Field(
+        None, description="what `aud` of the issuer's tokens must hold", examples=["orgbridge"]
+    )
+    orgbridge_oidc_jwks_url: str | None = Field(
+        None,
+        description="the issuer's key set; empty asks its discovery document",
+        examples=["https://login.example.com/realms/main/certs"],
+    )
+    orgbridge_oidc_username_claim: str = Field(
+        "preferred_username", description="the claim with the user's name", examples=["preferred_username"]
+    )
+    orgbridge_oidc_scopes_claim: str = Field(
+        "scope", description="the claim with scopes; `admin` never comes from it", examples=["scope"]
+    )
+    orgbridge_oidc_roles_claim: str = Field(
+        "roles", description="the claim with roles or groups; dots lead into objects", examples=["realm_access.roles"]
+    )
+    orgbridge_oidc_roles: dict[str, str] = Field(
+        {},
+        description="a JSON object from values of that claim to names of roles of this service",
+        examples=['{"sf-admins": "admin", "sf-readers": "reader"}'],
+    )
+
     # Orgbridge's own
     orgbridge_data: Path = Field(
         Path(".orgbridge"),
@@ -244,6 +292,60 @@ class Settings(BaseSettings):
         description="largest JSON body in bytes; uploaded files have no limit",
         examples=["16777216"],
     )
+    orgbridge_webhook_allow: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="networks and host names inside the house that webhooks may be sent to, separated by commas",
+        examples=["10.1.0.0/16,hooks.internal"],
+    )
+    orgbridge_retention_days: float | None = Field(
+        30.0,
+        gt=0,
+        le=36_500,
+        description="days after which inputs and results of ended loads are removed; counts and receipts stay",
+        examples=["30"],
+    )
+    orgbridge_retention_rows_days: float | None = Field(
+        None,
+        gt=0,
+        le=36_500,
+        description="days after which counts and receipts of ended loads are removed too; empty keeps them",
+        examples=["730"],
+    )
+    orgbridge_files_url: str | None = Field(
+        None,
+        pattern=r"^(s3|az)://[^\s/@?#]+(/[A-Za-z0-9._/-]*)?$",
+        description="where the files of loads lie, s3://bucket/prefix or az://container/prefix; empty: the data folder",
+        examples=["s3://acme-orgbridge/production"],
+    )
+    orgbridge_export_urls: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="addresses in object storage below which exports may be put, separated by commas",
+        examples=["s3://acme-exports/daily"],
+    )
+    orgbridge_files_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s@]+$",
+        description="the address of object storage that is not the cloud's own",
+        examples=["https://minio.example.com"],
+    )
+    orgbridge_files_region: str | None = Field(None, description="the region of the S3 bucket", examples=["eu-west-1"])
+    orgbridge_files_access_key_id: str | None = Field(
+        None, description="the id of the S3 access key; empty uses the machine's role", examples=["AKIA..."]
+    )
+    orgbridge_files_secret_access_key: SecretStr | None = Field(
+        None, description="the secret of the S3 access key", examples=["wJalr..."]
+    )
+    orgbridge_files_session_token: SecretStr | None = Field(
+        None, description="the token of a temporary S3 session", examples=["IQoJb3..."]
+    )
+    orgbridge_files_account_name: str | None = Field(
+        None, description="the name of the Azure storage account", examples=["acmestorage"]
+    )
+    orgbridge_files_account_key: SecretStr | None = Field(
+        None,
+        description="the key of the Azure storage account; empty uses the machine's identity",
+        examples=["Eby8v..."],
+    )
     orgbridge_secrets_dir: Path | None = Field(
         None, description="a folder with one file per setting, named as the setting", examples=["/run/secrets"]
     )
@@ -259,7 +361,7 @@ class Settings(BaseSettings):
         None, description="the refresh token of the refresh_token flow", examples=["5Aep861..."]
     )
 
-    @field_validator("backend_cors_origins", mode="before")
+    @field_validator("backend_cors_origins", "orgbridge_export_urls", "orgbridge_webhook_allow", mode="before")
     @classmethod
     def _split_origins(cls, value: Any) -> Any:
         """Accept `a,b` and a JSON list, as the first document's deployments write either."""
@@ -271,6 +373,12 @@ class Settings(BaseSettings):
             except JSONDecodeError:
                 raise ValueError("it begins like a JSON list and is not one") from None
         return [origin.strip() for origin in value.split(",") if origin.strip()]
+
+    @field_validator("orgbridge_webhook_allow")
+    @classmethod
+    def _known_receivers(cls, value: list[str]) -> list[str]:
+        WebhookPolicy.of(tuple(value))
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -333,6 +441,11 @@ class Settings(BaseSettings):
         return AuthFlow.CLIENT_CREDENTIALS
 
     @property
+    def webhook_policy(self) -> WebhookPolicy:
+        """Which receivers of webhooks are allowed besides public ones."""
+        return WebhookPolicy.of(tuple(self.orgbridge_webhook_allow))
+
+    @property
     def database_url(self) -> str:
         """The connection string of the tables; with a password in it when PostgreSQL is set."""
         if self.psql_connection_string is not None:
@@ -360,7 +473,10 @@ class Settings(BaseSettings):
             value = getattr(self, name)
             if value is None or isinstance(value, SecretStr):
                 continue
-            handed[name.upper()] = ",".join(value) if isinstance(value, list) else str(value)
+            if isinstance(value, dict):
+                handed[name.upper()] = dumps(value).decode()
+            else:
+                handed[name.upper()] = ",".join(value) if isinstance(value, list) else str(value)
         return handed
 
     @classmethod
@@ -459,7 +575,11 @@ def load_settings(
         raise SettingsError(
             [_fault(item) for item in error.errors(include_input=False, include_context=False)]
         ) from None
-    faults = [*_key_faults(settings), *(_salesforce_faults(settings) if needs_salesforce else [])]
+    faults = [
+        *_key_faults(settings),
+        *_sign_in_faults(settings),
+        *(_salesforce_faults(settings) if needs_salesforce else []),
+    ]
     if faults:
         raise SettingsError(faults)
     return settings
@@ -557,6 +677,29 @@ def _key_faults(settings: Settings) -> list[SettingFault]:
     if url is not None and not url.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
         reason = "it does not begin with postgresql://; set it to a PostgreSQL URL, or leave it empty for SQLite"
         faults.append(SettingFault(name="PSQL_CONNECTION_STRING", reason=reason))
+    return faults
+
+
+def _sign_in_faults(settings: Settings) -> list[SettingFault]:
+    faults = []
+    pairs = {
+        "orgbridge_admin_password": "orgbridge_admin_username",
+        "orgbridge_admin_username": "orgbridge_admin_password",
+        "orgbridge_oidc_issuer": "orgbridge_oidc_audience",
+    }
+    for given, needed in pairs.items():
+        if getattr(settings, given) and not getattr(settings, needed):
+            field = Settings.model_fields[needed]
+            reason = f"it is missing while {given.upper()} is set; set it to {field.description}"
+            faults.append(SettingFault(name=needed.upper(), reason=reason))
+    for name in ("orgbridge_oidc_issuer", "orgbridge_oidc_jwks_url"):
+        url = getattr(settings, name)
+        if url and not is_safe_url(url):
+            reason = "it is not an https address; keys that come over http could be anybody's"
+            faults.append(SettingFault(name=name.upper(), reason=reason))
+    if settings.orgbridge_oidc_issuer and settings.orgbridge_oidc_issuer == settings.orgbridge_jwt_issuer:
+        reason = "it is the same as ORGBRIDGE_JWT_ISSUER; the two must differ"
+        faults.append(SettingFault(name="ORGBRIDGE_OIDC_ISSUER", reason=reason))
     return faults
 
 

@@ -7,12 +7,14 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import uvloop
 
 from orgbridge.engine.worker import WorkerConfig, run_worker
 from orgbridge.kit.logs import get_logger
+from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.settings import Settings
 from orgbridge.wiring.startup import make_data_folder, prepare_tables, say_warnings, start_logs
@@ -29,7 +31,19 @@ def worker_config(settings: Settings) -> WorkerConfig:
         longest_poll_seconds=settings.orgbridge_poll_seconds,
         poll_seconds=min(0.2, settings.orgbridge_poll_seconds),
         patience_seconds=settings.orgbridge_patience_seconds,
+        targets=export_targets(settings),
+        output_folder=_folder(settings, "data_path_output"),
+        failed_folder=_folder(settings, "data_path_failed"),
+        webhooks=settings.webhook_policy,
+        retention_days=settings.orgbridge_retention_days,
+        retention_rows_days=settings.orgbridge_retention_rows_days,
     )
+
+
+def _folder(settings: Settings, name: str) -> Path | None:
+    """Return a folder that was set, or whose default is there: no machine gets an `/app` that nobody asked for."""
+    folder: Path = getattr(settings, name)
+    return folder if name in settings.model_fields_set or folder.is_dir() else None
 
 
 def work(settings: Settings) -> NoReturn:

@@ -122,3 +122,22 @@ def test_all_descriptions_are_copied_when_none_is_named(org: HostedOrg, tmp_path
     assert result.exit_code == 0, result.output
     files = json.loads(result.stdout.splitlines()[-1])["files"]
     assert len(files) == len(list(tmp_path.iterdir())) > 20
+
+
+def test_objects_of_a_running_org(org: HostedOrg, tmp_path: Path) -> None:
+    """Objects and fields are made, listed, shown, changed and deleted; what is refused says why."""
+    assert emulator(org, "objects", "create", "Engine__c", "-o", "label=Engine").exit_code == 0
+    words = ("objects", "field", "Engine__c", "Serial__c", "-o", "type=string", "-o", "length=20", "-o", "unique=true")
+    assert document(org, *words)["fields"][0]["unique"] is True  # type: ignore[index]
+    assert "Serial__c" in emulator(org, "objects", "list").stdout
+    assert "unique" in emulator(org, "objects", "show", "Engine__c").stdout
+    assert document(org, "objects", "alter", "Engine__c", "Serial__c", "-o", "length=30")["length"] == 30
+    file = tmp_path / "objects.json"
+    file.write_text(json.dumps([{"name": "Part__c", "label": "Part"}, {"name": "Bolt__c", "label": "Bolt"}]))
+    assert emulator(org, "objects", "create", "--file", str(file)).exit_code == 0
+    assert emulator(org, "objects", "delete", "Engine__c", "Serial__c").exit_code == 0
+    assert emulator(org, "objects", "delete", "Engine__c").exit_code == 0
+    result = emulator(org, "objects", "show", "Engine__c")
+    assert isinstance(result.exception, EmulatorRefused)
+    assert "no object Engine__c" in result.exception.message
+    assert isinstance(emulator(org, "objects", "create").exception, UsageError)

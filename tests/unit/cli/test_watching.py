@@ -128,3 +128,37 @@ async def test_what_a_load_waits_for_is_said_once(
     assert (await follow(script[1], "load_1", Terminal(), HastyClock())).ended
     told = capsys.readouterr().err.splitlines()
     assert told == ["load_1: Waiting since noon: nobody listens.", "load_1: goes on"]
+
+
+async def test_events_take_the_place_of_polling() -> None:
+    """With a stream of events a job is asked for once per event and not in between."""
+    script = Script([_document("InProgress", 0), _document("InProgress", 5), _document("JobComplete", 9)])
+    asked: list[str] = []
+
+    async def events(request: web.Request) -> web.StreamResponse:
+        reply = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await reply.prepare(request)
+        for number in range(1, 3):
+            while script.calls < number:
+                await SystemClock().sleep(0.01)
+            await reply.write(f"event: progress\nid: {number}\ndata: {{}}\n\n".encode())
+        asked.append(request.headers.get("Last-Event-ID", ""))
+        return reply
+
+    app = web.Application()
+    app.router.add_get("/api/v1/bulk/job/load_1/status", script.answer)
+    app.router.add_get("/api/v1/bulk/job/load_1/events", events)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    seen: list[int] = []
+    try:
+        async with Service(Address(url=f"http://{host}:{port}", token="t")) as service:
+            last = await watch(service, "load_1", SystemClock(), lambda status: seen.append(status.processed))
+    finally:
+        await runner.cleanup()
+    assert last.ended
+    assert seen == [0, 5, 9]
+    assert asked == [""]

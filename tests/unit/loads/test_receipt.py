@@ -74,7 +74,7 @@ def test_sums_that_come_out_prove_the_load() -> None:
     told = json.loads(json.dumps(receipt.to_json()))
     assert told["balanced"] is True
     assert told["rows"] == {
-        "read": 20, "sent": 20, "succeeded": 14, "failed": 4, "unprocessed": 2, "ambiguous": 0,
+        "read": 20, "sent": 20, "succeeded": 14, "failed": 4, "unprocessed": 2, "skipped": 0, "ambiguous": 0,
     }  # fmt: skip
     assert told["parts"][1]["first_row"] == 11
     assert told["results"]["name"] == "results.csv"

@@ -21,6 +21,7 @@ from orgbridge.client.replies import SaveResult
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services import errors as service_errors
 from orgbridge.services.batches import OUTCOME_UNKNOWN, BatchService, takes_bulk
+from tests.support.callers import UNRESTRICTED
 from tests.support.collections_double import CollectionsDouble, Script
 
 
@@ -62,7 +63,7 @@ async def test_every_record_has_its_own_outcome(bad: set[int]) -> None:
     service, org, _ = _service(
         lambda chunk: [_failed("REQUIRED_FIELD_MISSING") if r["Name"] in bad else _saved(r) for r in chunk]
     )
-    done = await service.run("Account", "create", [{"Name": n} for n in range(450)])
+    done = await service.run("Account", "create", [{"Name": n} for n in range(450)], caller=UNRESTRICTED)
     assert [result.success for result in done.results] == [n not in bad for n in range(450)]
     assert [result.id for result in done.results if result.success] == [f"id-{n}" for n in range(450) if n not in bad]
     assert sorted(record["Name"] for call in org.calls for record in call) == list(range(450))
@@ -79,7 +80,7 @@ async def test_only_rows_that_met_a_lock_are_sent_again() -> None:
         return results
 
     service, org, clock = _service(script)
-    done = await service.run("Account", "create", [{"Name": n} for n in range(300)])
+    done = await service.run("Account", "create", [{"Name": n} for n in range(300)], caller=UNRESTRICTED)
     assert done.failed == 0
     assert [record["Name"] for record in org.calls[-1]] == [3, 250]
     assert done.results[250].id == "id-250"
@@ -89,7 +90,7 @@ async def test_only_rows_that_met_a_lock_are_sent_again() -> None:
 async def test_a_lock_that_stays_is_told_after_a_few_tries() -> None:
     """The row keeps Salesforce's own code, and the tries end."""
     service, org, clock = _service(lambda chunk: [_failed("UNABLE_TO_LOCK_ROW") for _ in chunk])
-    done = await service.run("Account", "create", [{"Name": 1}])
+    done = await service.run("Account", "create", [{"Name": 1}], caller=UNRESTRICTED)
     assert done.results[0].errors[0].error_code == "UNABLE_TO_LOCK_ROW"
     assert (len(org.calls), len(clock.slept)) == (4, 3)
 
@@ -115,7 +116,7 @@ async def test_a_create_of_unknown_outcome_is_told_and_not_repeated(lost: Client
         return [_saved(r) for r in chunk]
 
     service, org, _ = _service(script)
-    done = await service.run("Account", "create", [{"Name": n} for n in range(450)])
+    done = await service.run("Account", "create", [{"Name": n} for n in range(450)], caller=UNRESTRICTED)
     unknown = [n for n, r in enumerate(done.results) if r.errors and r.errors[0].error_code == OUTCOME_UNKNOWN]
     assert unknown == list(range(200, 400))
     assert (done.succeeded, len(org.calls)) == (250, 3)
@@ -130,7 +131,7 @@ async def test_a_batch_that_never_left_is_an_error_as_a_whole() -> None:
 
     service, _, _ = _service(script)
     with pytest.raises(InvalidRequest):
-        await service.run("Nope", "create", [{"Name": n} for n in range(450)])
+        await service.run("Nope", "create", [{"Name": n} for n in range(450)], caller=UNRESTRICTED)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ async def test_what_cannot_be_right_is_not_sent(operation: str, records: list[di
     """The refusal comes before the first call."""
     service, org, _ = _service(lambda chunk: [_saved(r) for r in chunk])
     with pytest.raises(service_errors.InvalidRequest):
-        await service.run("Account", operation, records)
+        await service.run("Account", operation, records, caller=UNRESTRICTED)
     assert org.calls == []
 
 

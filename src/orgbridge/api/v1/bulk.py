@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from orgbridge.api.bodies import StrictRoute
@@ -24,9 +24,18 @@ from orgbridge.api.v1.schemas.bulk import (
 )
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.api.v1.schemas.records import BatchReply, FieldName, LoadOperation, ObjectName
-from orgbridge.api.v1.upload_options import FORM_OPTIONS, MAX_PART_ROWS, RAW_OPTIONS, check_query, form_request
+from orgbridge.api.v1.upload_options import (
+    FORM_OPTIONS,
+    MAX_PART_ROWS,
+    RAW_OPTIONS,
+    check_query,
+    form_request,
+    handling_query,
+)
+from orgbridge.api.v1.webhooks import NOTIFIES
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.json import JSON
+from orgbridge.services.handling import HANDLING_OPTIONS
 from orgbridge.services.jobs import JobFilter, JobStatus, ResultForm
 from orgbridge.services.loads import LoadRequest
 
@@ -50,6 +59,7 @@ _FILE_SCHEMA = {
                         "encoding": {"type": "string"},
                         "delimiter": {"type": "string"},
                         "part_rows": {"type": "integer", "minimum": 1, "maximum": MAX_PART_ROWS},
+                        **{name: {"type": "string", "description": text} for name, text in HANDLING_OPTIONS.items()},
                         "file": {"type": "string", "format": "binary", "description": "The input."},
                     },
                 },
@@ -86,12 +96,14 @@ _OptionalOperation = Annotated[LoadOperation | None, Query()]
 _AnyOperation = Annotated[str | None, Query(max_length=20, examples=["insert"])]
 _Encoding = Annotated[str | None, Query(max_length=40, description="When it cannot be told from the bytes.")]
 _Delimiter = Annotated[str | None, Query(max_length=10, description="When it cannot be told from the header.")]
+Handling = Annotated[dict[str, Any], Depends(handling_query)]
 _PartRows = Annotated[int | None, Query(ge=1, le=MAX_PART_ROWS, description="Rows per part.")]
 
 
 @router.post(
     "/dml-file-upload",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses=problems(400, 413, 429, 502),
     openapi_extra=_FILE_SCHEMA,
@@ -106,6 +118,8 @@ async def dml_file_upload(
     encoding: _Encoding = None,
     delimiter: _Delimiter = None,
     part_rows: _PartRows = None,
+    *,
+    handling: Handling,
 ) -> Response:
     """Take in a CSV (any delimiter, BOM, UTF-8/16, cp1252), a JSON array or NDJSON, plain, gzip or zip.
 
@@ -119,6 +133,7 @@ async def dml_file_upload(
         "encoding": encoding,
         "delimiter": delimiter,
         "part_rows": part_rows,
+        **handling,
     }
     try:
         check_query(request, FORM_OPTIONS)
@@ -129,12 +144,13 @@ async def dml_file_upload(
     except OrgbridgeError:
         await _drain(body)
         raise
-    return accepted(request, record)
+    return await accepted(request, caller, record)
 
 
 @router.put(
     "/dml-file-upload",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses=problems(400, 413, 429, 502),
     openapi_extra=_RAW_SCHEMA,
@@ -150,6 +166,8 @@ async def dml_raw_upload(
     delimiter: _Delimiter = None,
     part_rows: _PartRows = None,
     filename: Annotated[str, Query(max_length=255, description="Its ending tells the format.")] = "",
+    *,
+    handling: Handling,
 ) -> Response:
     """Take in a raw body, as `curl -T file.csv` sends it."""
     body = body_of(request)
@@ -163,6 +181,7 @@ async def dml_raw_upload(
         encoding=encoding,
         delimiter=delimiter,
         part_rows=part_rows,
+        handling=handling,
     )
     chunks = whole_body(body, int(length) if length is not None and length.isdigit() else None)
     try:
@@ -171,12 +190,13 @@ async def dml_raw_upload(
     except OrgbridgeError:
         await _drain(body)
         raise
-    return accepted(request, record)
+    return await accepted(request, caller, record)
 
 
 @router.post(
     "/local-file-process",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses={
         **problems(400, 404, 413, 429, 502),
@@ -194,13 +214,14 @@ async def local_file_process(request: Request, body: LocalFileRequest, caller: B
     )
     services = services_of(request)
     if not body.use_bulk_api:
-        return batch_reply(await services.local_batches.run(load, body.file_path))
-    return accepted(request, await services.loads.submit_local(load, body.file_path, caller))
+        return batch_reply(await services.local_batches.run(load, body.file_path, caller))
+    return await accepted(request, caller, await services.loads.submit_local(load, body.file_path, caller))
 
 
 @router.post(
     "/dml-direct-payload",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses=problems(400, 413, 429, 502),
     summary="Load records given in the body",
@@ -208,12 +229,14 @@ async def local_file_process(request: Request, body: LocalFileRequest, caller: B
 async def dml_direct_payload(request: Request, body: DirectPayload, caller: BulkWriter) -> Response:
     """Take in a list of records as a load."""
     load = LoadRequest(object_name=body.object_name, operation=body.operation, external_id_field=body.external_id_field)
-    return accepted(request, await services_of(request).loads.submit_records(load, body.records, caller))
+    record = await services_of(request).loads.submit_records(load, body.records, caller)
+    return await accepted(request, caller, record)
 
 
 @router.post(
     "/query-submit",
     status_code=202,
+    dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses=problems(400, 413, 429, 502),
     summary="Start a bulk query",
@@ -221,7 +244,15 @@ async def dml_direct_payload(request: Request, body: DirectPayload, caller: Bulk
 async def query_submit(request: Request, body: QuerySubmit, caller: BulkWriter) -> Response:
     """Start a query of any size; its rows come from the job's results."""
     loads = services_of(request).loads
-    return accepted(request, await loads.submit_query(body.object_name, body.soql_query, body.operation, caller))
+    record = await loads.submit_query(
+        body.object_name,
+        body.soql_query,
+        body.operation,
+        caller,
+        output_format=body.output_format,
+        target=body.target,
+    )
+    return await accepted(request, caller, record)
 
 
 @router.get("/jobs", response_model=JobListReply, responses=problems(400), summary="List jobs, newest first")
@@ -237,7 +268,7 @@ async def jobs(
 ) -> Response:
     """Return a page of loads; `next_cursor` and the Link header lead to the next one."""
     chosen = JobFilter(state=state, object_name=object_name, operation=operation, created_by=created_by)
-    page = await services_of(request).jobs.list(chosen, cursor=cursor, limit=limit)
+    page = await services_of(request).jobs.list(chosen, caller=caller, cursor=cursor, limit=limit)
     headers = None
     if page.next_cursor is not None:
         params = {**request.query_params, "cursor": page.next_cursor}
@@ -263,7 +294,7 @@ async def job_status(
 ) -> Response:
     """Return a job's state and progress, by our id or by a Salesforce `750…` id."""
     service = services_of(request).jobs
-    status = await service.status(job_id, is_query=is_query_job, include_results=include_results_data)
+    status = await service.status(job_id, caller=caller, is_query=is_query_job, include_results=include_results_data)
     return json_reply(_status_json(request, status))
 
 
@@ -280,6 +311,7 @@ async def job_status(
                     "example": "ob__line,ob__status,sf__Id,...,Name\r\n2,succeeded,001Ob...,...,Acme\r\n",
                 },
                 "application/x-ndjson": {"schema": {"type": "string"}},
+                "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
             },
         },
     },
@@ -289,7 +321,7 @@ async def job_results(
     request: Request,
     caller: BulkReader,
     job_id: JobId,
-    kind: Annotated[Literal["successful", "failed", "unprocessed", "all"], Path()],
+    kind: Annotated[Literal["successful", "failed", "unprocessed", "skipped", "all"], Path()],
     loadable: Annotated[
         bool,
         Query(
@@ -298,10 +330,16 @@ async def job_results(
         ),
     ] = False,
 ) -> Response:
-    """Return rows with line number, outcome and original columns; `all` is in the order of the input."""
-    form = ResultForm(accepts(request, ResultForm.CSV.value, ResultForm.NDJSON.value))
-    blocks = await services_of(request).jobs.results(job_id, kind, form, loadable=loadable)
-    ending = "csv" if form is ResultForm.CSV else "ndjson"
+    """Return rows with line number, outcome and original columns; `all` is in the order of the input.
+
+    Of an export: its rows in the form in which it was written, unless Accept names another that can be had.
+    """
+    # The empty one stands first: it is what `*/*` and no Accept at all mean.
+    asked = accepts(request, "", *(form.value for form in ResultForm))
+    service = services_of(request).jobs
+    form = await service.result_form(job_id, ResultForm(asked) if asked else None, caller=caller)
+    blocks = await service.results(job_id, kind, form, caller=caller, loadable=loadable)
+    ending = {ResultForm.CSV: "csv", ResultForm.NDJSON: "ndjson", ResultForm.PARQUET: "parquet"}[form]
     return await stream_reply(blocks, media_type=form.value, filename=f"{job_id}-{kind}.{ending}")
 
 
@@ -316,7 +354,7 @@ async def job_results(
                     "example": {
                         "load_id": "load_01jd6z7w7kq2m4t8v0x3y5z7b9",
                         "balanced": True,
-                        "rows": {"read": 3, "sent": 3, "succeeded": 2, "failed": 1, "unprocessed": 0},
+                        "rows": {"read": 3, "sent": 3, "succeeded": 2, "failed": 1, "unprocessed": 0, "skipped": 0},
                     }
                 }
             },
@@ -326,7 +364,7 @@ async def job_results(
 )
 async def job_receipt(request: Request, caller: BulkReader, job_id: JobId) -> Response:
     """Return the proof that every row is accounted for: counts and hashes, part by part."""
-    return json_reply(await services_of(request).jobs.receipt(job_id))
+    return json_reply(await services_of(request).jobs.receipt(job_id, caller=caller))
 
 
 @router.post(
@@ -338,7 +376,7 @@ async def job_receipt(request: Request, caller: BulkReader, job_id: JobId) -> Re
 )
 async def job_abort(request: Request, caller: BulkWriter, job_id: JobId) -> Response:
     """Ask a worker to stop the job. Rows already sent keep their outcome; an ended job stays as it is."""
-    return json_reply(_status_json(request, await services_of(request).jobs.abort(job_id)), status=202)
+    return json_reply(_status_json(request, await services_of(request).jobs.abort(job_id, caller=caller)), status=202)
 
 
 def _status_json(request: Request, status: JobStatus) -> dict[str, JSON]:

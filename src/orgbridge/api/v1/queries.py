@@ -13,6 +13,7 @@ from orgbridge.api.security import RecordsReader, services_of
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.api.v1.schemas.records import SOQL_SCHEMA, LimitsReply, QueryReply, QueryRequest
 from orgbridge.services.queries import SoqlPage, cursor_of
+from orgbridge.services.scopes import Caller
 
 router = APIRouter(tags=["queries"], route_class=StrictRoute)
 JSON_TYPE, NDJSON_TYPE, CSV_TYPE = "application/json", "application/x-ndjson", "text/csv"
@@ -42,7 +43,7 @@ async def query_get(
     include_deleted: bool = False,
 ) -> Response:
     """Return the first page as JSON, or all records as NDJSON or CSV, as Accept asks."""
-    return await _query(request, q, include_deleted)
+    return await _query(request, caller, q, include_deleted)
 
 
 @router.post(
@@ -53,7 +54,7 @@ async def query_get(
 )
 async def query_post(request: Request, body: QueryRequest, caller: RecordsReader) -> Response:
     """Return the first page as JSON, or all records as NDJSON or CSV, as Accept asks."""
-    return await _query(request, body.q, body.include_deleted)
+    return await _query(request, caller, body.q, body.include_deleted)
 
 
 @router.get(
@@ -66,7 +67,7 @@ async def query_next(
     request: Request, caller: RecordsReader, cursor: Annotated[str, Path(min_length=1, max_length=500)]
 ) -> Response:
     """Return the page that `next` of the page before points at."""
-    return _page(request, await services_of(request).queries.next(cursor))
+    return _page(request, await services_of(request).queries.next(cursor, caller=caller))
 
 
 @router.get(
@@ -81,14 +82,18 @@ async def limits(request: Request, caller: RecordsReader) -> Response:
     return json_reply({"org": await records.limits(), "service": {"salesforce_calls": records.calls()}})
 
 
-async def _query(request: Request, soql: str, include_deleted: bool) -> Response:
+async def _query(request: Request, caller: Caller, soql: str, include_deleted: bool) -> Response:
     queries = services_of(request).queries
     form = accepts(request, JSON_TYPE, NDJSON_TYPE, CSV_TYPE)
     if form == NDJSON_TYPE:
-        return await stream_reply(await queries.ndjson(soql, include_deleted=include_deleted), media_type=NDJSON_TYPE)
+        return await stream_reply(
+            await queries.ndjson(soql, caller=caller, include_deleted=include_deleted), media_type=NDJSON_TYPE
+        )
     if form == CSV_TYPE:
-        return await stream_reply(await queries.csv(soql, include_deleted=include_deleted), media_type=CSV_TYPE)
-    return _page(request, await queries.page(soql, include_deleted=include_deleted))
+        return await stream_reply(
+            await queries.csv(soql, caller=caller, include_deleted=include_deleted), media_type=CSV_TYPE
+        )
+    return _page(request, await queries.page(soql, caller=caller, include_deleted=include_deleted))
 
 
 def _page(request: Request, page: SoqlPage) -> Response:

@@ -41,7 +41,7 @@ ObjectPath = Annotated[ObjectName, Path()]
 )
 async def create(request: Request, body: RecordCreate, caller: RecordsWriter) -> Response:
     """Create a record of any object. A create whose reply was lost is told as such and never sent twice."""
-    done = await services_of(request).records.create(body.object_name, body.data)
+    done = await services_of(request).records.create(body.object_name, body.data, caller=caller)
     return _reply(done, f"{body.object_name} created.", status=201)
 
 
@@ -53,7 +53,7 @@ async def create(request: Request, body: RecordCreate, caller: RecordsWriter) ->
 )
 async def update(request: Request, body: RecordUpdate, caller: RecordsWriter) -> Response:
     """Set fields of a record by its Salesforce id."""
-    done = await services_of(request).records.update(body.object_name, body.record_id, body.data)
+    done = await services_of(request).records.update(body.object_name, body.record_id, body.data, caller=caller)
     return _reply(done, f"{body.object_name} updated.")
 
 
@@ -66,7 +66,7 @@ async def update(request: Request, body: RecordUpdate, caller: RecordsWriter) ->
 async def upsert(request: Request, body: RecordUpsert, caller: RecordsWriter) -> Response:
     """Create the record with this external id, or update it when it exists. `created` tells which."""
     records = services_of(request).records
-    done = await records.upsert(body.object_name, body.external_id_field, body.record_id, body.data)
+    done = await records.upsert(body.object_name, body.external_id_field, body.record_id, body.data, caller=caller)
     return _reply(done, f"{body.object_name} {'created' if done.created else 'updated'}.", created=done.created)
 
 
@@ -89,11 +89,12 @@ async def batch(request: Request, body: BatchRequest, caller: RecordsWriter) -> 
         load = LoadRequest(
             object_name=body.object_name, operation=body.operation_type, external_id_field=body.external_id_field
         )
-        return accepted(request, await services.loads.submit_records(load, body.records, caller))
+        return await accepted(request, caller, await services.loads.submit_records(load, body.records, caller))
     done = await services.batches.run(
         body.object_name,
         body.operation_type,
         body.records,
+        caller=caller,
         external_id_field=body.external_id_field,
         all_or_none=body.all_or_none,
     )
@@ -119,7 +120,9 @@ async def retrieve(
 ) -> Response:
     """Read a record by its id of 15 or 18 characters, or by an external id."""
     records = services_of(request).records
-    done = await records.retrieve(object_name, record_id, fields=fields, external_id_field=external_id_field)
+    done = await records.retrieve(
+        object_name, record_id, caller=caller, fields=fields, external_id_field=external_id_field
+    )
     return _reply(done, f"{object_name} found.")
 
 
@@ -136,7 +139,7 @@ async def delete(
     record_id: Annotated[str, Path(min_length=1, max_length=255, description="Salesforce id.")],
 ) -> Response:
     """Put a record into the recycle bin."""
-    done = await services_of(request).records.delete(object_name, record_id)
+    done = await services_of(request).records.delete(object_name, record_id, caller=caller)
     return _reply(done, f"{object_name} deleted.")
 
 
@@ -149,7 +152,7 @@ async def objects(
     request: Request, caller: RecordsReader, if_none_match: Annotated[str | None, Header()] = None
 ) -> Response:
     """Return Salesforce's global describe; asked for again only when it changed."""
-    return _cached(await services_of(request).records.objects(), if_none_match)
+    return _cached(await services_of(request).records.objects(caller=caller), if_none_match)
 
 
 @router.get(
@@ -174,7 +177,7 @@ async def describe(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Return Salesforce's describe of an object; asked for again only when it changed."""
-    return _cached(await services_of(request).records.describe(object_name), if_none_match)
+    return _cached(await services_of(request).records.describe(object_name, caller=caller), if_none_match)
 
 
 def _reply(done: RecordOutcome, message: str, *, status: int = 200, created: bool | None = None) -> Response:

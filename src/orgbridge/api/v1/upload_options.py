@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Query, Request
 
 from orgbridge.api.uploads import Upload
 from orgbridge.services.errors import InvalidRequest
+from orgbridge.services.handling import HANDLING_OPTIONS, MAX_CANARY, MAX_ROUNDS
 from orgbridge.services.loads import LoadRequest
 
 #: Largest number of rows of one part that may be asked for.
 MAX_PART_ROWS = 10_000_000
-FORM_OPTIONS = frozenset({"object_name", "operation_type", "external_id_field", "encoding", "delimiter", "part_rows"})
+FORM_OPTIONS = frozenset(
+    {"object_name", "operation_type", "external_id_field", "encoding", "delimiter", "part_rows", *HANDLING_OPTIONS}
+)
 RAW_OPTIONS = FORM_OPTIONS | {"filename"}
+#: Query parameters of every upload; no fields of a form.
+QUERY_OPTIONS = frozenset({"notify_url"})
 
 
 def check_query(request: Request, known: Collection[str]) -> None:
@@ -24,10 +30,10 @@ def check_query(request: Request, known: Collection[str]) -> None:
     Raises:
         InvalidRequest: One is not known; nothing was read.
     """
-    _check(request.query_params.keys(), known)
+    _check(request.query_params.keys(), {*known, *QUERY_OPTIONS})
 
 
-def form_request(upload: Upload, query: Mapping[str, str | int | None]) -> LoadRequest:
+def form_request(upload: Upload, query: Mapping[str, Any]) -> LoadRequest:
     """Return what a form asks for: its fields, and the query's words, which go first.
 
     Args:
@@ -49,6 +55,7 @@ def form_request(upload: Upload, query: Mapping[str, str | int | None]) -> LoadR
         encoding=given.get("encoding"),
         delimiter=given.get("delimiter"),
         part_rows=_rows(given.get("part_rows")),
+        handling=given,
     )
 
 
@@ -75,3 +82,28 @@ def _rows(text: str | None) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 8 and 1 <= int(text) <= MAX_PART_ROWS):
         raise InvalidRequest(f"part_rows must be a whole number from 1 to {MAX_PART_ROWS}.")
     return int(text)
+
+
+def handling_query(
+    canary: Annotated[int | None, Query(ge=1, le=MAX_CANARY, description=HANDLING_OPTIONS["canary"])] = None,
+    max_failure_ratio: Annotated[
+        float | None, Query(ge=0, le=1, description=HANDLING_OPTIONS["max_failure_ratio"])
+    ] = None,
+    row_retry: Annotated[int | None, Query(ge=0, le=MAX_ROUNDS, description=HANDLING_OPTIONS["row_retry"])] = None,
+    serial: Annotated[bool | None, Query(description=HANDLING_OPTIONS["serial"])] = None,
+    before_images: Annotated[bool | None, Query(description=HANDLING_OPTIONS["before_images"])] = None,
+    delta: Annotated[bool | None, Query(description=HANDLING_OPTIONS["delta"])] = None,
+    delta_source: Annotated[str | None, Query(max_length=255, description=HANDLING_OPTIONS["delta_source"])] = None,
+    delta_verify: Annotated[bool | None, Query(description=HANDLING_OPTIONS["delta_verify"])] = None,
+) -> dict[str, Any]:
+    """Return how a load is to be carried out, as the query says; None for what it does not say."""
+    return {
+        "canary": canary,
+        "max_failure_ratio": max_failure_ratio,
+        "row_retry": row_retry,
+        "serial": serial,
+        "before_images": before_images,
+        "delta": delta,
+        "delta_source": delta_source,
+        "delta_verify": delta_verify,
+    }

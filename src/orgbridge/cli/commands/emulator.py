@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from orgbridge.cli.commands.emulator_objects import app as objects_app
+from orgbridge.cli.commands.emulator_objects import ask, pairs
 from orgbridge.cli.commands.emulator_orgs import conform, snapshot_schema
-from orgbridge.cli.context import JSONFlag, run
-from orgbridge.cli.controls import DEFAULT_URL, Controls
+from orgbridge.cli.context import JSONFlag
+from orgbridge.cli.controls import DEFAULT_URL
 from orgbridge.cli.errors import UsageError
 from orgbridge.cli.terminal import Terminal
 from orgbridge.kit import json
@@ -22,6 +23,7 @@ from orgbridge.kit import json
 app = typer.Typer(name="emulator", help="A local Salesforce org.", no_args_is_help=True)
 app.command("snapshot-schema")(snapshot_schema)
 app.command("conform")(conform)
+app.add_typer(objects_app)
 
 _URL = Annotated[str, typer.Option("--url", help="Address of the running emulated org.")]
 _SPAN = re.compile(r"(-?\d+(?:\.\d+)?)([smhdw]?)\Z")
@@ -45,6 +47,23 @@ def serve(
     jwt_cert: Annotated[
         Path | None, typer.Option(help="PEM certificate accepted by the JWT bearer flow.", exists=True, dir_okay=False)
     ] = None,
+    users: Annotated[
+        Path | None,
+        typer.Option(help="JSON with users, clients, policy and figures of the org.", exists=True, dir_okay=False),
+    ] = None,
+    session_seconds: Annotated[
+        int | None, typer.Option(min=1, help="Seconds that a session lives without use; 7200 unless told.")
+    ] = None,
+    daily_api_requests: Annotated[
+        int | None, typer.Option(min=0, help="API calls in 24 hours; 5000000 unless told.")
+    ] = None,
+    lock_seconds: Annotated[
+        float, typer.Option(min=0, help="Seconds that bulk jobs keep parents of their rows locked for everybody.")
+    ] = 0.0,
+    lock_rows: Annotated[
+        int | None,
+        typer.Option(min=0, help="Rows below one parent that lock it for jobs side by side; 0 never, 200 unless told."),
+    ] = None,
     control_from_anywhere: Annotated[
         bool, typer.Option("--control-from-anywhere", help="Let other machines use the controls under /_emulator.")
     ] = False,
@@ -58,6 +77,11 @@ def serve(
     options += ["--data", str(data)] if data is not None else []
     options += ["--metadata", str(metadata)] if metadata is not None else []
     options += ["--jwt-certificate", str(jwt_cert)] if jwt_cert is not None else []
+    options += ["--users", str(users)] if users is not None else []
+    options += ["--session-seconds", str(session_seconds)] if session_seconds is not None else []
+    options += ["--daily-api-requests", str(daily_api_requests)] if daily_api_requests is not None else []
+    options += ["--lock-seconds", str(lock_seconds)] if lock_seconds else []
+    options += ["--lock-rows", str(lock_rows)] if lock_rows is not None else []
     options += ["--control-from-anywhere"] if control_from_anywhere else []
     raise typer.Exit(run_emulator(options))
 
@@ -74,19 +98,19 @@ def snapshot(
     """Keep the org as it is now, to be restored at will."""
     terminal = Terminal(as_json=as_json)
     if name is None:
-        found = _ask(url, "GET", "snapshots")
+        found = ask(url, "GET", "snapshots")
         _listing(terminal, found, "snapshots")
     elif drop:
-        _ask(url, "DELETE", f"snapshots/{name}")
+        ask(url, "DELETE", f"snapshots/{name}")
         terminal.note(f"snapshot {name} is gone")
     else:
-        _say(terminal, _ask(url, "POST", "snapshots", {"name": name}), f"snapshot {name} is kept")
+        _say(terminal, ask(url, "POST", "snapshots", {"name": name}), f"snapshot {name} is kept")
 
 
 @app.command("restore")
 def restore(name: Annotated[str, typer.Argument(help="A snapshot.")], url: _URL = DEFAULT_URL) -> None:
     """Make the org what it was at a snapshot; sessions go on."""
-    _ask(url, "POST", "restore", {"name": name})
+    ask(url, "POST", "restore", {"name": name})
     Terminal().note(f"the org is what it was at {name}")
 
 
@@ -99,17 +123,17 @@ def branch(
     """Go to another branch of the org, which begins as a copy when it is new."""
     terminal = Terminal(as_json=as_json)
     if name is None:
-        found = _ask(url, "GET", "branches")
+        found = ask(url, "GET", "branches")
         _listing(terminal, found, "branches", mark=str(found["branch"]))
         return
-    found = _ask(url, "POST", "branches", {"name": name})
+    found = ask(url, "POST", "branches", {"name": name})
     _say(terminal, found, f"the org is on branch {name}" + (", made from what it was" if found["made"] else ""))
 
 
 @app.command("reset")
 def reset(url: _URL = DEFAULT_URL) -> None:
     """Make the org what it was when it was new: rows, clock, faults and request log."""
-    _ask(url, "POST", "reset", {})
+    ask(url, "POST", "reset", {})
     Terminal().note("the org is new")
 
 
@@ -137,7 +161,7 @@ def seed(
         "orders": orders,
         "assets": assets,
     }
-    found = _ask(url, "POST", "seed", {name: value for name, value in given.items() if value is not None})
+    found = ask(url, "POST", "seed", {name: value for name, value in given.items() if value is not None})
     terminal = Terminal(as_json=as_json)
     if terminal.as_json:
         terminal.document(found)
@@ -162,7 +186,7 @@ def clock(
         body["advance_seconds"] = _seconds(advance)
     if freeze is not None:
         body["frozen"] = freeze
-    found = _ask(url, "POST", "clock", body) if body else _ask(url, "GET", "clock")
+    found = ask(url, "POST", "clock", body) if body else ask(url, "GET", "clock")
     terminal = Terminal(as_json=as_json)
     if terminal.as_json:
         terminal.document(found)
@@ -185,14 +209,14 @@ def faults(
     """Order trouble, look at it, or call it off."""
     terminal = Terminal(as_json=as_json)
     if clear:
-        _ask(url, "DELETE", "faults")
+        ask(url, "DELETE", "faults")
     if kind is not None:
-        order = {"kind": kind, **_pairs(options or []), **({"durable": True} if durable else {})}
-        _say(terminal, _ask(url, "POST", "faults", order), f"{kind} is ordered")
+        order = {"kind": kind, **pairs(options or []), **({"durable": True} if durable else {})}
+        _say(terminal, ask(url, "POST", "faults", order), f"{kind} is ordered")
         return
     if options or durable:
         raise UsageError("Name the kind of fault that the options are for.")
-    found = _ask(url, "GET", "faults")
+    found = ask(url, "GET", "faults")
     if terminal.as_json:
         terminal.document(found)
     elif found["faults"]:
@@ -215,10 +239,10 @@ def requests(
     """Show what was asked of the org lately."""
     terminal = Terminal(as_json=as_json)
     if clear:
-        _ask(url, "DELETE", "requests")
+        ask(url, "DELETE", "requests")
         return
     given = {"method": method, "path": path, "status": status, "limit": limit}
-    found = _ask(url, "GET", "requests", params={k: str(v) for k, v in given.items() if v is not None})
+    found = ask(url, "GET", "requests", params={k: str(v) for k, v in given.items() if v is not None})
     if terminal.as_json:
         terminal.document(found)
         return
@@ -227,16 +251,6 @@ def requests(
         for one in found["requests"]
     ]
     terminal.table(("number", "method", "path", "status", "ms", "fault"), rows)
-
-
-def _ask(
-    url: str, method: str, path: str, body: json.JSON = None, params: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    async def work() -> dict[str, Any]:
-        async with Controls(url) as controls:
-            return await controls.ask(method, path, body, params)
-
-    return run(work())
 
 
 def _say(terminal: Terminal, document: dict[str, Any], text: str) -> None:
@@ -259,17 +273,3 @@ def _seconds(span: str) -> float:
     if found is None:
         raise UsageError(f"{span!r} is no span of time; write 90s, 5m, 2h, 3d or 1w.")
     return float(found.group(1)) * _SECONDS[found.group(2)]
-
-
-def _pairs(options: list[str]) -> dict[str, json.JSON]:
-    """Return KEY=VALUE words as an object; a value that is JSON is taken as that, any other as text."""
-    pairs: dict[str, json.JSON] = {}
-    for option in options:
-        key, equals, text = option.partition("=")
-        if not equals:
-            raise UsageError(f"{option!r} is not KEY=VALUE.")
-        try:
-            pairs[key] = json.loads(text)
-        except json.JSONDecodeError:
-            pairs[key] = text
-    return pairs

@@ -37,6 +37,24 @@ def load(
     on_server: Annotated[
         bool, typer.Option("--on-server", help="FILE is a path on the service, inside DATA_PATH_INPUT.")
     ] = False,
+    canary: Annotated[
+        int | None, typer.Option(min=1, help="Send so many rows first; stop when too many of them fail.")
+    ] = None,
+    max_failure_ratio: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of failed rows above which nothing more is sent.")
+    ] = None,
+    row_retry: Annotated[
+        int | None, typer.Option(min=0, help="Rounds in which rows that could not be locked are sent again.")
+    ] = None,
+    serial: Annotated[bool, typer.Option("--serial", help="One batch at a time, against row locks.")] = False,
+    before_images: Annotated[
+        bool | None, typer.Option(help="Keep what is overwritten, for undo; by itself up to 10,000 rows.")
+    ] = None,
+    delta: Annotated[bool, typer.Option("--delta", help="Leave out rows unchanged since the last such load.")] = False,
+    delta_source: Annotated[str | None, typer.Option(help="Name of the source for --delta.")] = None,
+    delta_verify: Annotated[
+        bool, typer.Option("--delta-verify", help="With --delta: look a sample of unchanged rows up in the org.")
+    ] = False,
     results: Annotated[Path | None, typer.Option(help="Save all rows with their outcome here.")] = None,
     wait: Annotated[bool, typer.Option(help="Stay until the load has ended.")] = True,
     data: DataOption = None,
@@ -64,8 +82,24 @@ def load(
         encoding=encoding,
         delimiter=delimiter,
         on_server=on_server,
+        handling=_handling(
+            canary=canary,
+            max_failure_ratio=max_failure_ratio,
+            row_retry=row_retry,
+            serial=serial or None,
+            before_images=before_images,
+            delta=delta or None,
+            delta_source=delta_source,
+            delta_verify=delta_verify or None,
+        ),
     )
     raise typer.Exit(run(_load(request, terminal, data, results, wait=wait)))
+
+
+def _handling(**given: str | float | bool | None) -> dict[str, str]:
+    """Return what was given, as query parameters."""
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in chosen.items()}
 
 
 async def _load(

@@ -184,7 +184,9 @@ class Demo:
 
     def _receipt_check(self, story: Story, ledger: Ledger) -> Check:
         receipt = story.receipt
-        figures = {name: rows(receipt, name) for name in ("read", "sent", "succeeded", "failed", "unprocessed")}
+        figures = {
+            name: rows(receipt, name) for name in ("read", "sent", "succeeded", "failed", "unprocessed", "skipped")
+        }
         wrong = sum(self._accounts.fault_counts.values())
         expected = {
             "read": self._options.rows,
@@ -192,6 +194,7 @@ class Demo:
             "succeeded": self._options.rows - wrong,
             "failed": wrong,
             "unprocessed": 0,
+            "skipped": 0,
         }
         in_results = {name: ledger.statuses[name] for name in ("succeeded", "failed", "unprocessed")}
         agrees = all(figures[name] == count for name, count in in_results.items())

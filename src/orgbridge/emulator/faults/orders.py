@@ -38,6 +38,8 @@ class Kind(StrEnum):
     REQUEST = "request"
     #: Rows of bulk jobs that cannot be locked.
     LOCKS = "locks"
+    #: Items of collection calls that cannot be locked.
+    ITEM_LOCKS = "item_locks"
     #: A bulk job that fails as a whole.
     JOB_FAILURE = "job_failure"
     #: A bulk job that somebody aborts.
@@ -85,6 +87,16 @@ class LockStorm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemStorm:
+    """A share of the items of a collection call that cannot be locked."""
+
+    #: 0.0 to 1.0 of the items.
+    share: float
+    #: Chooses the items.
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnd:
     """An end that comes over a bulk job from outside."""
 
@@ -120,7 +132,7 @@ class Frequency:
     seed: int = 0
 
 
-Effect = RequestFault | LockStorm | JobEnd | Slowness
+Effect = RequestFault | LockStorm | ItemStorm | JobEnd | Slowness
 
 _FREQUENCY = {"skip", "times", "rate", "seed"}
 _REQUEST = {
@@ -138,6 +150,7 @@ _REQUEST = {
 _KEYS: dict[Kind, set[str]] = {
     Kind.REQUEST: _REQUEST | _FREQUENCY,
     Kind.LOCKS: {"share", "seed", "jobs"},
+    Kind.ITEM_LOCKS: {"share"} | _FREQUENCY,
     Kind.JOB_FAILURE: {"message", "after_batches", "object", "operation"} | _FREQUENCY,
     Kind.JOB_ABORT: {"after_batches", "object", "operation"} | _FREQUENCY,
     Kind.SLOW_JOBS: {"delay_ms"},
@@ -147,7 +160,7 @@ _JOB_FAILED = "InternalServerError : The job failed on demand"
 #: Request faults by name. Source of codes and texts: facts/salesforce/errors.md section 2, auth.md section 6.
 #: A 429 does not come from the core platform (errors.md section 3): its body is Assumed.
 PRESETS: dict[str, dict[str, JSON]] = {
-    "unavailable": {"status": 503, "path": "/services/data"},
+    "unavailable": {"status": 503, "path": "/services/(data|async|Soap)"},
     "request_limit": {
         "status": 403,
         "errorCode": "REQUEST_LIMIT_EXCEEDED",
@@ -225,9 +238,7 @@ def read_order(given: Mapping[str, JSON]) -> Order:
             raise FaultError(f"unknown kind of fault: {name!r}; there are {known}") from error
     if unknown := sorted(set(values) - _KEYS[kind]):
         raise FaultError(f"unknown keys: {', '.join(unknown)}")
-    frequency = (
-        _frequency(values) if kind in (Kind.REQUEST, Kind.JOB_FAILURE, Kind.JOB_ABORT) else Frequency(times=None)
-    )
+    frequency = _frequency(values) if "times" in _KEYS[kind] else Frequency(times=None)
     return Order(
         kind=kind,
         effect=_effect(kind, values),
@@ -247,6 +258,8 @@ def _effect(kind: Kind, values: Mapping[str, Any]) -> Effect:
             return LockStorm(
                 share=share, seed=_whole(values, "seed"), jobs=jobs if jobs is None else _whole(values, "jobs")
             )
+        case Kind.ITEM_LOCKS:
+            return ItemStorm(share=_share(values, "share", None), seed=_whole(values, "seed"))
         case Kind.JOB_FAILURE | Kind.JOB_ABORT:
             message = str(values.get("message", _JOB_FAILED)) if kind is Kind.JOB_FAILURE else None
             return JobEnd(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from orgbridge.emulator.faults.orders import (
     Frequency,
+    ItemStorm,
     JobEnd,
     LockStorm,
     Order,
@@ -162,6 +163,21 @@ class Faults:
         return frozenset(
             place for place in range(count) if _chance(f"{storm.seed}:{job_id}:{first_row + place}") < limit
         )
+
+    def locked_items(self, count: int) -> frozenset[int]:
+        """Return which of the `count` items of a collection call cannot be locked; every call is one chance.
+
+        The same order and the same calls always give the same answer.
+        """
+        if not self._standing:
+            return frozenset()
+        with self._lock:
+            for standing in self._standing:
+                storm = standing.order.effect
+                if isinstance(storm, ItemStorm) and not standing.spent and standing.strikes():
+                    limit, key = int(storm.share * 2**32), f"{storm.seed}:{standing.seen}"
+                    return frozenset(place for place in range(count) if _chance(f"{key}:{place}") < limit)
+        return frozenset()
 
     def job_end(
         self, job_id: str, batches_done: int, *, sobject: str | None = None, operation: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -18,18 +18,23 @@ from orgbridge.emulator.http.grants import Grants
 from orgbridge.emulator.http.lifecycle import Lifecycle
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.requestlog import RequestLog
+from orgbridge.emulator.http.rowwrites import RowWrites
 from orgbridge.emulator.http.sessions import Sessions
 from orgbridge.emulator.http.usage import Usage
 from orgbridge.emulator.jobs.classic.service import ClassicJobs
 from orgbridge.emulator.jobs.service import Jobs
 from orgbridge.emulator.org.org import Org
+from orgbridge.emulator.org.schemas import Schemas
 from orgbridge.emulator.schema.errors import SFError
+from orgbridge.emulator.schema.model import SObject
 from orgbridge.emulator.storage.database import Storage
 from orgbridge.emulator.storage.sessions import Session
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.json import JSON, JSONDecodeError, loads
 
 _T = TypeVar("_T")
+#: First version with `Sforce-Duplicate-Rule-Header`. Source: facts/salesforce/rest.md section 4.
+_DUPLICATE_HEADER_SINCE = 52
 #: Bytes of a JSON body. Source: facts/salesforce/rest.md section 5.
 _BODY_BYTES = 50 * 1024 * 1024
 
@@ -60,10 +65,14 @@ class Parts:
     faults: Faults
     #: The last requests.
     requests: RequestLog
+    #: The objects while the org runs: made, changed, deleted.
+    schemas: Schemas
     #: The org as a whole: snapshots, branches, reset, its clock.
     lifecycle: Lifecycle
     #: The time.
     clock: Clock
+    #: Saves of single rows.
+    writes: RowWrites
 
     def through(self, storage: Storage) -> Parts:
         """Return the parts as they work on another storage of the same file, such as one open transaction."""
@@ -84,11 +93,12 @@ class Call:
     version: int = 0
     #: Who calls; None on routes that anybody may use.
     session: Session | None = None
+    _headers: dict[str, str] | None = field(default=None, init=False, repr=False)
 
     @property
     def base_url(self) -> str:
         """Scheme and host as the caller wrote them."""
-        host = self.request.headers.get("host", "localhost")
+        host = self.headers.get("host", "localhost")
         return f"{self.request.url.scheme}://{host}"
 
     @property
@@ -110,20 +120,37 @@ class Call:
     @property
     def allows_duplicates(self) -> bool:
         """True when rows are to be saved that duplicate rules only warn of. Source: rest.md section 4."""
-        wanted = (self.request.headers.get("sforce-duplicate-rule-header") or "").lower().split(";")
-        return any(piece.replace(" ", "") == "allowsave=true" for piece in wanted)
+        return self.duplicate_option("allowsave")
+
+    def duplicate_option(self, name: str) -> bool:
+        """Tell whether the duplicate rule header says so; versions before it came pass it over."""
+        text = self.headers.get("sforce-duplicate-rule-header")
+        if text is None or self.version < _DUPLICATE_HEADER_SINCE:
+            return False
+        return any(piece.replace(" ", "") == f"{name}=true" for piece in text.lower().split(";"))
 
     @property
     def pretty(self) -> bool:
         """True when the caller wants indented JSON."""
-        return self.request.headers.get("x-prettyprint", "0").strip() == "1"
+        return self.headers.get("x-prettyprint", "0").strip() == "1"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The request's headers, names in lower case; of one that is repeated, the first."""
+        if self._headers is None:
+            # Read out once: Starlette's own mapping goes through all of them for each that is asked for.
+            pairs = reversed(self.request.scope["headers"])
+            self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
+        return self._headers
 
     def header(self, name: str) -> str | None:
         """Return a request header."""
-        return self.request.headers.get(name)
+        return self.headers.get(name)
 
     def query(self, name: str) -> str | None:
         """Return a query parameter; names match without regard to case if not exactly."""
+        if not self.request.scope["query_string"]:
+            return None
         params = self.request.query_params
         if name in params:
             return params[name]
@@ -168,6 +195,24 @@ class Call:
         if not isinstance(value, dict):
             raise SFError("JSON_PARSER_ERROR", "The request body must be a JSON object at [line:1, column:1]")
         return value
+
+    async def read_row(self, sobject: SObject, work: Callable[[], _T]) -> _T:
+        """Read one row by its id and return what `work` makes of it.
+
+        On the event loop itself: a reader waits for no writer, and a row without bytes of its own is a handful of
+        pages away. Going to a thread and back costs several times what the read does.
+        """
+        return await self.thread(work) if sobject.blob_fields else work()
+
+    async def save_row(self, sobject: SObject, row: Mapping[str, JSON], work: Callable[[], _T]) -> _T:
+        """Save one row and return what `work` makes of it, which opens one `write()`.
+
+        On the event loop only while no other thread writes, and only what is sure to touch a few rows; see `RowWrites`.
+        """
+        writes = self.parts.writes
+        if self.parts.org.reaches_little(sobject, row) and writes.may_join():
+            return await writes.save(work)
+        return await self.thread(work)
 
     async def thread(self, work: Callable[[], _T]) -> _T:
         """Do blocking work in a thread and return its value."""

@@ -75,6 +75,8 @@ class SignInPolicy:
     password_flow: bool = True
     #: Whether the org is locked.
     org_locked: bool = False
+    #: Whether a refresh token is used up when it is used, and a new one given in its place.
+    rotate_refresh_tokens: bool = False
     #: Wrong passwords in a row after which a user is locked out for a while; 0 for no end.
     max_failed_passwords: int = 0
 

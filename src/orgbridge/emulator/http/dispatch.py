@@ -48,12 +48,12 @@ class Dispatcher:
         if call.version and wants_xml(call.header("accept")):
             response = as_xml(response)
         if call.version and (call.session is not None or response.status_code == 403):
-            response.headers["Sforce-Limit-Info"] = self._parts.usage.header
+            response.raw_headers.append((b"sforce-limit-info", self._parts.usage.header.encode()))
         await response(scope, receive, send)
 
     async def _answer(self, call: Call, path: str, match: Match | None) -> Response:
         request = call.request
-        if len(request.url.path) + len(request.url.query) > URI_BYTES:
+        if len(path) + len(request.scope["query_string"]) > URI_BYTES:
             return PlainTextResponse("URI Too Long", 414)
         given = segments(path)
         if len(given) > 2 and [piece.lower() for piece in given[:2]] == ["services", "data"]:
@@ -71,7 +71,7 @@ class Dispatcher:
             allowed = ",".join(sorted({*match.route.handlers, *(["HEAD"] if "GET" in match.route.handlers else [])}))
             raise SFError("METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are {allowed}")
         if match.route.access is Access.API:
-            check_headers(request.headers, kinds=kinds_beside_json(match.route.pattern, method))
+            check_headers(call.headers, kinds=kinds_beside_json(match.route.pattern, method))
         call.args = match.args
         return await handler(call)
 
@@ -88,8 +88,8 @@ class Dispatcher:
     @staticmethod
     def _method(call: Call, match: Match) -> str:
         method = call.request.method
-        override = call.request.query_params.get("_HttpMethod")
-        if method == "POST" and override in ("PATCH", "PUT", "GET", "DELETE"):
+        override = call.request.query_params.get("_HttpMethod") if method == "POST" else None
+        if override in ("PATCH", "PUT", "GET", "DELETE"):
             return override
         return "GET" if method == "HEAD" and "GET" in match.route.handlers else method
 

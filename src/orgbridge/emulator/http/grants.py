@@ -7,9 +7,12 @@ Source: facts/salesforce/auth.md sections 1 and 4. Assumed: the lifetimes but th
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 import string
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -41,6 +44,7 @@ class _Kind(StrEnum):
     BROWSER = "browser"
     LINK = "link"
     FAILURES = "failures"
+    PASSWORD = "password"  # noqa: S105 a kind, no secret
 
 
 class Redeemed(StrEnum):
@@ -60,6 +64,27 @@ class DeviceState(StrEnum):
     DENIED = "denied"
     EXPIRED = "expired"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Password:
+    """A password that was set while the org ran."""
+
+    #: Mixed into the digest.
+    salt: str
+    #: What is kept of it.
+    digest: str
+    #: Whether it has to be changed.
+    expired: bool
+
+    def fits(self, given: str) -> bool:
+        """Tell whether this is the password."""
+        return hmac.compare_digest(self.digest, _digest(self.salt, given))
+
+
+def _digest(salt: str, password: str) -> str:
+    # Cheap on purpose: an emulated org holds no real data, and tests sign in often.
+    return hashlib.sha256(f"{salt}:{password}".encode()).hexdigest()
 
 
 def _secret(length: int) -> str:
@@ -208,6 +233,21 @@ class Grants:
         """Forget the wrong passwords of a name."""
         with self._storage.write() as connection:
             drop_grant(connection, _Kind.FAILURES, username.lower())
+
+    # -- passwords -----------------------------------------------------------------------------------------------
+
+    def password(self, username: str) -> Password | None:
+        """Return the password that was set for a name while the org ran, or None."""
+        found = self._get(_Kind.PASSWORD, username.lower())
+        if found is None:
+            return None
+        return Password(salt=found.body["salt"], digest=found.body["digest"], expired=found.body["expired"])
+
+    def set_password(self, username: str, password: str, *, expired: bool = False) -> None:
+        """Give a name another password; `expired` when it has to be changed by its owner."""
+        salt = secrets.token_hex(16)
+        body = {"salt": salt, "digest": _digest(salt, password), "expired": expired}
+        self._put(_Kind.PASSWORD, username.lower(), body, _FOREVER)
 
     # -- all -----------------------------------------------------------------------------------------------------
 

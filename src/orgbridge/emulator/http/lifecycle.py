@@ -24,6 +24,7 @@ from orgbridge.emulator.http.usage import Usage
 from orgbridge.emulator.jobs.spool import Spool
 from orgbridge.emulator.org.clocks import OrgClock
 from orgbridge.emulator.org.org import Org
+from orgbridge.emulator.org.schemas import Schemas
 from orgbridge.emulator.storage.counters import get_meta, set_meta
 from orgbridge.kit.json import dumps, loads
 
@@ -83,6 +84,7 @@ class Lifecycle:
         self,
         *,
         org: Org,
+        schemas: Schemas,
         jobs: Sequence[Rests],
         spool: Spool,
         sessions: Sessions,
@@ -93,7 +95,7 @@ class Lifecycle:
         new: Callable[[Path], None],
     ) -> None:
         self.clock = clock
-        self._org = org
+        self._schemas = schemas
         self._storage = org.storage
         self._jobs = jobs
         self._spool = spool
@@ -236,9 +238,10 @@ class Lifecycle:
     def _exchange(self, file: Path) -> None:
         sessions = self._sessions.rows()
         with self._resting():
-            self._storage.replace_with(file)
-            # A file of an earlier version lacks columns.
-            self._storage.migrate(self._org.catalogue)
+            with self._storage.alone():
+                self._storage.replace_with(file)
+                # A file has objects of its own, and one of an earlier version lacks columns.
+                self._schemas.reload()
             _link_all(_uploads(file), self._spool.folder)
         self._sessions.adopt(sessions)
         self._usage.load()

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from starlette.datastructures import Headers
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orgbridge.emulator.faults import Cut, Faults, RequestFault
+from orgbridge.emulator.http.faultreplies import fault_response
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.requestlog import CONTROL_PATH, note_fault
 from orgbridge.kit.clock import Clock
@@ -63,9 +65,8 @@ class FaultMiddleware:
             await self._app(scope, receive, _swallow)
         else:
             await _drain(receive)
-        headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
-        body = [{"message": fault.message, "errorCode": fault.error_code}]
-        await json_reply(body, fault.status, headers=headers)(scope, receive, send)
+        reply = fault_response(fault, fault.status, scope["path"], Headers(scope=scope))
+        await reply(scope, receive, send)
 
 
 class _CutUpload:
@@ -164,8 +165,7 @@ class InflateMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its body unpacked."""
-        encoding = Headers(scope=scope).get("content-encoding", "identity") if scope["type"] == "http" else "identity"
-        match encoding.strip().lower():
+        match (_header(scope, b"content-encoding") or "identity").strip().lower():
             case "identity" | "":
                 await self._app(scope, receive, send)
             case "gzip" | "x-gzip":
@@ -176,6 +176,24 @@ class InflateMiddleware:
                 text = f"Content-Encoding {other!r} is not supported"
                 reply = json_reply([{"message": text, "errorCode": "UNSUPPORTED_MEDIA_TYPE"}], 415)
                 await reply(scope, receive, send)
+
+
+class CompressionMiddleware:
+    """Packs replies for callers that take gzip, and leaves those of all others alone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._packing = GZipMiddleware(app, minimum_size=500, compresslevel=1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and pack its reply if the caller takes that."""
+        packs = "gzip" in (_header(scope, b"accept-encoding") or "")
+        await (self._packing if packs else self._app)(scope, receive, send)
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    """Return a header of a request, or None; also for what is no request. Servers give names in lower case."""
+    return next((value.decode("latin-1") for key, value in scope.get("headers", ()) if key == name), None)
 
 
 def _without_length(scope: Scope) -> Scope:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import unquote
 
@@ -80,27 +80,57 @@ def api_version(segment: str) -> int:
     return version
 
 
+@dataclass(slots=True)
+class _Node:
+    """What may follow the first segments of a path."""
+
+    #: By the next segment, in lower case.
+    literal: dict[str, _Node] = field(default_factory=dict)
+    #: With any next segment; None where only literal ones fit.
+    named: _Node | None = None
+    #: The route that ends here, and the name of each of its segments, empty for a literal one.
+    end: tuple[Route, tuple[str, ...]] | None = None
+
+
 class RouteTable:
-    """Finds the route of a path. Where two fit, the one with more literal segments in front wins."""
+    """Finds the route of a path, segment by segment. Where two fit, the one with more literal segments in front wins;
+    of two that differ in names only, the one given first.
+    """
 
     def __init__(self, routes: list[Route]) -> None:
-        self._by_length: dict[int, list[tuple[list[str], Route]]] = {}
+        #: Every route, in the order given.
+        self.routes = tuple(routes)
+        self._root = _Node()
         for route in routes:
-            pieces = segments(route.pattern)
-            self._by_length.setdefault(len(pieces), []).append((pieces, route))
-        for entries in self._by_length.values():
-            entries.sort(key=lambda entry: [piece.startswith("{") for piece in entry[0]])
+            node, names = self._root, []
+            for piece in segments(route.pattern):
+                if piece.startswith("{"):
+                    names.append(piece[1:-1])
+                    node.named = node.named or _Node()
+                    node = node.named
+                else:
+                    names.append("")
+                    node = node.literal.setdefault(piece.lower(), _Node())
+            node.end = node.end or (route, tuple(names))
 
     def match(self, raw_path: str) -> Match | None:
         """Return the route for a percent-encoded path, or None."""
         given = segments(raw_path)
-        for pieces, route in self._by_length.get(len(given), ()):
-            args: dict[str, str] = {}
-            for piece, text in zip(pieces, given, strict=True):
-                if piece.startswith("{"):
-                    args[piece[1:-1]] = unquote(text)
-                elif piece.lower() != unquote(text).lower():
-                    break
-            else:
-                return Match(route=route, args=args)
-        return None
+        if "%" in raw_path:
+            given = [unquote(piece) for piece in given]
+        found = _walk(self._root, given, 0)
+        if found is None:
+            return None
+        route, names = found
+        return Match(route=route, args={name: text for name, text in zip(names, given, strict=True) if name})
+
+
+def _walk(node: _Node, given: list[str], place: int) -> tuple[Route, tuple[str, ...]] | None:
+    """Return the end of the path below a node; literal segments are tried first. As deep as patterns are long."""
+    if place == len(given):
+        return node.end
+    following = node.literal.get(given[place].lower())
+    found = None if following is None else _walk(following, given, place + 1)
+    if found is None and node.named is not None:
+        found = _walk(node.named, given, place + 1)
+    return found

@@ -19,6 +19,7 @@ from orgbridge.emulator.storage.sessions import (
     Session,
     drop_children,
     drop_session,
+    find_hashed,
     find_session,
     put_session,
     token_hash,
@@ -28,16 +29,19 @@ from orgbridge.kit.clock import Clock
 from orgbridge.wire.dates import bulk_datetime
 
 _CHARS = string.ascii_letters + string.digits + "._"
-_ACCESS, _REFRESH, _REVOKED = "access", "refresh", "revoked"
+_ACCESS, _REFRESH, _REVOKED, _ROTATED = "access", "refresh", "revoked", "rotated"
+#: Refresh tokens that a user may have for one client. Source: Salesforce help, "Application Access Request": each
+#: connected app allows five approvals per user, and the sixth revokes the oldest.
+_APPROVALS = 5
 #: Where an older emulator noted the one refresh token that was revoked.
 _OLD_REVOKED = "revoked_refresh_token"
 #: How long a session counts as one of an active user without a look at the user.
 _TRUST = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Known:
-    """A session in memory."""
+    """A session in memory; changed under the lock only."""
 
     session: Session
     #: Last use.
@@ -88,11 +92,66 @@ class Sessions:
         return token
 
     def issue_refresh(self, user_id: str, client_id: str, *, flow: str, scope: str) -> str:
-        """Return a new refresh token; a user may have several for one client."""
+        """Return a new refresh token; a user may have five for one client, and a sixth revokes the oldest."""
         token = "5Aep861" + "".join(secrets.choice(_CHARS) for _ in range(80))
         with self._storage.write() as connection:
             put_session(connection, token, self._session(_REFRESH, user_id, client_id, flow, scope, None))
+            older = "SELECT token_hash FROM ob_sessions WHERE kind = ? AND user_id = ? AND client_id = ?"
+            values = (_REFRESH, user_id, client_id, token_hash(token), _APPROVALS - 1)
+            ended = [
+                str(row[0])
+                for row in connection.execute(
+                    f"{older} AND token_hash != ? ORDER BY issued_at DESC, token_hash LIMIT -1 OFFSET ?", values
+                )
+            ]
+            for hashed in ended:
+                connection.execute("UPDATE ob_sessions SET kind = ? WHERE token_hash = ?", (_REVOKED, hashed))
+                drop_children(connection, hashed)
+        self._forget_children(ended)
         return token
+
+    def rotate_refresh(self, token: str) -> str | None:
+        """Use a refresh token up and return the one that takes its place; None when it was no live one."""
+        session = self.peek(token)
+        if session is None or session.kind != _REFRESH or session.client_id is None:
+            return None
+        following = "5Aep861" + "".join(secrets.choice(_CHARS) for _ in range(80))
+        new = self._session(_REFRESH, session.user_id, session.client_id, session.flow, session.scope, None)
+        used = self._session(
+            _ROTATED, session.user_id, session.client_id, session.flow, session.scope, token_hash(following)
+        )
+        with self._storage.write() as connection:
+            put_session(connection, following, new)
+            put_session(connection, token, used)
+        return following
+
+    def punish_reuse(self, token: str, client_id: str) -> None:
+        """Revoke what came of a refresh token that was used up, because it is presented again.
+
+        Source: Salesforce help 005316711: the reuse of an invalidated refresh token revokes the present one and all
+        access tokens with it.
+        """
+        session = self.peek(token)
+        hashed = token_hash(token)
+        ended: list[str] = []
+        with self._storage.write() as connection:
+            while session is not None and session.kind == _ROTATED and session.client_id == client_id:
+                drop_children(connection, hashed)
+                ended.append(hashed)
+                hashed = session.parent_hash or ""
+                session = find_hashed(connection, hashed)
+            if ended and session is not None and session.kind == _REFRESH:
+                connection.execute("UPDATE ob_sessions SET kind = ? WHERE token_hash = ?", (_REVOKED, hashed))
+                drop_children(connection, hashed)
+                ended.append(hashed)
+        self._forget_children(ended)
+
+    def _forget_children(self, hashes: list[str]) -> None:
+        gone = set(hashes)
+        with self._lock:
+            for token in [text for text, entry in self._known.items() if entry.session.parent_hash in gone]:
+                del self._known[token]
+                self._dirty.discard(token)
 
     def keep_refresh_token(self, token: str, user_id: str, client_id: str) -> None:
         """Make a refresh token good for a user and a client; one that was revoked stays revoked."""
@@ -113,7 +172,7 @@ class Sessions:
             entry = self._known.get(token)
             if entry is None or now - entry.used_at > self.idle or now - entry.checked_at > _TRUST:
                 return None
-            self._known[token] = _Known(session=entry.session, used_at=now, checked_at=entry.checked_at)
+            entry.used_at = now
             self._dirty.add(token)
             return entry.session
 

@@ -6,22 +6,21 @@ Source: facts/salesforce/rest.md section 1 (`Sforce-Limit-Info: api-usage=18/500
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from datetime import timedelta
+from collections import Counter, deque
 
 from orgbridge.emulator.storage.counters import get_meta, set_meta
 from orgbridge.emulator.storage.database import Storage
 from orgbridge.kit.clock import Clock
-from orgbridge.wire.dates import bulk_datetime, parse_datetime
+from orgbridge.kit.json import dumps, loads
 
-_DAY = timedelta(hours=24)
-_CALLS, _SINCE = "api.calls", "api.since"
+_DAY_MINUTES = 24 * 60
+_MINUTES = "api.minutes"
 
 
 class Usage:
     """Counts API calls in memory and saves the count now and then.
 
-    Assumed: the platform's rolling day is a day that starts with its first call here.
+    Calls are counted by the minute, so that each is forgotten 24 hours after it was made, give or take a minute.
 
     Args:
         storage: Where the count is saved.
@@ -35,16 +34,18 @@ class Usage:
         self.daily_limit = daily_limit
         self._lock = threading.Lock()
         self._routes: Counter[str] = Counter()
-        self._calls, self._saved, self._since = 0, 0, clock.now()
+        self._calls, self._saved = 0, ""
+        self._minutes: deque[list[int]] = deque()
         self.load()
 
     def load(self) -> None:
         """Take the count that is saved, in place of the present one."""
         with self._storage.read() as connection:
-            calls, since = get_meta(connection, _CALLS), get_meta(connection, _SINCE)
+            text = get_meta(connection, _MINUTES)
         with self._lock:
-            self._calls = self._saved = int(calls or 0)
-            self._since = parse_datetime(since or "") or self._clock.now()
+            self._saved = text or "[]"
+            self._minutes = deque(loads(text) if text else [])
+            self._calls = sum(count for _, count in self._minutes)
 
     def clear(self) -> None:
         """Forget the requests by route."""
@@ -52,15 +53,24 @@ class Usage:
             self._routes.clear()
 
     def count(self) -> bool:
-        """Count one call; False when the day's calls were spent already."""
+        """Count one call; False when the calls of the last 24 hours are spent already."""
         with self._lock:
-            now = self._clock.now()
-            if now - self._since >= _DAY:
-                self._calls, self._since = 0, now
+            minute = self._forget()
             if self._calls >= self.daily_limit:
                 return False
             self._calls += 1
+            if self._minutes and self._minutes[-1][0] >= minute:
+                self._minutes[-1][1] += 1
+            else:
+                self._minutes.append([minute, 1])
             return True
+
+    def _forget(self) -> int:
+        """Forget what was called more than 24 hours ago; return the present minute."""
+        minute = int(self._clock.now().timestamp()) // 60
+        while self._minutes and self._minutes[0][0] <= minute - _DAY_MINUTES:
+            self._calls -= self._minutes.popleft()[1]
+        return minute
 
     def count_route(self, route: str) -> None:
         """Count one request of a route, such as `GET /services/data`."""
@@ -69,8 +79,9 @@ class Usage:
 
     @property
     def calls(self) -> int:
-        """Calls of the day so far."""
+        """Calls of the last 24 hours."""
         with self._lock:
+            self._forget()
             return self._calls
 
     @property
@@ -91,10 +102,9 @@ class Usage:
     def save(self) -> None:
         """Save the count if it changed."""
         with self._lock:
-            calls, since = self._calls, bulk_datetime(self._since)
-            if calls == self._saved:
+            text = dumps(list(self._minutes)).decode()
+            if text == self._saved:
                 return
-            self._saved = calls
+            self._saved = text
         with self._storage.write() as connection:
-            set_meta(connection, _CALLS, str(calls))
-            set_meta(connection, _SINCE, since)
+            set_meta(connection, _MINUTES, text)

@@ -15,6 +15,7 @@ from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.jobs.results import ingest_chunk, split_outcomes
 from orgbridge.emulator.jobs.rows import Job, JobKind, ResultKind, add_chunk, find_job, save_job
 from orgbridge.emulator.jobs.spool import Spool
+from orgbridge.emulator.jobs.tables import Table
 from orgbridge.emulator.jobs.uploads import RECORDS_NOT_FOUND, UploadFault, UploadReader, check_line_endings
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.outcomes import SaveOutcome
@@ -73,7 +74,7 @@ class IngestRun:
             return True
         try:
             reader = self._reader or self._open(job)
-            records = reader.batch(self._tools.batch_rows, BATCH_BYTES)
+            records = reader.table(self._tools.batch_rows, BATCH_BYTES)
             if not records and job.processed == 0:
                 raise UploadFault(RECORDS_NOT_FOUND)
         except UploadFault as fault:
@@ -144,7 +145,7 @@ class IngestRun:
         except SFError as error:
             raise UploadFault(f"{error.code} : {error.message}") from error
 
-    def _batch(self, records: Sequence[Sequence[str]], offset: int, started: float) -> bool:
+    def _batch(self, records: Table, offset: int, started: float) -> bool:
         """Save rows, results and progress at once. False when the job was ended or deleted meanwhile."""
         tools = self._tools
         with tools.org.storage.write() as connection:
@@ -152,13 +153,13 @@ class IngestRun:
             if job is None or job.terminal:
                 return False
             outcomes = self._save(connection, job, records)
-            successful, failed = split_outcomes(job, records, outcomes, tools.shuffle)
-            for kind, rows, first in (
+            successful, failed = split_outcomes(job, records.lines, outcomes, tools.shuffle)
+            for kind, lines, first in (
                 (ResultKind.SUCCESSFUL, successful, job.processed - job.failed),
                 (ResultKind.FAILED, failed, job.failed),
             ):
-                if rows:
-                    add_chunk(connection, job, kind, ingest_chunk(rows, job, number=job.batches, first_row=first))
+                if lines:
+                    add_chunk(connection, job, kind, ingest_chunk(lines, job, number=job.batches, first_row=first))
             save_job(
                 connection,
                 replace(
@@ -174,21 +175,23 @@ class IngestRun:
             )
         return True
 
-    def _save(self, connection: Connection, job: Job, records: Sequence[Sequence[str]]) -> list[SaveOutcome]:
+    def _save(self, connection: Connection, job: Job, records: Table) -> Sequence[SaveOutcome]:
         """Apply the operation to the records, leaving out those that a lock storm holds."""
         tools = self._tools
         locked = tools.faults.locked_rows(job.id, job.processed, len(records))
-        free = [record for place, record in enumerate(records) if place not in locked] if locked else records
-        outcomes = tools.org.dml_cells(
-            connection,
-            job.object,
-            IngestOperation(job.operation),
-            self._header,
-            free,
-            external_id_field=job.external_id_field,
-            user_id=job.created_by,
-            writer=job.id,
-        )
+        free = [place for place in range(len(records)) if place not in locked] if locked else []
+        outcomes: Sequence[SaveOutcome] = ()
+        if free or not locked:
+            outcomes = tools.org.dml_columns(
+                connection,
+                job.object,
+                IngestOperation(job.operation),
+                self._header,
+                records.cells_at(free) if locked else records.columns,
+                external_id_field=job.external_id_field,
+                user_id=job.created_by,
+                writer=job.id,
+            )
         if not locked:
             return outcomes
         done = iter(outcomes)

@@ -7,11 +7,10 @@ Source: facts/salesforce/bulk2.md section 9.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 
 from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.jobs.results import csv_bytes, query_chunk
@@ -26,7 +25,7 @@ from orgbridge.emulator.jobs.rows import (
 )
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.query.bulk import check_bulk
-from orgbridge.emulator.query.csvrows import query_csv
+from orgbridge.emulator.query.csvrows import query_blocks
 from orgbridge.emulator.query.planner import plan_query
 from orgbridge.emulator.query.plans import QueryPlan
 from orgbridge.emulator.schema.errors import SFError
@@ -34,8 +33,10 @@ from orgbridge.kit.clock import Clock
 from orgbridge.wire.bulk import JobState, QueryOperation
 from orgbridge.wire.dates import bulk_datetime
 
-#: Rows kept in one transaction.
-_CHUNK_ROWS = 5_000
+#: Rows kept in one transaction, and characters after which it is enough: wide rows must not fill the memory.
+_CHUNK_ROWS, _CHUNK_CHARACTERS = 5_000, 2 << 20
+#: Rows fetched at a time.
+_FETCH_ROWS = 500
 #: First version whose columns stand in SELECT's order; earlier ones are alphabetical. Source: bulk2.md section 9.
 _SELECT_ORDER_SINCE = 50
 
@@ -66,7 +67,7 @@ class QueryRun:
         self._org = org
         self._clock = clock
         self._open = ExitStack()
-        self._rows: Iterator[tuple[str, ...]] | None = None
+        self._blocks: Iterator[list[Sequence[str]]] | None = None
 
     def step(self) -> bool:
         """Do the next durable step: begin, some rows, or the end. True when the job needs no more."""
@@ -79,13 +80,17 @@ class QueryRun:
         if end is not None:
             self._end(JobState.ABORTED if end.message is None else JobState.FAILED, end.message)
             return True
-        if self._rows is None:
+        if self._blocks is None:
             try:
                 return self._begin(job)
             except SFError as error:
                 self.fail(f"{error.code} : {error.message}")
                 return True
-        rows = list(islice(self._rows, _CHUNK_ROWS))
+        rows: list[tuple[str, ...]] = []
+        size = 0
+        while len(rows) < _CHUNK_ROWS and size < _CHUNK_CHARACTERS and (columns := next(self._blocks, None)):
+            rows += zip(*columns, strict=True)
+            size += sum(sum(map(len, column)) for column in columns)
         with self._org.storage.write() as connection:
             job = find_job(connection, JobKind.QUERY, self.job_id)
             if job is None or job.terminal:
@@ -120,16 +125,16 @@ class QueryRun:
 
     def close(self) -> None:
         """End the snapshot."""
-        self._rows = None
+        self._blocks = None
         self._open.close()
 
     def _begin(self, job: Job) -> bool:
         """Open the snapshot and throw away what an interrupted run left; True when the job was ended meanwhile."""
         plan = plan_bulk(self._org, job.query or "", job.operation, job.created_by, self._clock.now())
         snapshot = self._open.enter_context(self._org.storage.read())
-        header, rows = query_csv(plan, snapshot)
+        header, blocks = query_blocks(plan, snapshot, _FETCH_ROWS)
         if job.api_version < _SELECT_ORDER_SINCE:
-            header, rows = _alphabetical(header, rows)
+            header, blocks = _alphabetical(header, blocks)
         with self._org.storage.write() as connection:
             now = find_job(connection, JobKind.QUERY, self.job_id)
             if now is None or now.terminal:
@@ -146,10 +151,12 @@ class QueryRun:
                     modified_at=bulk_datetime(self._clock.now()),
                 ),
             )
-        self._rows = rows
+        self._blocks = blocks
         return False
 
 
-def _alphabetical(header: list[str], rows: Iterator[tuple[str, ...]]) -> tuple[list[str], Iterator[tuple[str, ...]]]:
+def _alphabetical(
+    header: list[str], blocks: Iterator[list[Sequence[str]]]
+) -> tuple[list[str], Iterator[list[Sequence[str]]]]:
     places = sorted(range(len(header)), key=lambda place: header[place])
-    return [header[place] for place in places], (tuple(row[place] for place in places) for row in rows)
+    return [header[place] for place in places], ([columns[place] for place in places] for columns in blocks)

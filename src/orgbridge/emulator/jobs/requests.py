@@ -66,8 +66,13 @@ class QueryRequest:
     line_ending: LineEnding
 
 
-def read_ingest_request(catalogue: Catalogue, body: Mapping[str, JSON]) -> IngestRequest:
+def read_ingest_request(catalogue: Catalogue, body: Mapping[str, JSON], seen: Catalogue | None = None) -> IngestRequest:
     """Return the request of POST /jobs/ingest.
+
+    Args:
+        catalogue: The objects of the org.
+        body: The request's JSON.
+        seen: The objects as the caller may see them; None for all as they are.
 
     Raises:
         SFError: A key or a value is not understood.
@@ -78,7 +83,8 @@ def read_ingest_request(catalogue: Catalogue, body: Mapping[str, JSON]) -> Inges
     sobject = catalogue.sobject(name) if name else None
     if not name:
         raise SFError("INVALIDJOB", "object is required")
-    if sobject is None or not sobject.createable:
+    shown = (seen or catalogue).sobject(name)
+    if sobject is None or shown is None or not sobject.createable:
         raise SFError("INVALIDENTITY", f"Entity '{name}' is not supported by the Bulk API.")
     rule = _text(body, "assignmentRuleId")
     if rule is not None and (sobject.name not in _ASSIGNED or to_18(rule) is None):
@@ -86,7 +92,7 @@ def read_ingest_request(catalogue: Catalogue, body: Mapping[str, JSON]) -> Inges
     return IngestRequest(
         sobject=sobject,
         operation=operation,
-        external_id_field=_key_field(sobject, operation, _text(body, "externalIdFieldName")),
+        external_id_field=_key_field(shown, operation, _text(body, "externalIdFieldName")),
         assignment_rule_id=rule,
         delimiter=_choice(ColumnDelimiter, body, "columnDelimiter", "CLIENTINPUTERROR", ColumnDelimiter.COMMA),
         line_ending=_choice(LineEnding, body, "lineEnding", "CLIENTINPUTERROR", LineEnding.LF),

@@ -82,6 +82,7 @@ class Jobs:
             lambda: self._unfinished(JobKind.INGEST),
             lambda job_id: IngestRun(tools, job_id),
             lambda: tools.faults.batch_delay_seconds,
+            tools.org.locks.end_round,
         )
         self._query_worker = JobWorker(
             "emulator-query",

@@ -40,6 +40,7 @@ class JobWorker:
         waiting: Returns the ids of all jobs that are to be carried on, oldest first.
         start: Makes the run of a job id.
         delay_seconds: Pause in front of each step, asked for every time.
+        end_round: Told the worker's name and the ids of the jobs that had their turn, after each of them had one.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class JobWorker:
         waiting: Callable[[], list[str]],
         start: Callable[[str], Run],
         delay_seconds: Callable[[], float],
+        end_round: Callable[[str, list[str]], None] | None = None,
     ) -> None:
         self._waiting = waiting
         self._start = start
         self._delay_seconds = delay_seconds
+        self._end_round = end_round
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._name = name
@@ -84,17 +87,24 @@ class JobWorker:
                     if len(runs) < _AT_ONCE and job_id not in runs:
                         runs[job_id] = self._start(job_id)
                 if not runs:
+                    self._tell_end([])
                     self._wake.wait(_IDLE_SECONDS)
                     continue
-                for job_id, run in list(runs.items()):
+                turns = list(runs.items())
+                for job_id, run in turns:
                     if self._stop.is_set():
                         break
                     if self._step(run):
                         run.close()
                         del runs[job_id]
+                self._tell_end([job_id for job_id, _ in turns])
         finally:
             for run in runs.values():
                 run.close()
+
+    def _tell_end(self, job_ids: list[str]) -> None:
+        if self._end_round is not None:
+            self._end_round(self._name, job_ids)
 
     def _step(self, run: Run) -> bool:
         delay = self._delay_seconds()

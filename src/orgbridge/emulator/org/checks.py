@@ -54,6 +54,9 @@ def check_required(rules: Rules, batch: Batch, *, creating: bool) -> None:
                 for position in range(batch.size):
                     missing.setdefault(position, []).append(field.name)
             continue
+        texts = [value for value in column if value.__class__ is str]
+        if len(texts) == batch.size and all(map(str.strip, texts)):
+            continue
         for position, value in enumerate(column):
             if isinstance(value, Missing):
                 blank = creating
@@ -84,9 +87,12 @@ def check_references(catalogue: Catalogue, context: Context, rules: Rules, batch
         by_prefix: dict[str, set[str]] = {}
         for record_id in wanted:
             by_prefix.setdefault(record_id[:3], set()).add(record_id)
+        hidden: set[str] = set()
         for prefix, ids in by_prefix.items():
             target = catalogue.by_prefix(prefix)
-            if target is not None:
+            if target is not None and context.hides(target):
+                hidden |= ids
+            elif target is not None:
                 known |= live_ids(context.connection, target, ids)
         inactive = _inactive_users(catalogue, context, wanted) if name == "OwnerId" else set()
         if wanted <= known and not inactive:
@@ -94,7 +100,11 @@ def check_references(catalogue: Catalogue, context: Context, rules: Rules, batch
         for position, value in enumerate(column):
             if not isinstance(value, str):
                 continue
-            if value not in known:
+            if value in hidden:
+                message = f"insufficient access rights on cross-reference id: {value}"
+                fault = Fault("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", message)
+                add_fault(batch.faults, position, fault)
+            elif value not in known:
                 add_fault(batch.faults, position, INVALID_REFERENCE)
             elif value in inactive:
                 label = rules.sobject.label.lower()

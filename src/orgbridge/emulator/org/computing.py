@@ -72,6 +72,8 @@ def _copy(catalogue: Catalogue, context: Context, sobject: SObject, batch: Batch
 def _merged(batch: Batch, name: str, current: Mapping[str, list[Stored]] | None) -> list[Stored]:
     """Return a field's values as they will be: given, else as they are, else null."""
     column = batch.column(name)
+    if MISSING not in column:
+        return column  # type: ignore[return-value]  # Nothing is missing.
     old = [None] * batch.size if current is None or name not in current else current[name]
     return [o if isinstance(v, Missing) else v for v, o in zip(column, old, strict=True)]
 

@@ -28,6 +28,10 @@ class Context:
     #: The job that writes, for locks that outlive the call; None for a single call.
     writer: str | None = None
 
+    def hides(self, sobject: SObject) -> bool:
+        """Tell whether the user may not see an object at all."""
+        return self.view is not None and self.view.sobject(sobject.name) is None
+
     def seen(self, sobject: SObject) -> SObject:
         """Return an object as the user may see it; as it is when hidden, for whoever may not see it never gets here."""
         found = None if self.view is None else self.view.sobject(sobject.name)

@@ -94,11 +94,12 @@ def found_org(
     )
     for name in profiles:
         once(f"profile_id.{name}", "Profile", {"Name": name, "UserType": "Standard"})
-    _add_record_types(saving, catalogue, context)
+    add_record_types(saving, catalogue, context)
     return Founding(org_id=org_id, admin_id=admin_id, standard_pricebook_id=pricebook)
 
 
-def _add_record_types(saving: Saving, catalogue: Catalogue, context: Context) -> None:
+def add_record_types(saving: Saving, catalogue: Catalogue, context: Context) -> None:
+    """Give the record types of all objects their rows, as far as they are not there."""
     target = catalogue.sobject("RecordType")
     kinds = [(sobject, kind) for sobject in catalogue.sobjects() for kind in sobject.record_types]
     if target is None or not kinds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
@@ -136,6 +136,11 @@ def opportunity(dice: Random, _number: int, place: int, accounts: Sequence[str],
     }
 
 
+def line_items(dice: Random, entries: Sequence[Entry]) -> list[Row]:
+    """Return the products of a deal, each with a discount of its own; one deal in three has none."""
+    return [] if dice.random() < 1 / 3 else _items(dice, entries, lambda: dice.choice((1.0, 1.0, 0.95, 0.9)))
+
+
 def case(dice: Random, _number: int, _place: int, accounts: Sequence[str], contacts: Sequence[str]) -> Row:
     """Return a request for service."""
     fault = dice.choice(_FAULTS).format(n=dice.randrange(1, 99))
@@ -198,7 +203,16 @@ def order(dice: Random, accounts: Sequence[str], today: date) -> Row:
 
 def order_items(dice: Random, entries: Sequence[Entry]) -> list[Row]:
     """Return one to four items of an order, for products that differ."""
+    return _items(dice, entries, lambda: 1.0)
+
+
+def _items(dice: Random, entries: Sequence[Entry], share: Callable[[], float]) -> list[Row]:
     chosen = dice.sample(entries, k=min(len(entries), dice.randrange(1, 5)))
     return [
-        {"PricebookEntryId": entry.id, "Quantity": dice.randrange(1, 12), "UnitPrice": entry.price} for entry in chosen
+        {
+            "PricebookEntryId": entry.id,
+            "Quantity": dice.randrange(1, 12),
+            "UnitPrice": round(entry.price * share(), 2),
+        }
+        for entry in chosen
     ]

@@ -24,10 +24,10 @@ from orgbridge.emulator.org.recycling import Recycling
 from orgbridge.emulator.org.rights import Rights
 from orgbridge.emulator.org.rules import Rulebook
 from orgbridge.emulator.org.saving import Saving, external_key, roll_back_all
+from orgbridge.emulator.org.showing import RowViews
 from orgbridge.emulator.org.values import is_unicode
 from orgbridge.emulator.schema.errors import Fault, SFError
 from orgbridge.emulator.schema.model import Catalogue, Field, SObject
-from orgbridge.emulator.schema.rendering import Stored, component_names, compound_value, rest_value
 from orgbridge.emulator.storage.database import Connection, Storage
 from orgbridge.emulator.storage.tables import quote
 from orgbridge.kit.clock import Clock
@@ -70,20 +70,17 @@ class Org:
 
     def __init__(self, storage: Storage, catalogue: Catalogue, clock: Clock, policies: Policies | None = None) -> None:
         self.storage = storage
-        self.catalogue = catalogue
         self.clock = clock
-        policies = policies or Policies()
-        check_duplicate_rules(catalogue, policies.duplicate_rules)
+        #: What the org asks beyond its objects.
+        self.policies = policies or Policies()
+        check_duplicate_rules(catalogue, self.policies.duplicate_rules)
         #: Who holds which rows.
-        self.locks = RowLocks(clock, policies.lock_seconds)
-        self._rights = Rights(catalogue, policies.profiles)
-        self._book = Rulebook(catalogue, self.locks, policies.duplicate_rules)
-        self._saving = Saving(self._book)
-        self._recycling = Recycling(catalogue)
+        self.locks = RowLocks(clock, self.policies.lock_seconds, self.policies.lock_rows)
+        self._take(catalogue)
         storage.migrate(catalogue)
         with storage.write() as connection:
             found = founding.found_org(
-                self._saving, catalogue, connection, clock.now(), [rights.name for rights in policies.profiles]
+                self._saving, catalogue, connection, clock.now(), [rights.name for rights in self.policies.profiles]
             )
         #: Id of the org, `00D…`.
         self.org_id = found.org_id
@@ -91,6 +88,25 @@ class Org:
         self.admin_id = found.admin_id
         #: Id of the standard price book, `01s…`.
         self.standard_pricebook_id = found.standard_pricebook_id
+
+    def _take(self, catalogue: Catalogue) -> None:
+        #: The objects of the org.
+        self.catalogue = catalogue
+        self._rights = Rights(catalogue, self.policies.profiles)
+        self._book = Rulebook(catalogue, self.locks, self.policies.duplicate_rules)
+        self._saving = Saving(self._book)
+        self._recycling = Recycling(catalogue)
+        self._views = RowViews()
+
+    def use(self, catalogue: Catalogue, connection: Connection) -> None:
+        """Have other objects from now on; their record types get their rows.
+
+        Args:
+            catalogue: The objects; their tables are there.
+            connection: The open write transaction, in which nobody else can be saving.
+        """
+        self._take(catalogue)
+        founding.add_record_types(self._saving, catalogue, self._context(connection, self.admin_id, system=True))
 
     def through(self, storage: Storage) -> Org:
         """Return this org as it is seen through another storage of the same file, such as one open transaction."""
@@ -111,13 +127,13 @@ class Org:
             raise SFError("NOT_FOUND", _NO_RESOURCE)
         return found
 
-    def external_key(self, sobject: str, name: str) -> Field:
+    def external_key(self, sobject: str, name: str, *, user_id: str | None = None) -> Field:
         """Return the field that an upsert may find records by.
 
         Raises:
             SFError: 404 NOT_FOUND, there is no such object or the field is neither external id nor id lookup.
         """
-        return external_key(self.sobject(sobject), name)
+        return external_key(self.sobject(sobject, user_id=user_id), name)
 
     def check_header(
         self,
@@ -194,13 +210,14 @@ class Org:
         all_or_none: bool = False,
         system: bool = False,
         allow_duplicates: bool = False,
+        writer: str | None = None,
     ) -> list[SaveOutcome]:
         """Do `insert` inside the caller's write transaction; `system` lets read-only fields be given."""
-        context = self._context(connection, user_id, system=system, allow_duplicates=allow_duplicates)
+        context = self._context(connection, user_id, system=system, allow_duplicates=allow_duplicates, writer=writer)
         if not rows:
             return []
         names, cells = table_of(rows)
-        target = self.sobject(sobject)
+        target = self._target(context, sobject)
         if not names:
             names, cells = ("Id",), [[None] * len(rows)]
         self._begin(connection, all_or_none)
@@ -240,15 +257,16 @@ class Org:
         all_or_none: bool = False,
         system: bool = False,
         allow_duplicates: bool = False,
+        writer: str | None = None,
     ) -> list[SaveOutcome]:
         """Do `update` inside the caller's write transaction."""
-        context = self._context(connection, user_id, system=system, allow_duplicates=allow_duplicates)
+        context = self._context(connection, user_id, system=system, allow_duplicates=allow_duplicates, writer=writer)
         if not rows:
             return []
         names, cells = table_of(rows)
         if not names:
             names, cells = ("Id",), [[None] * len(rows)]
-        target = self.sobject(sobject)
+        target = self._target(context, sobject)
         self._begin(connection, all_or_none)
         outcomes = self._saving.update(context, target, names, cells, mode)
         return self._end(connection, all_or_none, outcomes)
@@ -292,10 +310,12 @@ class Org:
         mode: ValueMode = ValueMode.JSON,
         all_or_none: bool = False,
         allow_duplicates: bool = False,
+        writer: str | None = None,
     ) -> list[SaveOutcome]:
         """Do `upsert` inside the caller's write transaction."""
-        context = self._context(connection, user_id, allow_duplicates=allow_duplicates)
-        target, key = self.sobject(sobject), self.external_key(sobject, external_id_field)
+        context = self._context(connection, user_id, allow_duplicates=allow_duplicates, writer=writer)
+        target = self._target(context, sobject)
+        key = external_key(context.seen(target), external_id_field)
         if not rows:
             return []
         names, cells = table_of(rows)
@@ -340,9 +360,37 @@ class Org:
         """
         if not rows:
             return []
-        target = self.sobject(sobject)
-        context = replace(self._context(connection, user_id), now=now or self.clock.now(), writer=writer)
         cells: list[Sequence[str]] = list(zip(*rows, strict=True))
+        return list(
+            self.dml_columns(
+                connection,
+                sobject,
+                operation,
+                header,
+                cells,
+                external_id_field=external_id_field,
+                user_id=user_id,
+                now=now,
+                writer=writer,
+            )
+        )
+
+    def dml_columns(
+        self,
+        connection: Connection,
+        sobject: str,
+        operation: IngestOperation,
+        header: Sequence[str],
+        cells: Sequence[Sequence[str]],
+        *,
+        external_id_field: str | None = None,
+        user_id: str,
+        now: datetime | None = None,
+        writer: str | None = None,
+    ) -> Sequence[SaveOutcome]:
+        """Do `dml_cells` with at least one record, given by column."""
+        context = replace(self._context(connection, user_id, writer=writer), now=now or self.clock.now())
+        target = self._target(context, sobject)
         if len(cells) != len(header):
             raise ValueError(f"rows of {len(cells)} cells under a header of {len(header)}")
         match operation:
@@ -351,7 +399,7 @@ class Org:
             case IngestOperation.UPDATE:
                 return self._saving.update(context, target, header, cells, ValueMode.CSV)
             case IngestOperation.UPSERT:
-                key = external_key(target, external_id_field or "Id")
+                key = external_key(context.seen(target), external_id_field or "Id")
                 return self._saving.upsert(context, target, key, header, cells, ValueMode.CSV)
             case IngestOperation.DELETE | IngestOperation.HARD_DELETE:
                 place = [name.lower() for name in header].index("id")
@@ -384,9 +432,10 @@ class Org:
         sobject: str | None = None,
     ) -> list[SaveOutcome]:
         """Do `delete` inside the caller's write transaction."""
-        target = self.sobject(sobject) if sobject else None
+        context = self._context(connection, user_id)
+        target = self._target(context, sobject) if sobject else None
         self._begin(connection, all_or_none)
-        outcomes = self._recycling.delete(self._context(connection, user_id), ids, sobject=target, hard=hard)
+        outcomes = self._recycling.delete(context, ids, sobject=target, hard=hard)
         return self._end(connection, all_or_none, outcomes)
 
     def undelete(self, ids: Sequence[str], *, user_id: str) -> list[SaveOutcome]:
@@ -396,15 +445,23 @@ class Org:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def require(self, sobject: str, record_id: str) -> str:
-        """Return the 18-character id of a live row.
+    def require(self, sobject: str, record_id: str, *, user_id: str | None = None) -> str:
+        """Return the 18-character id of a live row, of an object that the user may see when one is named.
 
         Raises:
             SFError: 404 NOT_FOUND, there is no such object or row; 404 ENTITY_IS_DELETED, it is in the recycle bin.
         """
-        target = self.sobject(sobject)
+        target = self.sobject(sobject, user_id=user_id)
         with self.storage.read() as connection:
             return self._find(connection, target, record_id)
+
+    def require_in(self, connection: Connection, sobject: str, record_id: str) -> str:
+        """Do `require` inside the caller's transaction."""
+        return self._find(connection, self.sobject(sobject), record_id)
+
+    def reaches_little(self, sobject: SObject, row: Mapping[str, Any]) -> bool:
+        """Tell whether saving a row reads and writes a few rows found by index at most, whatever the org holds."""
+        return self._book.rules(sobject).reaches_little(row)
 
     def get(
         self, sobject: str, record_id: str, fields: Iterable[str] | None = None, *, user_id: str | None = None
@@ -422,26 +479,27 @@ class Org:
         Raises:
             SFError: 404 as `require`; 400 INVALID_FIELD, the object has no such field.
         """
-        target = self.sobject(sobject, user_id=user_id)
-        wanted = list(target.fields) if fields is None else [_field(target, name) for name in fields]
-        if not any(field.type is FieldType.ID for field in wanted):
-            wanted.append(_field(target, "Id"))
         with self.storage.read() as connection:
-            found = self._find(connection, target, record_id)
-            names = _stored_names(target, wanted)
-            columns = ", ".join(_shown(target, name) for name in names)
-            sql = f"SELECT {columns} FROM {quote(target.name)} WHERE Id = ?"  # noqa: S608
-            values = connection.execute(sql, (found,)).fetchone()
-        row: dict[str, Stored] = dict(zip(names, values, strict=True))
-        return {f.name: rest_value(f, row[f.name]) if f.is_stored else compound_value(target, f, row) for f in wanted}
+            seen = self.catalogue if user_id is None else self._rights.view(connection, user_id) or self.catalogue
+            target = seen.sobject(sobject)
+            if target is None:
+                raise SFError("NOT_FOUND", _NO_RESOURCE)
+            view = self._views.view(target, fields)
+            found = to_18(record_id)
+            row = None if found is None else connection.execute(view.sql, (found,)).fetchone()
+        if row is None:
+            raise SFError("NOT_FOUND", _NO_RESOURCE)
+        if row[-1]:
+            raise SFError("ENTITY_IS_DELETED", "entity is deleted", fields=())
+        return view.values(row)
 
-    def find_by_key(self, sobject: str, field: str, value: str) -> list[str]:
+    def find_by_key(self, sobject: str, field: str, value: str, *, user_id: str | None = None) -> list[str]:
         """Return the ids of the live rows whose external id (or other lookup field) has a value, in order.
 
         Raises:
             SFError: 404, there is no such object or field to look by.
         """
-        target, key = self.sobject(sobject), self.external_key(sobject, field)
+        target, key = self.sobject(sobject), self.external_key(sobject, field, user_id=user_id)
         if key.type is FieldType.ID:
             found = to_18(value)
             keys: set[str | int | float] = {found} if found else set()
@@ -486,7 +544,13 @@ class Org:
     # -- transactions --------------------------------------------------------------------------------------------
 
     def _context(
-        self, connection: Connection, user_id: str, *, system: bool = False, allow_duplicates: bool = False
+        self,
+        connection: Connection,
+        user_id: str,
+        *,
+        system: bool = False,
+        allow_duplicates: bool = False,
+        writer: str | None = None,
     ) -> Context:
         return Context(
             connection=connection,
@@ -495,13 +559,22 @@ class Org:
             system=system,
             view=None if system else self._rights.view(connection, user_id),
             allow_duplicates=allow_duplicates,
+            writer=writer,
         )
+
+    def _target(self, context: Context, name: str) -> SObject:
+        """Return an object whose rows are to be written; one that is hidden from the user is not there."""
+        found = self.sobject(name)
+        if context.hides(found):
+            raise SFError("NOT_FOUND", _NO_RESOURCE)
+        return found
 
     def _begin(self, connection: Connection, all_or_none: bool) -> None:
         if all_or_none:
             connection.execute("SAVEPOINT all_or_none")
 
-    def _end(self, connection: Connection, all_or_none: bool, outcomes: list[SaveOutcome]) -> list[SaveOutcome]:
+    def _end(self, connection: Connection, all_or_none: bool, outcomes: Sequence[SaveOutcome]) -> list[SaveOutcome]:
+        outcomes = list(outcomes)
         if not all_or_none:
             return outcomes
         good = all(outcome.success for outcome in outcomes)
@@ -509,26 +582,3 @@ class Org:
             connection.execute("ROLLBACK TO all_or_none")
         connection.execute("RELEASE all_or_none")
         return outcomes if good else roll_back_all(outcomes)
-
-
-def _field(sobject: SObject, name: str) -> Field:
-    found = sobject.field(name)
-    if found is None:
-        raise SFError("INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject.name}")
-    return found
-
-
-def _shown(sobject: SObject, name: str) -> str:
-    """Return what is read of a column: of base64 only whether something is there, which may be very much."""
-    field = sobject.field(name)
-    return f"{quote(name)} IS NOT NULL" if field and field.type is FieldType.BASE64 else quote(name)
-
-
-def _stored_names(sobject: SObject, fields: Iterable[Field]) -> list[str]:
-    names: dict[str, None] = {}
-    for field in fields:
-        if field.is_stored:
-            names[field.name] = None
-        else:
-            names.update(dict.fromkeys(n for n in component_names(sobject, field).values() if sobject.field(n)))
-    return list(names)

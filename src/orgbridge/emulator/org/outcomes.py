@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, overload
 
 from orgbridge.emulator.schema.errors import Fault
 
@@ -43,6 +44,30 @@ class SaveOutcome:
     success: bool
     #: What was wrong with it.
     errors: tuple[Fault, ...] = ()
+
+
+class Inserted(Sequence[SaveOutcome]):
+    """The outcomes of records that are all new and saved: made when somebody looks at them one by one."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        #: The records' ids, in their order.
+        self.ids = ids
+
+    def __len__(self) -> int:
+        """Return how many records there are."""
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, place: int) -> SaveOutcome: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Inserted: ...
+
+    def __getitem__(self, place: int | slice) -> SaveOutcome | Inserted:
+        """Return one outcome, or those of some of the records."""
+        if isinstance(place, slice):
+            return Inserted(self.ids[place])
+        return SaveOutcome(self.ids[place], True, True)
 
 
 def failed(record_id: str | None, *faults: Fault) -> SaveOutcome:

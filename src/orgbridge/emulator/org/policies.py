@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orgbridge.emulator.org.intake import CHUNK_RECORDS
 from orgbridge.emulator.schema.duplicate_rules import DuplicateRule
 from orgbridge.emulator.schema.profiles import READ_ONLY, ProfileRights
 
@@ -18,3 +19,5 @@ class Policies:
     duplicate_rules: tuple[DuplicateRule, ...] = ()
     #: Seconds that the parents of rows written by a bulk job stay locked for others; 0 for never.
     lock_seconds: float = 0.0
+    #: Rows below one parent in a batch of a bulk job that lock it for jobs running side by side; 0 for never.
+    lock_rows: int = CHUNK_RECORDS

@@ -40,7 +40,7 @@ class Population:
     accounts: int = 100
     #: Persons, with who reports to whom.
     contacts: int | None = None
-    #: Deals in all stages.
+    #: Deals in all stages, two in three with one to four products.
     opportunities: int | None = None
     #: Requests for service.
     cases: int | None = None
@@ -135,7 +135,7 @@ class _Work:
         accounts = self._accounts(add, block)
         if accounts:
             contacts = self._contacts(connection, add, block, accounts)
-            add("Opportunity", self._rows("opportunities", block, inventions.opportunity, accounts, self._today))
+            self._opportunities(add, block, accounts, entries)
             add("Case", self._rows("cases", block, inventions.case, accounts, contacts))
             if entries:
                 add("Asset", self._rows("assets", block, inventions.asset, accounts, contacts, entries))
@@ -199,6 +199,22 @@ class _Work:
         if reports:
             self._org.update_in(connection, "Contact", reports, user_id=self._org.admin_id)
         return ids
+
+    def _opportunities(
+        self, add: _Add, block: int, accounts: Sequence[str], entries: Sequence[inventions.Entry]
+    ) -> None:
+        """Make deals; most of them have products, which then make their amount."""
+        first, last = self._range("opportunities", block)
+        rows = self._rows("opportunities", block, inventions.opportunity, accounts, self._today)
+        items: list[list[Row]] = [
+            inventions.line_items(self._random("lines", n), entries) if entries else [] for n in range(first, last)
+        ]
+        for row, own in zip(rows, items, strict=True):
+            if own:
+                row["Pricebook2Id"] = self._org.standard_pricebook_id
+        ids = add("Opportunity", rows)
+        lines = [{**line, "OpportunityId": i} for i, own in zip(ids, items, strict=True) for line in own]
+        add("OpportunityLineItem", lines)
 
     def _orders(self, add: _Add, block: int, accounts: Sequence[str], entries: Sequence[inventions.Entry]) -> None:
         first, last = self._range("orders", block)

@@ -20,6 +20,8 @@ from orgbridge.emulator.schema.model import Catalogue, SObject
 from orgbridge.emulator.storage.tables import quote
 from orgbridge.wire.ids import to_18
 
+#: What a row is told that its user may not delete.
+NO_ACCESS = Fault("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
 #: Rows to delete: for each object, the id of a row and the id of the row that the caller named.
 _Doomed = dict[str, dict[str, str]]
 
@@ -48,9 +50,11 @@ class Recycling:
             target = self._catalogue.by_prefix(found) if found else None
             if found is None or target is None or (sobject is not None and target.name != sobject.name):
                 outcomes[position] = failed(None, _malformed(text))
+            elif context.hides(target):
+                # Documented: a row that is invisible is told of like one that is not there (errors.md section 2).
+                outcomes[position] = failed(found, INVALID_REFERENCE)
             elif not context.seen(target).deletable and not context.system:
-                message = "insufficient access rights on object id"
-                outcomes[position] = failed(found, Fault("INSUFFICIENT_ACCESS_OR_READONLY", message))
+                outcomes[position] = failed(found, NO_ACCESS)
             elif found in roots.setdefault(target.name, {}):
                 outcomes[position] = failed(found, DELETED)
             else:
@@ -85,7 +89,12 @@ class Recycling:
             if found is None or sobject is None:
                 outcomes.append(failed(None, _malformed(text)))
                 continue
-            fault = self._restore(context, sobject, found)
+            if context.hides(sobject):
+                fault: Fault | None = INVALID_REFERENCE
+            elif not context.seen(sobject).undeletable and not context.system:
+                fault = NO_ACCESS
+            else:
+                fault = self._restore(context, sobject, found)
             outcomes.append(failed(found, fault) if fault else SaveOutcome(found, False, True))
         return outcomes
 
@@ -141,6 +150,9 @@ class Recycling:
                     listed,
                 )
                 context.connection.execute("DELETE FROM ob_bin WHERE id IN (SELECT value FROM json_each(?))", listed)
+                context.connection.execute(
+                    "INSERT OR REPLACE INTO ob_purged SELECT value, ?, ? FROM json_each(?)", (name, now, *listed)
+                )
             else:
                 context.connection.execute(
                     f"UPDATE {quote(name)} SET IsDeleted = 1, LastModifiedDate = ?, LastModifiedById = ?,"  # noqa: S608

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from orgbridge.emulator.org.duplicates import duplicate_row_rules
+from orgbridge.emulator.org.hierarchies import parent_fields
 from orgbridge.emulator.org.locks import RowLocks
+from orgbridge.emulator.org.rollups import rollups
 from orgbridge.emulator.org.rowrules import RowRule, row_rules
 from orgbridge.emulator.org.values import Check, checker
 from orgbridge.emulator.schema.duplicate_rules import DuplicateRule
@@ -14,6 +17,9 @@ from orgbridge.emulator.schema.model import Catalogue, Field, SObject
 from orgbridge.emulator.schema.rendering import Stored
 from orgbridge.wire.fieldtypes import FieldType
 
+#: Objects whose rows bring others along, beside those that have totals in a parent.
+_FAR = frozenset({"Asset", "ContentVersion", "PricebookEntry"})
+_MANY_FIELDS, _MANY_CHARACTERS = 200, 50_000
 _AUDIT = frozenset(
     {"Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp"}
 )
@@ -45,6 +51,20 @@ class Rules:
     row_rules: tuple[RowRule, ...]
     #: Record type of new rows that name none; None where there is no default.
     record_type: str | None
+    #: Fields, in lower case, that make a save look at any number of rows when given; None when every save does.
+    far_fields: frozenset[str] | None
+
+    def reaches_little(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether saving a row reads and writes a few rows found by index at most, and is short itself."""
+        if self.far_fields is None or len(row) > _MANY_FIELDS:
+            return False
+        size = 0
+        for name, value in row.items():
+            # Keys of related rows may fit any number of them.
+            if isinstance(value, dict | list) or "." in name or name.lower() in self.far_fields:
+                return False
+            size += len(value) if isinstance(value, str) else 0
+        return size <= _MANY_CHARACTERS
 
 
 def compile_rules(catalogue: Catalogue, sobject: SObject, duplicate_rules: Sequence[DuplicateRule] = ()) -> Rules:
@@ -71,7 +91,21 @@ def compile_rules(catalogue: Catalogue, sobject: SObject, duplicate_rules: Seque
         checks={f.name: checker(f, prefixes) for f in fields},
         row_rules=row_rules(catalogue, sobject) + duplicate_row_rules(sobject, duplicate_rules),
         record_type=next((kind.id for kind in sobject.record_types if kind.default and kind.active), None),
+        far_fields=_far_fields(catalogue, sobject, duplicate_rules),
     )
+
+
+def _far_fields(
+    catalogue: Catalogue, sobject: SObject, duplicate_rules: Sequence[DuplicateRule]
+) -> frozenset[str] | None:
+    """Return what makes saving a row reach far: totals of parents, trees, duplicates, bytes.
+
+    A parent in the same object makes the save go up the tree, which may be of any height.
+    """
+    ruled = any(rule.sobject.lower() == sobject.name.lower() for rule in duplicate_rules)
+    if sobject.blob_fields or ruled or sobject.name in _FAR or rollups(catalogue, sobject.name):
+        return None
+    return frozenset(field.name.lower() for field in parent_fields(sobject))
 
 
 class Rulebook:

@@ -30,13 +30,14 @@ from orgbridge.emulator.org.ids import make_ids
 from orgbridge.emulator.org.intake import match_keys, part_by_key, read_batch
 from orgbridge.emulator.org.locks import lock_parents
 from orgbridge.emulator.org.lookups import rows_by_id
-from orgbridge.emulator.org.outcomes import MISSING, ROLLED_BACK, Missing, SaveOutcome, ValueMode, failed
+from orgbridge.emulator.org.outcomes import MISSING, ROLLED_BACK, Inserted, Missing, SaveOutcome, ValueMode, failed
 from orgbridge.emulator.org.rules import Rulebook, Rules
 from orgbridge.emulator.org.values import Value, add_fault
 from orgbridge.emulator.schema.errors import Fault, SFError
 from orgbridge.emulator.schema.model import Field, SObject
 from orgbridge.emulator.schema.rendering import Stored
 from orgbridge.emulator.storage.counters import allocate
+from orgbridge.emulator.storage.inserts import UniqueError, insert_rows
 from orgbridge.emulator.storage.tables import quote
 from orgbridge.wire.fieldtypes import FieldType
 
@@ -56,7 +57,7 @@ class Saving:
         names: Sequence[str],
         columns: Sequence[Sequence[Any]],
         mode: ValueMode,
-    ) -> list[SaveOutcome]:
+    ) -> Sequence[SaveOutcome]:
         """Insert records given by column; the outcomes are in their order."""
         batch = read_batch(self._book, context, sobject, names, columns, mode)
         for position, value in enumerate(batch.values.pop("Id", ())):
@@ -126,7 +127,7 @@ class Saving:
 
     # -- inserts -------------------------------------------------------------------------------------------------
 
-    def _insert(self, context: Context, sobject: SObject, batch: Batch) -> list[SaveOutcome]:
+    def _insert(self, context: Context, sobject: SObject, batch: Batch) -> Sequence[SaveOutcome]:
         rules = self._book.rules(sobject)
         if not context.seen(sobject).createable and not context.system:
             return [failed(None, _not_allowed(sobject, "create", sobject.createable))] * batch.size
@@ -142,12 +143,16 @@ class Saving:
         whole = batch
         batch = whole.take(sound)
         compute(self._book.catalogue, context, sobject, batch, None)
-        duplicates = find_duplicates(context, rules, batch, None)
+        ids = self._insert_unless_taken(context, rules, batch)
+        if ids is not None and not whole.faults:
+            return Inserted(ids)
+        duplicates = {} if ids is not None else find_duplicates(context, rules, batch, None)
         rest = [p for p in range(batch.size) if p not in duplicates]
-        ids = self._take_ids(context, sobject, len(rest))
+        if ids is None:
+            ids = self._take_ids(context, sobject, len(rest))
+            if rest:
+                self._write_new(context, rules, batch.take(rest) if duplicates else batch, ids)
         by_position = dict(zip(rest, ids, strict=True))
-        if rest:
-            self._write_new(context, rules, batch.take(rest) if duplicates else batch, ids)
         for place, position in enumerate(sound):
             if place in duplicates:
                 field, other = duplicates[place]
@@ -158,6 +163,24 @@ class Saving:
         for position, faults in whole.faults.items():
             outcomes[position] = failed(None, *faults)
         return [outcome for outcome in outcomes if outcome is not None]
+
+    def _insert_unless_taken(self, context: Context, rules: Rules, batch: Batch) -> list[str] | None:
+        """Write sound records and return their ids; None, with nothing written, when one repeats a unique value.
+
+        The unique indexes tell. Looking the values up beforehand costs a load as much again as its indexes do.
+        """
+        if not batch.size:
+            return []
+        context.connection.execute("SAVEPOINT unless_taken")
+        try:
+            ids = self._take_ids(context, rules.sobject, batch.size)
+            self._write_new(context, rules, batch, ids)
+        except UniqueError:
+            context.connection.execute("ROLLBACK TO unless_taken")
+            context.connection.execute("RELEASE unless_taken")
+            return None
+        context.connection.execute("RELEASE unless_taken")
+        return ids
 
     def _fill_defaults(self, context: Context, rules: Rules, batch: Batch) -> None:
         for name, default in rules.defaults.items():
@@ -209,17 +232,14 @@ class Saving:
         }
         for name, value in audit.items():
             columns.setdefault(name, repeat(value))
-        names = ", ".join(map(quote, columns))
-        marks = ", ".join("?" * len(columns))
-        sql = f"INSERT INTO {quote(sobject.name)} ({names}) VALUES ({marks})"  # noqa: S608 names come from the catalogue
-        context.connection.executemany(sql, zip(*columns.values(), strict=False))
+        insert_rows(context.connection, sobject.name, columns, len(ids))
         after_write(self._book.catalogue, context, sobject, columns, ids, {})
         if sobject.name == "ContentVersion":
             publish(replace(context, system=True), self._insert_named, ids)
 
     def _insert_named(
         self, context: Context, sobject: str, names: Sequence[str], columns: Sequence[Sequence[Any]], mode: ValueMode
-    ) -> list[SaveOutcome]:
+    ) -> Sequence[SaveOutcome]:
         found = self._book.catalogue.sobject(sobject)
         return [] if found is None else self.insert(context, found, names, columns, mode)
 
@@ -336,6 +356,8 @@ def _not_allowed(sobject: SObject, verb: str, allowed: bool) -> Fault:
 def _keys(field: Field, values: Sequence[Any]) -> list[str | None]:
     if field.case_sensitive:
         return list(values)
+    if None not in values:
+        return list(map(str.casefold, values))
     return [None if value is None else value.casefold() for value in values]
 
 

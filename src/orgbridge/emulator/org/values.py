@@ -232,11 +232,14 @@ def convert_cells(field: Field, check: Check, cells: Sequence[str], faults: Faul
         return [cell or MISSING for cell in cells] if "" in cells else list(cells)
     cleared: Value = 0 if field.type is FieldType.BOOLEAN else None
     known: dict[str, Value | Fault] = {"": MISSING, NULL_CELL: cleared}
+    for cell in set(cells) - known.keys():
+        # A load says the same thing again and again: what is said is looked at once, and then only looked up.
+        known[cell] = check(cell)
+    if not any(isinstance(value, Fault) for value in known.values()):
+        return list(map(known.__getitem__, cells))  # type: ignore[arg-type]  # No value is a fault.
     out: list[Value] = []
     for position, cell in enumerate(cells):
-        value = known.get(cell)
-        if value is None and cell != NULL_CELL:
-            value = known[cell] = check(cell)
+        value = known[cell]
         if isinstance(value, Fault):
             add_fault(faults, position, value)
             value = None

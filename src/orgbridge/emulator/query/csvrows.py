@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
+from orgbridge.emulator.query.fragments import Fragment
 from orgbridge.emulator.query.plans import QueryPlan
 from orgbridge.emulator.query.results import FETCH_ROWS, is_small
 from orgbridge.emulator.storage.database import Connection
@@ -40,12 +41,19 @@ def rows(
         after_rowid: See `QueryPlan.page`.
     """
     statement = plan.page(start, size, after_rowid, is_small=is_small(plan, connection))
+    for columns in _blocks(plan, connection, statement, FETCH_ROWS):
+        yield from zip(*columns, strict=True)
+
+
+def _blocks(
+    plan: QueryPlan, connection: Connection, statement: Fragment, rows_at_once: int
+) -> Iterator[list[Sequence[str]]]:
+    """Yield some rows at a time, by column, as most columns need one and the same conversion or none."""
     cursor = connection.execute(statement.text, statement.parameters)
     places = [(column.index, _texts_of(column.type)) for column in plan.columns]
-    while found := cursor.fetchmany(FETCH_ROWS):
-        # By columns, as most of them need one and the same conversion, or none but that of null.
+    while found := cursor.fetchmany(rows_at_once):
         columns: list[Sequence[Any]] = list(zip(*found, strict=True))
-        yield from zip(*(texts(columns[index]) for index, texts in places), strict=True)
+        yield [texts(columns[index]) for index, texts in places]
 
 
 def query_csv(plan: QueryPlan, connection: Connection) -> tuple[list[str], Iterator[tuple[str, ...]]]:
@@ -53,14 +61,22 @@ def query_csv(plan: QueryPlan, connection: Connection) -> tuple[list[str], Itera
     return header(plan), rows(plan, connection)
 
 
-def _texts_of(kind: FieldType) -> Callable[[Sequence[Any]], list[str]]:
+def query_blocks(
+    plan: QueryPlan, connection: Connection, rows_at_once: int
+) -> tuple[list[str], Iterator[list[Sequence[str]]]]:
+    """Return the header of a whole result and its rows, so many at a time, by column."""
+    statement = plan.page(is_small=is_small(plan, connection))
+    return header(plan), _blocks(plan, connection, statement, rows_at_once)
+
+
+def _texts_of(kind: FieldType) -> Callable[[Sequence[Any]], Sequence[str]]:
     if kind is FieldType.BOOLEAN:
         return lambda values: ["" if v is None else "true" if v else "false" for v in values]
     if kind in DECIMAL_TYPES:
         return lambda values: ["" if v is None else decimal_text(v) for v in values]
     if kind is FieldType.INT:
         return lambda values: ["" if v is None else str(v) for v in values]
-    return lambda values: ["" if v is None else v for v in values]
+    return lambda values: ["" if v is None else v for v in values] if None in values else values
 
 
 def decimal_text(value: float) -> str:

@@ -108,6 +108,22 @@ def _field(sobject: str, field: JSON, by_name: dict[str, JSON], below: dict[tupl
     return told
 
 
+def field_from_describe(field: JSON, beside: Iterable[JSON] = ()) -> JSON:
+    """Return one field of a describe reply.
+
+    Args:
+        field: One of `fields`.
+        beside: The others; the controller of a dependent picklist is looked for among them.
+
+    Raises:
+        KeyError: It lacks a key that every field has, or a dependent picklist stands without its controller.
+    """
+    by_name = {one["name"]: one for one in beside}
+    if field.get("controllerName") and field["controllerName"] not in by_name:
+        raise KeyError(f"its controller {field['controllerName']}")
+    return _field("", field, by_name, {})
+
+
 def _value(item: JSON, controller: JSON) -> JSON:
     told: JSON = {key: item[key] for key in ("value", "label", "active", "defaultValue")}
     if item.get("validFor") is not None and controller is not None:

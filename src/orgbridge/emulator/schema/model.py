@@ -256,6 +256,11 @@ class SObject:
         return tuple(f for f in self.fields if f.is_stored)
 
     @cached_property
+    def blob_fields(self) -> tuple[Field, ...]:
+        """The fields that hold bytes."""
+        return tuple(f for f in self.fields if f.type is FieldType.BASE64)
+
+    @cached_property
     def name_field(self) -> Field | None:
         """The field that names a row, or None."""
         return next((f for f in self.fields if f.name_field), None)

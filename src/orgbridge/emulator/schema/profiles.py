@@ -104,7 +104,11 @@ def _seen(sobject: SObject, rights: ProfileRights, readable: set[str]) -> SObjec
     return replace(
         sobject,
         fields=tuple(_field(sobject, f, rights, readable) for f in sobject.fields if _shown(sobject, f, rights)),
-        child_relationships=tuple(c for c in sobject.child_relationships if c.child in readable),
+        child_relationships=tuple(
+            c
+            for c in sobject.child_relationships
+            if c.child in readable and rights.fields.get(f"{c.child}.{c.field}", FieldRights()).read
+        ),
         createable=sobject.createable and may.create,
         updateable=sobject.updateable and may.edit,
         deletable=sobject.deletable and may.delete,

@@ -13,10 +13,12 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from orgbridge.emulator.schema.model import Catalogue
 from orgbridge.emulator.storage import functions, tables, templates
+from orgbridge.emulator.storage.checkpoints import Checkpoints
 
 #: What rows and jobs are written and read through. Named here because sqlite3 stays in this room.
 Connection = sqlite3.Connection
@@ -31,11 +33,26 @@ _OBJECTS = (
     "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     " ORDER BY CASE type WHEN 'table' THEN 0 ELSE 1 END"
 )
+#: How a `write()` begins, ends and is undone: as a transaction, and as a part of a shared one.
+_WHOLE = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+_PART = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
 
 
 def _let_go(writer: Connection, idle: list[Connection]) -> None:
     for connection in (*idle, writer):
         connection.close()
+
+
+def _open(path: Path, synchronous: str) -> Connection:
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+    connection.execute(f"PRAGMA synchronous={synchronous}")
+    # Small sorts stay in the page cache; large ones go to a file, so that memory is bounded by the cache.
+    connection.execute("PRAGMA temp_store=FILE")
+    connection.execute(f"PRAGMA cache_size=-{READER_CACHE_KIB}")
+    functions.register(connection)
+    return connection
 
 
 class Storage:
@@ -55,30 +72,25 @@ class Storage:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._writing = False
+        self._shared = False
         self._closed = False
         self._idle: list[Connection] = []
         self._idle_lock = threading.Lock()
+        # No method of this object: it is to go away as soon as nobody refers to it.
+        self._connect = partial(_open, self.path, "OFF" if self._temporary else "NORMAL")
         self._writer = self._connect()
         self._writer.execute("PRAGMA journal_mode=WAL")
-        self._writer.execute("PRAGMA wal_autocheckpoint=32000")
+        # `Checkpoints` does it; a log that begins anew is cut off, so that its length tells what there is to do.
+        self._writer.execute("PRAGMA wal_autocheckpoint=0")
+        self._writer.execute("PRAGMA journal_size_limit=0")
         self._writer.execute("PRAGMA cache_size=-65536")
         # A writer sorts nothing large, and what it keeps to undo a statement is faster in memory.
         self._writer.execute("PRAGMA temp_store=MEMORY")
+        self._checkpoints = Checkpoints(self.path, self._connect, self._lock)
         # A storage that nobody closed, because its application never started, lets go of its files all the same.
         weakref.finalize(self, _let_go, self._writer, self._idle).atexit = False
         with self.write() as connection:
             tables.create_own_tables(connection)
-
-    def _connect(self) -> Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
-        )
-        connection.execute(f"PRAGMA synchronous={'OFF' if self._temporary else 'NORMAL'}")
-        # Small sorts stay in the page cache; large ones go to a file, so that memory is bounded by the cache.
-        connection.execute("PRAGMA temp_store=FILE")
-        connection.execute(f"PRAGMA cache_size=-{READER_CACHE_KIB}")
-        functions.register(connection)
-        return connection
 
     def migrate(self, catalogue: Catalogue) -> None:
         """Give every object of the catalogue its table; add the columns and indexes that an older file lacks."""
@@ -93,7 +105,8 @@ class Storage:
     def write(self) -> Iterator[Connection]:
         """Open the one write transaction; commit at the end, roll back when the block raises.
 
-        Blocks the calling thread while another one writes: never call it on the event loop.
+        Within `share` it is a part of the shared transaction, kept or undone by itself. Else it blocks the calling
+        thread while another one writes: never call it on the event loop.
 
         Raises:
             RuntimeError: This thread already is in a write transaction. That one goes on.
@@ -103,15 +116,60 @@ class Storage:
                 raise RuntimeError("write() inside write(): pass the open connection on instead")
             self._writing = True
             try:
-                self._writer.execute("BEGIN IMMEDIATE")
+                begin, keep, undo = _PART if self._shared else _WHOLE
+                self._writer.execute(begin)
                 try:
                     yield self._writer
                 except BaseException:
-                    self._writer.execute("ROLLBACK")
+                    for statement in undo:
+                        self._writer.execute(statement)
                     raise
-                self._writer.execute("COMMIT")
+                self._writer.execute(keep)
+                if not self._shared:
+                    self._checkpoints.after_commit()
             finally:
                 self._writing = False
+
+    def share(self) -> bool:
+        """Open, or stay in, a transaction that the following `write()`s of this thread share; False, at once, when
+        another thread writes.
+
+        Until `commit_shared` no other thread can write. Neither this nor a `write()` within waits: for no thread, as
+        this one holds the writer, nor for another process, as the org's file belongs to one (see `wiring.emulator`).
+        A commit appends to the log without a sync; what syncs is the checkpoint, which has a thread of its own.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        if self._shared:
+            self._lock.release()
+            return True
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._lock.release()
+            raise
+        self._shared = True
+        return True
+
+    def commit_shared(self) -> None:
+        """Commit what the `write()`s since `share` have kept; called by the thread that shared."""
+        try:
+            try:
+                self._writer.execute("COMMIT")
+                self._checkpoints.after_commit()
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+        finally:
+            self._shared = False
+            self._lock.release()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other threads from writing while several transactions of this one belong together."""
+        with self._lock:
+            yield
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -157,7 +215,8 @@ class Storage:
     def replace_with(self, path: Path) -> None:
         """Take the contents of another file in place of the present ones, in one transaction.
 
-        Readers under way keep their snapshot. Tables that the other file lacks are made anew, empty.
+        Readers under way keep their snapshot. Tables that the other file lacks are made anew, empty. Indexes of
+        objects (`Object.Field`) are not: they may be of fields that the other file does not have.
 
         Raises:
             RuntimeError: This thread is in a write transaction. Nothing was replaced.
@@ -173,11 +232,12 @@ class Storage:
                 source.close()
             for name, sql in wanted:
                 known = "SELECT 1 FROM sqlite_master WHERE name = ?"
-                if self._writer.execute(known, (name,)).fetchone() is None:
+                if "." not in name and self._writer.execute(known, (name,)).fetchone() is None:
                     self._writer.execute(sql)
 
     def close(self) -> None:
         """Close all connections; the temporary file of `:memory:` goes away. Readers still open close when they end."""
+        self._checkpoints.finish()
         with self._lock, self._idle_lock:
             self._closed = True
             for connection in self._idle:

@@ -62,9 +62,14 @@ def put_session(connection: sqlite3.Connection, token: str, session: Session) ->
 
 def find_session(connection: sqlite3.Connection, token: str) -> Session | None:
     """Return what is known of a token, or None."""
+    return find_hashed(connection, token_hash(token))
+
+
+def find_hashed(connection: sqlite3.Connection, hashed: str) -> Session | None:
+    """Return what is known of a token of that hash, or None."""
     row = connection.execute(
         f"SELECT {COLUMNS} FROM ob_sessions WHERE token_hash = ?",  # noqa: S608 fixed names
-        (token_hash(token),),
+        (hashed,),
     ).fetchone()
     if row is None:
         return None
@@ -95,5 +100,6 @@ def drop_session(connection: sqlite3.Connection, token: str) -> bool:
 
 
 def drop_children(connection: sqlite3.Connection, parent_hash: str) -> int:
-    """Forget the tokens that came from a refresh token; return how many there were."""
-    return connection.execute("DELETE FROM ob_sessions WHERE parent_hash = ?", (parent_hash,)).rowcount
+    """Forget the access tokens that came from a refresh token; return how many there were."""
+    sql = "DELETE FROM ob_sessions WHERE kind = 'access' AND parent_hash = ?"
+    return connection.execute(sql, (parent_hash,)).rowcount

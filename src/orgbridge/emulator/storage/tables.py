@@ -25,10 +25,12 @@ _OWN_TABLES = (
     "CREATE TABLE IF NOT EXISTS ob_cleared (root_id TEXT NOT NULL, sobject TEXT NOT NULL, field TEXT NOT NULL,"
     " id TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY (root_id, sobject, field, id)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS ob_bin_root ON ob_bin (root_id)",
+    "CREATE TABLE IF NOT EXISTS ob_purged (id TEXT PRIMARY KEY, sobject TEXT NOT NULL, deleted_at TEXT NOT NULL)"
+    " WITHOUT ROWID",
     GRANTS_TABLE,
 )
 #: Names of the room's own tables.
-OWN_NAMES = frozenset({"ob_meta", "ob_counters", "ob_sessions", "ob_bin", "ob_cleared"})
+OWN_NAMES = frozenset({"ob_meta", "ob_counters", "ob_sessions", "ob_bin", "ob_cleared", "ob_purged", "ob_grants"})
 #: References that point to the same few users in every row: an index would cost writes and help no query.
 _UNINDEXED = frozenset({"CreatedById", "LastModifiedById"})
 #: Instants that incremental readers filter on.
@@ -89,7 +91,7 @@ def _indexes(sobject: SObject) -> list[str]:
     table = quote(sobject.name)
     statements = []
     for field in sobject.stored_fields:
-        name = quote(f"{sobject.name}.{field.name}")
+        name = quote(index_name(sobject, field))
         column = quote(field.key_column)
         if field.unique and field.type is not FieldType.ID:
             # Deleted rows take their own id as second term: unique among live rows, yet one index for both.
@@ -120,19 +122,29 @@ def create_object_tables(connection: sqlite3.Connection, catalogue: Catalogue) -
     A shadow column that is added later is filled from the rows. Columns whose field is gone stay as they are.
     """
     for sobject in catalogue.sobjects():
-        table = quote(sobject.name)
-        columns = _columns(sobject)
-        have = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-        if not have:
-            body = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
-            connection.execute(f"CREATE TABLE {table} ({body})")
-        else:
-            for name, kind in columns.items():
-                if name not in have:
-                    connection.execute(f"ALTER TABLE {table} ADD COLUMN {quote(name)} {kind}")
-            for field in sobject.stored_fields:
-                if field.has_key and field.key_column not in have:
-                    value = quote(field.name) if field.case_sensitive else f"SF_FOLD({quote(field.name)})"
-                    connection.execute(f"UPDATE {table} SET {quote(field.key_column)} = {value}")  # noqa: S608 names come from the catalogue
-        for statement in _indexes(sobject):
-            connection.execute(statement)
+        create_object_table(connection, sobject)
+
+
+def create_object_table(connection: sqlite3.Connection, sobject: SObject) -> None:
+    """Do for one object what `create_object_tables` does for all."""
+    table = quote(sobject.name)
+    columns = _columns(sobject)
+    have = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+    if not have:
+        body = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
+        connection.execute(f"CREATE TABLE {table} ({body})")
+    else:
+        for name, kind in columns.items():
+            if name not in have:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {quote(name)} {kind}")
+        for field in sobject.stored_fields:
+            if field.has_key and field.key_column not in have:
+                value = quote(field.name) if field.case_sensitive else f"SF_FOLD({quote(field.name)})"
+                connection.execute(f"UPDATE {table} SET {quote(field.key_column)} = {value}")  # noqa: S608 names come from the catalogue
+    for statement in _indexes(sobject):
+        connection.execute(statement)
+
+
+def index_name(sobject: SObject, field: Field) -> str:
+    """Return the name of a field's index."""
+    return f"{sobject.name}.{field.name}"

@@ -14,11 +14,10 @@ from typing import BinaryIO
 
 from orgbridge.store.errors import StoredFileMissing
 from orgbridge.store.files.protocol import StoredFile, check_key
+from orgbridge.store.files.writing import write_blocks, write_stream
 
 #: Bytes of one block read. Big enough that the hop to a thread costs little, small beside the memory limit.
 BLOCK_BYTES = 256 * 1024
-#: Small chunks of a stream are gathered to this size before a thread is asked to write them.
-_GATHER_BYTES = 256 * 1024
 _TEMPORARY = ".writing-"
 
 
@@ -73,6 +72,15 @@ class LocalFiles:
         """
         self._root = root
 
+    def begin(self, key: str) -> _Writing:
+        """Begin to write a file; blocking, for threads.
+
+        Raises:
+            FileKeyInvalid: The key could lead out of the store; nothing was written.
+            OSError: The disk refused.
+        """
+        return _Writing(self._root, key)
+
     async def write(self, key: str, chunks: AsyncIterator[bytes]) -> StoredFile:
         """Store a stream of bytes.
 
@@ -80,39 +88,11 @@ class LocalFiles:
             FileKeyInvalid: The key could lead out of the store; nothing was written.
             OSError: The disk refused (full, read-only); nothing is left under the key that was not there before.
         """
-        writing = await asyncio.to_thread(_Writing, self._root, key)
-        done = False
-        gathered: list[bytes] = []
-        size = 0
-        try:
-            async for chunk in chunks:
-                gathered.append(chunk)
-                size += len(chunk)
-                if size >= _GATHER_BYTES:
-                    await asyncio.to_thread(writing.add, b"".join(gathered))
-                    gathered, size = [], 0
-            if gathered:
-                await asyncio.to_thread(writing.add, b"".join(gathered))
-            stored = await asyncio.to_thread(writing.finish)
-            done = True
-            return stored
-        finally:
-            if not done:
-                writing.give_up()
+        return await write_stream(self, key, chunks)
 
     def write_blocks(self, key: str, blocks: Iterable[bytes]) -> StoredFile:
         """Store blocks of bytes; blocking, for threads. Raises what `write` raises."""
-        writing = _Writing(self._root, key)
-        done = False
-        try:
-            for block in blocks:
-                writing.add(block)
-            stored = writing.finish()
-            done = True
-            return stored
-        finally:
-            if not done:
-                writing.give_up()
+        return write_blocks(self, key, blocks)
 
     def open_blocks(self, key: str, start: int = 0) -> Iterator[bytes]:
         """Yield the file's bytes in blocks; blocking, for threads.
@@ -162,6 +142,18 @@ class LocalFiles:
         """Remove what crashes left half-written below a key; return how many files. Only while nobody writes there."""
         return await asyncio.to_thread(_sweep, self.path(prefix))
 
+    def open_file(self, key: str) -> BinaryIO:
+        """Open the file for reading at any place; blocking, for threads.
+
+        Raises:
+            StoredFileMissing: There is no such file.
+        """
+        return _open(self.path(key), key)
+
+    async def folders(self, prefix: str) -> list[str]:
+        """Return the names that have files of their own below a key."""
+        return await asyncio.to_thread(_folders, self.path(prefix))
+
     def path(self, key: str) -> Path:
         """Return where the file lies on this machine.
 
@@ -192,3 +184,9 @@ def _sweep(path: Path) -> int:
     for leftover in found:
         leftover.unlink(missing_ok=True)
     return len(found)
+
+
+def _folders(path: Path) -> list[str]:
+    if not path.is_dir():
+        return []
+    return sorted(found.name for found in path.iterdir() if found.is_dir() and any(found.iterdir()))

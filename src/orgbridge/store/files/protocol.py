@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from orgbridge.store.errors import FileKeyInvalid
 
@@ -37,8 +36,28 @@ class StoredFile:
     sha256: str
 
 
+class Writing(Protocol):
+    """One file on its way in. Its methods block: call them from threads, one at a time."""
+
+    def add(self, block: bytes) -> None:
+        """Append a block."""
+        ...
+
+    def finish(self) -> StoredFile:
+        """Make the file durable under its own name; from here on others see it."""
+        ...
+
+    def give_up(self) -> None:
+        """Remove what was written; what the key held before stays."""
+        ...
+
+
 class FileStore(Protocol):
     """Files by key. A file is there whole or not at all, also after a crash; writing a key again replaces it."""
+
+    def begin(self, key: str) -> Writing:
+        """Begin to write a file block by block; blocking, for threads. End it by `finish` or `give_up`."""
+        ...
 
     async def write(self, key: str, chunks: AsyncIterator[bytes]) -> StoredFile:
         """Store a stream of bytes."""
@@ -68,6 +87,10 @@ class FileStore(Protocol):
         """Delete the file of that key and all files below it; return how many there were."""
         ...
 
-    def path(self, key: str) -> Path:
-        """Return where the file lies on this machine."""
+    def open_file(self, key: str) -> BinaryIO:
+        """Open the file for reading at any place, wherever it lies; blocking, for threads. The caller closes it."""
+        ...
+
+    async def folders(self, prefix: str) -> list[str]:
+        """Return the names that have files of their own below a key, e.g. the loads below `loads`."""
         ...

@@ -26,6 +26,7 @@ class JobRepository:
                 part=record.part,
                 use=record.use,
                 created_at=record.created_at,
+                round=record.round,
             )
         )
 
@@ -48,6 +49,7 @@ class JobRepository:
                 part=row["part"],
                 use=JobUse(row["use"]),
                 created_at=row["created_at"],
+                round=row["round"],
             )
             for row in (await self._connection.execute(query)).mappings()
         ]

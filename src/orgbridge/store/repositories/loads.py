@@ -208,6 +208,7 @@ class LoadRepository:
                         columns.failed,
                         columns.unprocessed,
                         columns.api_calls,
+                        columns.skipped,
                     )
                 ),
             )
@@ -222,4 +223,5 @@ class LoadRepository:
             failed=sum(int(row["failed"]) for row in rows),
             unprocessed=sum(int(row["unprocessed"]) for row in rows),
             api_calls=sum(int(row["api_calls"]) for row in rows),
+            skipped=sum(int(row["skipped"]) for row in rows),
         )

@@ -33,6 +33,12 @@ class PartRepository:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self._table = tables.parts
+
+    def _at(self, load_id: str, number: int) -> sa.ColumnElement[bool]:
+        """Return what chooses one part."""
+        columns = self._table.c
+        return sa.and_(columns.load_id == load_id, columns.number == number)
 
     async def replace_all(self, load_id: str, parts: Sequence[PartRecord]) -> None:
         """Make these the parts of the load, whatever was there before."""
@@ -44,10 +50,7 @@ class PartRepository:
 
     async def get(self, load_id: str, number: int) -> PartRecord | None:
         """Return one part, or None when there is none."""
-        columns = tables.parts.c
-        found = await self._connection.execute(
-            sa.select(tables.parts).where(columns.load_id == load_id, columns.number == number)
-        )
+        found = await self._connection.execute(sa.select(self._table).where(self._at(load_id, number)))
         row = found.mappings().first()
         return part_record(row) if row is not None else None
 
@@ -63,10 +66,7 @@ class PartRepository:
         Raises:
             RecordMissing: There is no such part; nothing was changed.
         """
-        columns = tables.parts.c
-        done = await self._connection.execute(
-            sa.update(tables.parts).where(columns.load_id == load_id, columns.number == number).values(**changes)
-        )
+        done = await self._connection.execute(sa.update(self._table).where(self._at(load_id, number)).values(**changes))
         if done.rowcount == 0:
             raise RecordMissing(f"Load {load_id} has no part {number}.")
 
@@ -84,22 +84,19 @@ class PartRepository:
         Returns:
             False when the part was already further, and nothing was changed.
         """
-        columns = tables.parts.c
         behind = [other for other in PartState if _rank(other) <= _rank(state)]
         done = await self._connection.execute(
-            sa.update(tables.parts)
-            .where(columns.load_id == load_id, columns.number == number, columns.state.in_(behind))
+            sa.update(self._table)
+            .where(self._at(load_id, number), self._table.c.state.in_(behind))
             .values(state=state, **changes)
         )
         return bool(done.rowcount)
 
     async def add_calls(self, load_id: str, number: int, calls: int) -> None:
         """Add HTTP requests to the part's count."""
-        columns = tables.parts.c
+        columns = self._table.c
         await self._connection.execute(
-            sa.update(tables.parts)
-            .where(columns.load_id == load_id, columns.number == number)
-            .values(api_calls=columns.api_calls + calls)
+            sa.update(self._table).where(self._at(load_id, number)).values(api_calls=columns.api_calls + calls)
         )
 
     async def begin_upload(self, load_id: str, number: int, job_id: str) -> bool:
@@ -108,12 +105,11 @@ class PartRepository:
         Returns:
             False when an upload to this very job was begun before: its outcome is unknown and it must not be repeated.
         """
-        columns = tables.parts.c
+        columns = self._table.c
         done = await self._connection.execute(
-            sa.update(tables.parts)
+            sa.update(self._table)
             .where(
-                columns.load_id == load_id,
-                columns.number == number,
+                self._at(load_id, number),
                 sa.or_(columns.upload_job_id.is_(None), columns.upload_job_id != job_id),
             )
             .values(upload_job_id=job_id)

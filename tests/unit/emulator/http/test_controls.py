@@ -170,6 +170,7 @@ def test_made_up_rows_are_related_and_the_same_for_the_same_number(call: Caller)
         "Case": 60,
         "Contact": 180,
         "Opportunity": 60,
+        "OpportunityLineItem": made["OpportunityLineItem"],
         "Order": 10,
         "OrderItem": made["OrderItem"],
         "Pricebook2": 1,
@@ -177,8 +178,25 @@ def test_made_up_rows_are_related_and_the_same_for_the_same_number(call: Caller)
         "Product2": 8,
     }
     assert 10 <= made["OrderItem"] <= 40
+    assert 40 <= made["OpportunityLineItem"] <= 240
     assert len({account["Name"] for account in accounts}) > 40
     assert any(account["ParentId"] for account in accounts)
+
+
+def test_deals_have_products_that_make_their_amount(call: Caller) -> None:
+    """Made-up opportunity products have an entry of the deal's price book, and their sum is the deal's amount."""
+    control(call, "POST", "seed", {"number": 3, "accounts": 20})
+    soql = (
+        "SELECT Amount, Pricebook2Id, (SELECT TotalPrice, PricebookEntry.Pricebook2Id FROM OpportunityLineItems)"
+        " FROM Opportunity"
+    )
+    deals = call("GET", "/query", params={"q": soql}).json()["records"]
+    with_products = [deal for deal in deals if deal["OpportunityLineItems"]]
+    assert 5 <= len(with_products) < len(deals)
+    for deal in with_products:
+        lines = deal["OpportunityLineItems"]["records"]
+        assert {line["PricebookEntry"]["Pricebook2Id"] for line in lines} == {deal["Pricebook2Id"]}
+        assert round(sum(line["TotalPrice"] for line in lines), 2) == round(deal["Amount"], 2)
 
 
 def test_a_population_is_made_once_and_its_number_is_used_once(call: Caller) -> None:

@@ -125,12 +125,3 @@ def test_a_query_is_explained(call: Caller, family: tuple[str, str]) -> None:
     scan = call("GET", "/query", params={"explain": "SELECT Id FROM Account WHERE Phone = 'x'"}).json()
     assert (scan["plans"][0]["leadingOperationType"], scan["plans"][0]["sobjectCardinality"]) == ("TableScan", 1)
     assert call("GET", "/query", params={"explain": "SELECT"}).json()[0]["errorCode"] == "MALFORMED_QUERY"
-
-
-def test_passwords_can_be_asked_for_but_not_changed(call: Caller) -> None:
-    """GET says that the password has not expired; POST and DELETE are refused plainly."""
-    user = call("GET", "/query?q=SELECT+Id+FROM+User+LIMIT+1").json()["records"][0]["Id"]
-    path = f"/sobjects/User/{user}/password"
-    assert call("GET", path).json() == {"isExpired": False}
-    assert call("POST", path, json={"NewPassword": "x"}).status_code == 403
-    assert call("DELETE", path).status_code == 403

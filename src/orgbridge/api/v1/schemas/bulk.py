@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
@@ -83,6 +83,19 @@ class QuerySubmit(BaseModel):
         description="query, or queryAll to see the recycle bin too.",
         json_schema_extra={"enum": ["query", "queryAll"]},
     )
+    output_format: Literal["csv", "ndjson", "parquet"] | None = Field(
+        None,
+        description="How the results are written; null is csv. ndjson and parquet have the types that describe tells: "
+        "numbers with all their digits, booleans, dates, instants, null.",
+    )
+    target: str | None = Field(
+        None,
+        min_length=1,
+        max_length=512,
+        description="Where a copy of the results is put: a file inside DATA_PATH_OUTPUT, or an address below one of "
+        "ORGBRIDGE_EXPORT_URLS.",
+        examples=["contacts.csv"],
+    )
 
 
 class JobAccepted(BaseModel):
@@ -113,6 +126,10 @@ class JobAccepted(BaseModel):
     receipt_url: str = Field(description="Where the proof will be.")
     results_url: str = Field(description="Where the results will be.")
     input: dict[str, Any] = Field(description="What was kept, and how it was read.")
+    notify: dict[str, Any] | None = Field(
+        None,
+        description="With notify_url: the address, and the secret that signs its message, told only here.",
+    )
 
 
 class JobReply(BaseModel):

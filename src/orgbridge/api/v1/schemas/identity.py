@@ -18,6 +18,7 @@ class TokenReply(BaseModel):
                     "token_type": "bearer",
                     "expires_in": 1800,
                     "scope": "bulk:read bulk:write records:read records:write",
+                    "refresh_token": "obr_...",
                 }
             ]
         }
@@ -27,6 +28,7 @@ class TokenReply(BaseModel):
     token_type: str = Field(description="bearer")
     expires_in: int = Field(description="Seconds until it expires.")
     scope: str = Field(description="Scopes it carries, separated by spaces.")
+    refresh_token: str | None = Field(None, description="Brings the next token, once; absent for service accounts.")
 
 
 class UserReply(BaseModel):
@@ -40,6 +42,8 @@ class UserReply(BaseModel):
                     "username": "ada",
                     "scopes": ["bulk:read", "records:read"],
                     "token_scopes": ["records:read"],
+                    "roles": ["reader"],
+                    "kind": "user",
                     "is_admin": False,
                     "created_at": "2026-11-22T09:00:00+00:00",
                 }
@@ -51,8 +55,10 @@ class UserReply(BaseModel):
     username: str = Field(description="Sign-in name.")
     scopes: list[str] = Field(description="What the user may do.")
     token_scopes: list[str] = Field(description="What this token may do.")
+    roles: list[str] = Field(description="Names of the user's roles.")
+    kind: str = Field(description="user or service_account")
     is_admin: bool = Field(description="May do everything.")
-    created_at: str = Field(description="When the user was made.")
+    created_at: str | None = Field(description="When the user was made; null for users of the external issuer.")
 
 
 class HealthReply(BaseModel):

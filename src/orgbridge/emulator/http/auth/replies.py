@@ -44,6 +44,8 @@ class Granted:
     signed: bool = True
     #: The refresh token that was presented.
     refresh_token: str | None = None
+    #: Whether that one takes the place of the one that was presented.
+    is_rotated: bool = False
     #: Whether a new refresh token comes along, if the scope is one for it.
     with_refresh: bool = False
     #: Repeated in the id token.
@@ -72,7 +74,7 @@ async def token_values(call: Call, granted: Granted) -> dict[str, str]:
     token = await call.thread(lambda: sessions.issue(user_id, client_id, flow=flow, scope=scope, parent=refresh))
     identity = f"{call.base_url}/id/{call.parts.directory.org_id}/{user_id}"
     values = {"access_token": token}
-    if refresh is not None and granted.with_refresh:
+    if refresh is not None and (granted.with_refresh or granted.is_rotated):
         values["refresh_token"] = refresh
     if scope:
         values["scope"] = scope

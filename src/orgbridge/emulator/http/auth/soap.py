@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 from starlette.responses import Response
 
-from orgbridge.emulator.http.auth.passwords import Refusal, check_password
+from orgbridge.emulator.http.auth.passwords import Refusal, check_password, is_expired
 from orgbridge.emulator.http.auth.soap_messages import (
     SOAPCall,
     SOAPFault,
@@ -115,8 +115,7 @@ async def _login(call: Call, face: str, version: int, asked: SOAPCall) -> Respon
         raise _fault(refusal.code)
     user_id = user.id
     session_id = await call.thread(lambda: call.parts.sessions.issue(user_id, None, flow="soap"))
-    login = call.parts.directory.login(username)
-    expired = "true" if login is not None and login.password_expired else "false"
+    expired = "true" if await call.thread(lambda: is_expired(call, username)) else "false"
     base, org15 = escape(call.base_url), call.parts.directory.org_id[:15]
     result = (
         f"<metadataServerUrl>{base}/services/Soap/m/{version}.0/{org15}</metadataServerUrl>"

@@ -170,8 +170,20 @@ async def _by_refresh_token(call: Call, form: Mapping[str, str]) -> Granted:
     session = await call.thread(lambda: call.parts.sessions.refresh_session(given, client.client_id))
     user = await call.thread(lambda: call.parts.directory.by_id(session.user_id)) if session else None
     if session is None or user is None:
+        await call.thread(lambda: call.parts.sessions.punish_reuse(given, client.client_id))
         raise OAuthFault("invalid_grant", "expired access/refresh token")
-    return Granted(user=user, client=client, flow="refresh", scope=session.scope or _SCOPE, refresh_token=given)
+    check_user(user, client)
+    rotated = None
+    if call.parts.directory.policy.rotate_refresh_tokens:
+        rotated = await call.thread(lambda: call.parts.sessions.rotate_refresh(given))
+    return Granted(
+        user=user,
+        client=client,
+        flow="refresh",
+        scope=session.scope or _SCOPE,
+        refresh_token=rotated or given,
+        is_rotated=rotated is not None,
+    )
 
 
 async def _begin_device(call: Call, form: Mapping[str, str]) -> dict[str, str | int]:

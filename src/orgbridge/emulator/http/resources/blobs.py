@@ -45,13 +45,15 @@ async def create(call: Call) -> Response:
     if not is_multipart(call):
         return await records.create(call)
     org, user_id = call.parts.org, call.user_id
-    sobject = org.sobject(call.args["sobject"])
+    sobject = org.sobject(call.args["sobject"], user_id=user_id)
     form, row, parts = await _read(call, sobject)
 
     def work() -> str:
         with org.storage.write() as connection:
             values = {**row, **dict.fromkeys((field.name for field in parts), _PLACEHOLDER)}
-            outcome = org.insert_in(connection, sobject.name, [values], user_id=user_id)[0]
+            outcome = org.insert_in(
+                connection, sobject.name, [values], user_id=user_id, allow_duplicates=call.allows_duplicates
+            )[0]
             records.check(outcome)
             _put(connection, sobject, outcome.id or "", parts)
             return outcome.id or ""
@@ -69,15 +71,16 @@ async def update(call: Call) -> Response:
     if not is_multipart(call):
         return await records.update(call)
     org, user_id = call.parts.org, call.user_id
-    sobject = org.sobject(call.args["sobject"])
+    sobject = org.sobject(call.args["sobject"], user_id=user_id)
     form, row, parts = await _read(call, sobject)
 
     def work() -> None:
         with org.storage.write() as connection:
             inner: Org = org.through(JoinedStorage(org.storage, connection))
-            found = inner.require(sobject.name, call.args["id"])
+            found = inner.require(sobject.name, call.args["id"], user_id=user_id)
             values = {**row, **dict.fromkeys((field.name for field in parts), _PLACEHOLDER), "Id": found}
-            records.check(inner.update(sobject.name, [values], user_id=user_id)[0])
+            allow = call.allows_duplicates
+            records.check(inner.update(sobject.name, [values], user_id=user_id, allow_duplicates=allow)[0])
             _put(connection, sobject, found, parts)
 
     try:
@@ -160,7 +163,7 @@ async def retrieve(call: Call, sobject: SObject, record_id: str, field: Field) -
     org = call.parts.org
     kind = sobject.field("ContentType")
     names = [field.name, *([kind.name] if kind else [])]
-    row = await call.thread(lambda: org.get(sobject.name, record_id, names))
+    row = await call.thread(lambda: org.get(sobject.name, record_id, names, user_id=call.user_id))
     if not row[field.name]:
         raise SFError("NOT_FOUND", "The requested resource does not exist")
     media_type = (row[kind.name] if kind else None) or _OCTETS

@@ -94,7 +94,7 @@ async def create(call: Call) -> Response:
     ending = (call.header("sforce-line-ending") or "LF").strip().upper()
     if ending not in ("LF", "CRLF"):
         raise ClassicFault("ClientInputError", f"Sforce-Line-Ending {ending} is not LF or CRLF")
-    request = read_job_request(call.parts.org.catalogue, await read_info(call))
+    request = read_job_request(call.parts.org.catalogue, await read_info(call), call.parts.org.view(call.user_id))
     jobs, user_id, version = call.parts.classic, call.user_id, int(call.args["version"])
     job, totals = await call.thread(
         lambda: jobs.create(request, user_id=user_id, version=version, line_ending=ending, chunking=chunking)

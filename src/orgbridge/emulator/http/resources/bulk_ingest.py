@@ -40,7 +40,7 @@ async def create(call: Call) -> Response:
     content_type = (call.header("content-type") or "").partition(";")[0].strip().lower()
     if content_type == "multipart/form-data":
         return await _create_with_content(call)
-    request = read_ingest_request(call.parts.org.catalogue, await call.json_object())
+    request = read_ingest_request(call.parts.org.catalogue, await call.json_object(), call.parts.org.view(call.user_id))
     user_id, version = call.user_id, call.version
     job = await call.thread(lambda: call.parts.jobs.create_ingest(request, user_id, version))
     return call.json(job_info(job, View.SHORT))
@@ -57,7 +57,7 @@ async def _create_with_content(call: Call) -> Response:
     content = parts["content"]
     if len(content.decode("utf-8", "replace")) > _MULTIPART_CHARS:
         raise SFError("CLIENTINPUTERROR", f"The content part has more than {_MULTIPART_CHARS} characters")
-    request = read_ingest_request(call.parts.org.catalogue, body)
+    request = read_ingest_request(call.parts.org.catalogue, body, call.parts.org.view(call.user_id))
     jobs, user_id, version = call.parts.jobs, call.user_id, call.version
 
     def make() -> dict[str, JSON]:

@@ -12,9 +12,10 @@ from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.resources.rows import shown_row
-from orgbridge.emulator.org.org import Org
-from orgbridge.emulator.org.outcomes import ROLLED_BACK, SaveOutcome
-from orgbridge.emulator.schema.errors import SFError
+from orgbridge.emulator.org.outcomes import ROLLED_BACK, SaveOutcome, failed
+from orgbridge.emulator.org.saving import roll_back_all
+from orgbridge.emulator.schema.errors import Fault, SFError
+from orgbridge.emulator.schema.model import Catalogue
 from orgbridge.emulator.storage.database import Connection
 from orgbridge.kit.json import JSON
 from orgbridge.wire.ids import to_18
@@ -22,6 +23,14 @@ from orgbridge.wire.limits import COLLECTION_CHUNKS, COLLECTION_RECORDS, COLLECT
 
 Row = Mapping[str, JSON]
 Save = Callable[[Connection, str, Sequence[Row]], list[SaveOutcome]]
+
+
+#: What an item is told that a lock storm holds.
+_LOCKED = failed(None, Fault("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record"))
+
+
+def _gone(record_id: str) -> SaveOutcome:
+    return SaveOutcome(record_id, False, True)
 
 
 class _RolledBack(Exception):
@@ -41,7 +50,12 @@ async def create(call: Call) -> Response:
             raise SFError("INVALID_FIELD", "cannot specify Id in an insert call", fields=("Id",))
     org = call.parts.org
     outcomes = await _save(
-        call, all_or_none, rows, lambda connection, name, run: org.insert_in(connection, name, run, user_id=user_id)
+        call,
+        all_or_none,
+        rows,
+        lambda connection, name, run: org.insert_in(
+            connection, name, run, user_id=user_id, allow_duplicates=call.allows_duplicates
+        ),
     )
     return call.json([_item(outcome, created=False) for outcome in outcomes])
 
@@ -53,7 +67,12 @@ async def update(call: Call) -> Response:
     rows = [{"Id" if name.lower() == "id" else name: value for name, value in row.items()} for row in given]
     org = call.parts.org
     outcomes = await _save(
-        call, all_or_none, rows, lambda connection, name, run: org.update_in(connection, name, run, user_id=user_id)
+        call,
+        all_or_none,
+        rows,
+        lambda connection, name, run: org.update_in(
+            connection, name, run, user_id=user_id, allow_duplicates=call.allows_duplicates
+        ),
     )
     return call.json([_item(outcome, created=False) for outcome in outcomes])
 
@@ -62,18 +81,21 @@ async def upsert(call: Call) -> Response:
     """Answer PATCH /composite/sobjects/{sobject}/{field}; the value stands in the record."""
     user_id = call.user_id
     org, args = call.parts.org, call.args
-    sobject = org.sobject(args["sobject"])
-    key = org.external_key(sobject.name, args["field"])
+    sobject = org.sobject(args["sobject"], user_id=user_id)
+    key = org.external_key(sobject.name, args["field"], user_id=user_id)
     all_or_none, rows = await _records(call)
+    seen = org.view(user_id)
     for row in rows:
-        if _type_of(org, row) != sobject.name:
+        if _type_of(seen, row) != sobject.name:
             # Assumed: code and text.
             raise SFError("INVALID_TYPE", f"The record type does not match the object {sobject.name} of the address")
     outcomes = await _save(
         call,
         all_or_none,
         rows,
-        lambda connection, name, run: org.upsert_in(connection, name, key.name, run, user_id=user_id),
+        lambda connection, name, run: org.upsert_in(
+            connection, name, key.name, run, user_id=user_id, allow_duplicates=call.allows_duplicates
+        ),
     )
     return call.json([_item(outcome, created=True) for outcome in outcomes])
 
@@ -87,7 +109,13 @@ async def delete(call: Call) -> Response:
     _check_count(len(ids))
     _check_runs(sum(1 for _ in groupby(ids, key=lambda text: text[:3])))
     all_or_none = (call.query("allOrNone") or "false").lower() == "true"
-    outcomes = await call.thread(lambda: org.delete(ids, user_id=user_id, all_or_none=all_or_none))
+    locked = call.parts.faults.locked_items(len(ids))
+    if locked and all_or_none:
+        outcomes = roll_back_all([_LOCKED if place in locked else _gone(text) for place, text in enumerate(ids)])
+    else:
+        free = [text for place, text in enumerate(ids) if place not in locked]
+        done = iter(await call.thread(lambda: org.delete(free, user_id=user_id, all_or_none=all_or_none)))
+        outcomes = [_LOCKED if place in locked else next(done) for place in range(len(ids))]
     return call.json([_item(outcome, created=False) for outcome in outcomes])
 
 
@@ -115,7 +143,8 @@ def _texts(value: JSON) -> list[str]:
 
 async def _retrieve(call: Call, ids: Sequence[str], fields: Sequence[str]) -> Response:
     org = call.parts.org
-    sobject = org.sobject(call.args["sobject"])
+    user_id = call.user_id
+    sobject = org.sobject(call.args["sobject"], user_id=user_id)
     if not ids or not fields:
         raise SFError("INVALID_FIELD", "ids and fields are required")
     for name in fields:
@@ -124,7 +153,7 @@ async def _retrieve(call: Call, ids: Sequence[str], fields: Sequence[str]) -> Re
 
     def one(record_id: str) -> JSON:
         try:
-            row = org.get(sobject.name, record_id, fields)
+            row = org.get(sobject.name, record_id, fields, user_id=user_id)
         except SFError:
             return None  # The place of a row that is not there stays null.
         return shown_row(sobject, row, call.data_path)
@@ -160,13 +189,13 @@ def _check_runs(count: int) -> None:
         raise SFError("EXCEEDED_ID_LIMIT", text)
 
 
-def _type_of(org: Org, row: Row) -> str:
+def _type_of(seen: Catalogue, row: Row) -> str:
     attributes = row.get("attributes")
     name = attributes.get("type") if isinstance(attributes, dict) else None
     if not isinstance(name, str) or not name:
         # Assumed: code and text.
         raise SFError("INVALID_TYPE", "attributes.type is required in every record")
-    found = org.catalogue.sobject(name)
+    found = seen.sobject(name)
     if found is None:
         raise SFError("INVALID_TYPE", f"sObject type '{name}' is not supported.")
     return found.name
@@ -175,13 +204,25 @@ def _type_of(org: Org, row: Row) -> str:
 async def _save(call: Call, all_or_none: bool, rows: Sequence[Row], save: Save) -> list[SaveOutcome]:
     """Save runs of one type after the other in one transaction; keep nothing if all-or-none and one row is bad."""
     org = call.parts.org
-    runs = [(name, list(run)) for name, run in groupby(rows, key=lambda row: _type_of(org, row))]
+    seen = org.view(call.user_id)
+    runs = [(name, list(run)) for name, run in groupby(rows, key=lambda row: _type_of(seen, row))]
     _check_runs(len(runs))
+    locked = call.parts.faults.locked_items(len(rows))
+
+    def save_free(connection: Connection) -> list[SaveOutcome]:
+        """Save the runs, leaving out the items that a lock storm holds."""
+        outcomes: list[SaveOutcome] = []
+        for name, run in runs:
+            first = len(outcomes)
+            free = [row for place, row in enumerate(run, first) if place not in locked]
+            done = iter(save(connection, name, free) if free else ())
+            outcomes += [_LOCKED if place in locked else next(done) for place in range(first, first + len(run))]
+        return outcomes
 
     def work() -> list[SaveOutcome]:
         try:
             with org.storage.write() as connection:
-                outcomes = [outcome for name, run in runs for outcome in save(connection, name, run)]
+                outcomes = save_free(connection)
                 if all_or_none and not all(outcome.success for outcome in outcomes):
                     raise _RolledBack(outcomes)
                 return outcomes

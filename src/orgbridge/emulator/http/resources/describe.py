@@ -6,7 +6,6 @@ Source: facts/salesforce/rest.md section 2.
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from starlette.responses import Response
@@ -18,8 +17,6 @@ from orgbridge.emulator.schema.describe import describe_global, describe_item, d
 from orgbridge.emulator.storage.tables import quote
 from orgbridge.kit.json import JSON, dumps
 
-#: When the catalogue was last changed, for Last-Modified. Assumed: the catalogue of a running org does not change.
-_CATALOGUE_CHANGED_AT = datetime(2025, 1, 1, tzinfo=UTC)
 _RECENT = 5
 #: First version that tells `sobjectDescribeOption`. Source: rest.md section 2.
 _DESCRIBE_OPTION_SINCE = 50
@@ -64,15 +61,16 @@ async def basic_info(call: Call) -> Response:
 def _conditional(call: Call, value: JSON) -> Response:
     """Return the value, or 304 or 412 as the request's conditions say."""
     etag = '"' + hashlib.sha256(dumps(value)).hexdigest()[:8] + '"'
-    headers = {"ETag": etag, "Last-Modified": format_datetime(_CATALOGUE_CHANGED_AT, usegmt=True)}
+    changed_at = call.parts.schemas.changed_at
+    headers = {"ETag": etag, "Last-Modified": format_datetime(changed_at, usegmt=True)}
     since = header_instant(call, "if-modified-since")
     unless = header_instant(call, "if-unmodified-since")
     known = call.header("if-none-match")
     if known is not None:
         if etag in [text.strip().removeprefix("W/") for text in known.split(",")]:
             return Response(status_code=304, headers=headers)
-    elif since is not None and since >= _CATALOGUE_CHANGED_AT:
+    elif since is not None and since >= changed_at:
         return Response(status_code=304, headers=headers)
-    if unless is not None and unless < _CATALOGUE_CHANGED_AT:
+    if unless is not None and unless < changed_at:
         return Response(status_code=412, headers=headers)
     return json_reply(value, headers=headers, pretty=call.pretty)

@@ -99,7 +99,7 @@ async def limits(call: Call) -> Response:
 async def record_count(call: Call) -> Response:
     """Answer GET /limits/recordCount: the objects asked for, or all; those without rows are left out."""
     wanted = [name.strip() for name in (call.query("sObjects") or "").split(",") if name.strip()]
-    catalogue = call.parts.org.catalogue
+    catalogue = call.parts.org.view(call.user_id)
     found = [catalogue.sobject(name) for name in wanted] if wanted else list(catalogue.sobjects())
 
     def count() -> list[dict[str, object]]:

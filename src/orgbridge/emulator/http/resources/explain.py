@@ -26,7 +26,7 @@ async def explain(call: Call, soql: str) -> Response:
     parts, user_id = call.parts, call.user_id
 
     def work() -> JSON:
-        plan = plan_query(parts.org.catalogue, soql, now=parts.clock.now(), user_id=user_id)
+        plan = plan_query(parts.org.view(user_id), soql, now=parts.clock.now(), user_id=user_id)
         with parts.storage.read() as connection:
             return {"plans": [_plan(plan, connection)], "sourceQuery": soql}
 

@@ -25,7 +25,7 @@ _COMPACT_ASKED = 100
 
 
 def _layoutable(call: Call, name: str | None = None) -> SObject:
-    sobject = call.parts.org.sobject(name if name is not None else call.args["sobject"])
+    sobject = call.parts.org.sobject(name if name is not None else call.args["sobject"], user_id=call.user_id)
     if not sobject.layoutable:
         raise not_found()
     return sobject

@@ -26,7 +26,7 @@ async def recent(call: Call) -> Response:
     if not text.isdecimal() or not 1 <= int(text) <= RECENT_ITEMS:
         raise SFError("INVALID_QUERY_LIMIT", f"limit must be a number from 1 to {RECENT_ITEMS}", 400)
     limit, user_id, base = int(text), call.user_id, call.data_path
-    shown = [s for s in call.parts.org.catalogue.sobjects() if s.layoutable and s.name_field is not None]
+    shown = [s for s in call.parts.org.view(user_id).sobjects() if s.layoutable and s.name_field is not None]
 
     def work() -> list[JSON]:
         with call.parts.storage.read() as connection:

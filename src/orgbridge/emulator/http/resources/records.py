@@ -14,8 +14,8 @@ from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.errors import ReplyNow, not_found
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.resources import conditions
+from orgbridge.emulator.http.resources.duplicates import with_details
 from orgbridge.emulator.http.resources.rows import shown_row
-from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.outcomes import SaveOutcome
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.storage.joined import JoinedStorage
@@ -49,7 +49,11 @@ async def create(call: Call) -> Response:
     org, user_id = call.parts.org, call.user_id
     sobject = org.sobject(call.args["sobject"])
     row, allow = await call.json_object(), call.allows_duplicates
-    outcome = (await call.thread(lambda: org.insert(sobject.name, [row], user_id=user_id, allow_duplicates=allow)))[0]
+
+    def work() -> SaveOutcome:
+        return org.insert(sobject.name, [row], user_id=user_id, allow_duplicates=allow)[0]
+
+    outcome = await _detailed(call, await call.save_row(sobject, row, work))
     check(outcome)
     location = _path(call, sobject.name, outcome.id or "")
     return json_reply(
@@ -92,11 +96,11 @@ async def show(call: Call, name: str, record_id: str) -> Response:
         ReplyNow: A condition of the call says so.
     """
     org, fields = call.parts.org, _wanted(call)
-    sobject = org.sobject(name)
-    row = await call.thread(lambda: org.get(sobject.name, record_id, fields, user_id=call.user_id))
+    sobject = org.sobject(name, user_id=call.user_id)
+    row = await call.read_row(sobject, lambda: org.get(sobject.name, record_id, fields, user_id=call.user_id))
     headers: dict[str, str] = {}
     if conditions.has_tag(sobject.name) or conditions.is_conditional(call):
-        whole = row if fields is None else await call.thread(lambda: org.get(sobject.name, record_id))
+        whole = row if fields is None else await call.read_row(sobject, lambda: org.get(sobject.name, record_id))
         headers = conditions.check_read(call, sobject.name, whole)
     return json_reply(shown_row(sobject, row, call.data_path), headers=headers, pretty=call.pretty)
 
@@ -122,22 +126,25 @@ async def change(call: Call, sobject: str, record_id: str, row: Mapping[str, JSO
         ReplyNow: A condition does not hold. Nothing was saved.
     """
     _refuse_id(row)
-    org, user_id = call.parts.org, call.user_id
-
-    def save(inner: Org) -> SaveOutcome:
-        found = inner.require(sobject, record_id)
-        rows = [{**row, "Id": found}]
-        return inner.update(sobject, rows, user_id=user_id, allow_duplicates=call.allows_duplicates)[0]
+    org, user_id, allow = call.parts.org, call.user_id, call.allows_duplicates
+    target = org.sobject(sobject, user_id=user_id)
 
     def work() -> SaveOutcome:
-        if not conditions.is_conditional(call):
-            return save(org)
         with org.storage.write() as connection:
-            inner = org.through(JoinedStorage(org.storage, connection))
-            conditions.check_write(call, inner, inner.sobject(sobject).name, record_id)
-            return save(inner)
+            if conditions.is_conditional(call):
+                inner = org.through(JoinedStorage(org.storage, connection))
+                conditions.check_write(call, inner, target.name, record_id)
+            found = org.require_in(connection, target.name, record_id)
+            rows = [{**row, "Id": found}]
+            return org.update_in(connection, target.name, rows, user_id=user_id, allow_duplicates=allow)[0]
 
-    check(await call.thread(work))
+    check(await _detailed(call, await call.save_row(target, row, work)))
+
+
+async def _detailed(call: Call, outcome: SaveOutcome) -> SaveOutcome:
+    if outcome.success:
+        return outcome
+    return await call.thread(lambda: with_details(call, outcome))
 
 
 async def delete(call: Call) -> Response:
@@ -156,7 +163,7 @@ async def remove(call: Call, sobject: str, record_id: str) -> None:
     org, user_id = call.parts.org, call.user_id
 
     def work() -> SaveOutcome:
-        found = org.require(sobject, record_id)
+        found = org.require(sobject, record_id, user_id=user_id)
         return org.delete([found], user_id=user_id, sobject=sobject)[0]
 
     check(await call.thread(work))
@@ -170,8 +177,8 @@ async def _only_match(call: Call) -> str | None:
         ReplyNow: 300 with the addresses of all that match.
     """
     org, args = call.parts.org, call.args
-    sobject = org.sobject(args["sobject"])
-    found = await call.thread(lambda: org.find_by_key(sobject.name, args["field"], args["value"]))
+    sobject, user_id = org.sobject(args["sobject"]), call.user_id
+    found = await call.thread(lambda: org.find_by_key(sobject.name, args["field"], args["value"], user_id=user_id))
     if len(found) > 1:
         raise ReplyNow(call.json([_path(call, sobject.name, record_id) for record_id in found], 300))
     return found[0] if found else None
@@ -198,7 +205,7 @@ async def upsert(call: Call) -> Response:
     """Answer PATCH /sobjects/{sobject}/{field}/{value}: find and save in one transaction."""
     org, user_id, args = call.parts.org, call.user_id, call.args
     sobject = org.sobject(args["sobject"])
-    field = org.external_key(sobject.name, args["field"])
+    field = org.external_key(sobject.name, args["field"], user_id=user_id)
     update_only = (call.query("updateOnly") or "false").lower() == "true"
     row = await call.json_object()
     if any(name.lower() == field.name.lower() for name in row):
@@ -214,11 +221,13 @@ async def upsert(call: Call) -> Response:
     if matched is not None and conditions.is_conditional(call):
         await call.thread(lambda: conditions.check_write(call, org, sobject.name, matched))
     fields, allow = {**row, field.name: args["value"]}, call.allows_duplicates
-    outcomes = await call.thread(
-        lambda: org.upsert(sobject.name, field.name, [fields], user_id=user_id, allow_duplicates=allow)
+    outcome = await call.thread(
+        lambda: with_details(
+            call, org.upsert(sobject.name, field.name, [fields], user_id=user_id, allow_duplicates=allow)[0]
+        )
     )
-    check(outcomes[0])
-    return _upserted(call, outcomes[0])
+    check(outcome)
+    return _upserted(call, outcome)
 
 
 def _upserted(call: Call, outcome: SaveOutcome) -> Response:

@@ -1,7 +1,7 @@
 """What was deleted, and what was made or changed, between two instants: for those who keep a copy of the org.
 
 Source: facts/salesforce/rest.md section 3, "deleted / updated". Assumed: code and texts of what is refused, that an
-end in the future means now, and that rows deleted for good are no longer told of.
+end in the future means now, and that rows deleted past the recycle bin are told of like the others.
 """
 
 from __future__ import annotations
@@ -19,23 +19,25 @@ from orgbridge.wire.dates import bulk_datetime, parse_datetime, rest_datetime
 from orgbridge.wire.limits import DELETED_DAYS, REPLICATION_IDS, UPDATED_DAYS
 
 _MINUTE = timedelta(minutes=1)
+_FROM = "SELECT id, deleted_at FROM {} WHERE sobject = ? AND deleted_at >= ? AND deleted_at < ?"
 
 
 async def deleted(call: Call) -> Response:
-    """Answer GET /sobjects/{sobject}/deleted?start=…&end=…: rows in the recycle bin, by the time of their deletion."""
+    """Answer GET /sobjects/{sobject}/deleted?start=…&end=…: deleted rows, by the time of their deletion."""
     sobject = _replicated(call)
     start, end = _period(call, DELETED_DAYS)
-    period = (sobject.name, bulk_datetime(start), bulk_datetime(end), REPLICATION_IDS + 1)
+    named = (sobject.name, bulk_datetime(start), bulk_datetime(end))
 
     def work() -> tuple[list[tuple[str, str]], str | None]:
         with call.parts.storage.read() as connection:
             rows = connection.execute(
-                "SELECT id, deleted_at FROM ob_bin WHERE sobject = ? AND deleted_at >= ? AND deleted_at < ?"
-                " ORDER BY deleted_at, id LIMIT ?",
-                period,
+                f"{_FROM.format('ob_bin')} UNION ALL {_FROM.format('ob_purged')} ORDER BY deleted_at, id LIMIT ?",
+                (*named, *named, REPLICATION_IDS + 1),
             ).fetchall()
             (earliest,) = connection.execute(
-                "SELECT MIN(deleted_at) FROM ob_bin WHERE sobject = ?", (sobject.name,)
+                "SELECT MIN(at) FROM (SELECT MIN(deleted_at) AS at FROM ob_bin WHERE sobject = ? UNION ALL"
+                " SELECT MIN(deleted_at) FROM ob_purged WHERE sobject = ?)",
+                (sobject.name, sobject.name),
             ).fetchone()
         return rows, earliest
 
@@ -71,7 +73,7 @@ async def updated(call: Call) -> Response:
 
 
 def _replicated(call: Call) -> SObject:
-    sobject = call.parts.org.sobject(call.args["sobject"])
+    sobject = call.parts.org.sobject(call.args["sobject"], user_id=call.user_id)
     if sobject.field("IsDeleted") is None:
         raise SFError("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} is not replicateable")
     return sobject

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from orgbridge.emulator.schema.model import SObject
 from orgbridge.kit.json import JSON
-from orgbridge.wire.fieldtypes import FieldType
 
 
 def shown_row(sobject: SObject, row: Mapping[str, JSON], base: str) -> dict[str, JSON]:
@@ -22,7 +21,7 @@ def shown_row(sobject: SObject, row: Mapping[str, JSON], base: str) -> dict[str,
     """
     url = f"{base}/sobjects/{sobject.name}/{row['Id']}"
     shown: dict[str, JSON] = {"attributes": {"type": sobject.name, "url": url}, **row}
-    for field in sobject.fields:
-        if field.type is FieldType.BASE64 and field.name in row:
+    for field in sobject.blob_fields:
+        if field.name in row:
             shown[field.name] = f"{url}/{field.name}" if row[field.name] else None
     return shown

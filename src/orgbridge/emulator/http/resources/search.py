@@ -107,7 +107,7 @@ async def _answer(
 
     def run() -> _Found:
         plan = plan_search(
-            parts.org.catalogue,
+            parts.org.view(user_id),
             search_tree,
             text,
             now=parts.clock.now(),

@@ -22,6 +22,7 @@ from orgbridge.emulator.http.errors import not_found, render
 from orgbridge.emulator.http.headers import check_headers
 from orgbridge.emulator.http.routing import Route, RouteTable, api_version, segments
 from orgbridge.emulator.schema.errors import SFError
+from orgbridge.emulator.schema.model import SObject
 from orgbridge.kit.json import JSON, dumps, loads
 
 _T = TypeVar("_T")
@@ -38,6 +39,10 @@ class InnerCall(Call):
 
     async def thread(self, work: Callable[[], _T]) -> _T:
         """Do the work and return its value."""
+        return work()
+
+    async def save_row(self, sobject: SObject, row: Mapping[str, JSON], work: Callable[[], _T]) -> _T:
+        """Do the work and return its value: the call holds the writer, or may wait for it."""
         return work()
 
 
@@ -116,8 +121,8 @@ class Subrequests:
             allowed = ",".join(sorted(match.route.handlers))
             raise SFError("METHOD_NOT_ALLOWED", f"HTTP Method '{asked.method}' not allowed. Allowed are {allowed}")
         request = _request(outer, asked, path, query)
-        check_headers(request.headers)
         call = InnerCall(request=request, parts=parts, args=match.args, version=version, session=outer.session)
+        check_headers(call.headers)
         response = await handler(call)
         if not hasattr(response, "body"):
             # Documented: what comes as a stream of bytes cannot stand in a composite reply. Assumed: code and text.
@@ -132,7 +137,7 @@ def _encoded(url: str) -> str:
 def _request(outer: Call, asked: Subrequest, path: str, query: str) -> Request:
     """Return the request as a handler wants it. Salesforce's own headers of the outer call count for all of it."""
     headers = {"host": outer.header("host") or "localhost", "content-type": "application/json"}
-    headers |= {name: value for name, value in outer.request.headers.items() if name.startswith("sforce-")}
+    headers |= {name: value for name, value in outer.headers.items() if name.startswith("sforce-")}
     headers |= {name.lower(): value for name, value in asked.headers.items()}
     body = b"" if asked.body is None else dumps(asked.body)
     scope = {

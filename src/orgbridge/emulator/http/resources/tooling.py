@@ -61,7 +61,7 @@ async def query(call: Call) -> Response:
 
     def work() -> JSON:
         plan = plan_query(definition_catalogue(), soql, now=now, user_id=call.user_id)
-        with open_definitions(org.catalogue, now) as connection:
+        with open_definitions(org.view(call.user_id), now) as connection:
             count = max(results.total(plan, connection), QUERY_PAGE_DEFAULT)
             reply = results.query_json(plan, connection, version=version, size=count)
         return {"size": len(reply["records"]), **reply, "queryLocator": None, "entityTypeName": plan.sobject.name}

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.errors import not_found
-from orgbridge.emulator.http.resources import blobs, queries, records
+from orgbridge.emulator.http.resources import blobs, passwords, queries, records
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.schema.model import ChildRelationship, Field, SObject
 from orgbridge.wire.fieldtypes import FieldType
@@ -29,8 +29,7 @@ async def retrieve(call: Call) -> Response:
     if field is not None and field.type is FieldType.BASE64:
         return await blobs.retrieve(call, sobject, record_id, field)
     if _is_password(sobject, name):
-        await call.thread(lambda: call.parts.org.require(sobject.name, record_id))
-        return call.json({"isExpired": False})
+        return await passwords.show(call, record_id)
     relation = sobject.child_relationship(name)
     if relation is not None and sobject.relationship(name) is None:
         return await _children(call, sobject, record_id, relation)
@@ -52,19 +51,24 @@ async def remove(call: Call) -> Response:
     """Answer DELETE of the same addresses: of the row with that key, or of the parent row."""
     if not _is_below_a_row(call):
         return await records.delete_by_key(call)
+    sobject, record_id, name = _row(call)
+    if _is_password(sobject, name):
+        return await passwords.reset(call, record_id)
     parent, parent_id = await _single(call, "DELETE")
     await records.remove(call, parent, parent_id)
     return Response(status_code=204)
 
 
 async def post(call: Call) -> Response:
-    """Answer POST of the same addresses, which only a user's password would take.
+    """Answer POST of the same addresses, which only a user's password takes.
 
     Raises:
-        SFError: Always: passwords are given to the emulated org when it starts.
+        SFError: It is another address, or the password is refused.
     """
-    if _is_below_a_row(call) and _is_password(*_row(call)[::2]):
-        raise SFError("FUNCTIONALITY_NOT_ENABLED", "The emulated org does not change passwords by REST")
+    if _is_below_a_row(call):
+        sobject, record_id, name = _row(call)
+        if _is_password(sobject, name):
+            return await passwords.change(call, record_id)
     raise SFError("METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed. Allowed are DELETE,GET,HEAD,PATCH")
 
 
@@ -74,7 +78,7 @@ def _is_below_a_row(call: Call) -> bool:
 
 
 def _row(call: Call) -> tuple[SObject, str, str]:
-    sobject = call.parts.org.sobject(call.args["sobject"])
+    sobject = call.parts.org.sobject(call.args["sobject"], user_id=call.user_id)
     return sobject, to_18(call.args["field"]) or call.args["field"], call.args["value"]
 
 
@@ -85,7 +89,7 @@ def _is_password(sobject: SObject, name: str) -> bool:
 async def _single(call: Call, method: str) -> tuple[str, str]:
     sobject, record_id, name = _row(call)
     if _is_password(sobject, name):
-        raise SFError("FUNCTIONALITY_NOT_ENABLED", "The emulated org does not change passwords by REST")
+        raise SFError("METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are DELETE,GET,HEAD,POST")
     if sobject.child_relationship(name) is not None and sobject.relationship(name) is None:
         raise SFError("METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are GET,HEAD")
     return await _parent(call, sobject, record_id, name)
@@ -101,8 +105,10 @@ async def _parent(call: Call, sobject: SObject, record_id: str, name: str) -> tu
     reference: Field | None = sobject.relationship(name)
     if reference is None:
         raise not_found()
-    found = (await call.thread(lambda: org.get(sobject.name, record_id, [reference.name])))[reference.name]
-    target = org.catalogue.by_prefix(found) if found else None
+    user_id = call.user_id
+    row = await call.thread(lambda: org.get(sobject.name, record_id, [reference.name], user_id=user_id))
+    found = row[reference.name]
+    target = org.view(user_id).by_prefix(found) if found else None
     if found is None or target is None:
         raise not_found()
     return target.name, str(found)
@@ -111,7 +117,7 @@ async def _parent(call: Call, sobject: SObject, record_id: str, name: str) -> tu
 async def _children(call: Call, sobject: SObject, record_id: str, relation: ChildRelationship) -> Response:
     """Return the child rows in the form of a query's result."""
     org = call.parts.org
-    child = org.sobject(relation.child)
+    child = org.sobject(relation.child, user_id=call.user_id)
     await call.thread(lambda: org.require(sobject.name, record_id))
     text = call.query("fields")
     given = [field.name for field in child.fields] if text is None else text.split(",")

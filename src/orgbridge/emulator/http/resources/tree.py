@@ -17,7 +17,7 @@ from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.resources.composite import refuse, refuse_keys
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.schema.errors import Fault, SFError
-from orgbridge.emulator.schema.model import SObject
+from orgbridge.emulator.schema.model import Catalogue, SObject
 from orgbridge.emulator.storage.database import Connection
 from orgbridge.kit.json import JSON
 from orgbridge.wire.limits import TREE_LEVELS, TREE_RECORDS, TREE_TYPES
@@ -54,16 +54,17 @@ class _Refused(Exception):
 async def create(call: Call) -> Response:
     """Answer POST /composite/tree/{sobject}: 201 with all ids, or 400 with the records that are to blame."""
     org, user_id = call.parts.org, call.user_id
-    top = org.sobject(call.args["sobject"])
+    seen = org.view(user_id)
+    top = org.sobject(call.args["sobject"], user_id=user_id)
     body = await call.json_object()
     refuse_keys(body, ("records",))
-    levels = _levels(org, top, body.get("records"))
+    levels = _levels(seen, top, body.get("records"))
     leaves = [leaf for level in levels for leaf in level]
     faults = _bad_ids(leaves)
 
     def work() -> list[str]:
         with org.storage.write() as connection:
-            return _save(org, connection, levels, user_id)
+            return _save(org, connection, levels, user_id, allow_duplicates=call.allows_duplicates)
 
     try:
         if faults:
@@ -80,30 +81,30 @@ def _failed(reference_id: str, faults: Sequence[Fault]) -> JSON:
     return {"referenceId": reference_id, "errors": errors}
 
 
-def _levels(org: Org, top: SObject, records: JSON) -> list[list[_Leaf]]:
+def _levels(seen: Catalogue, top: SObject, records: JSON) -> list[list[_Leaf]]:
     """Return the records level by level.
 
     Raises:
         SFError: The tree is out of form, or larger than may be. Nothing was saved.
     """
     levels: list[list[_Leaf]] = []
-    level = [_leaf(org, item, top, None, 0) for item in _items(records)]
+    level = [_leaf(seen, item, top, None, 0) for item in _items(records)]
     while level:
         levels.append(level)
         count = sum(map(len, levels))
         if count > TREE_RECORDS or len(levels) > TREE_LEVELS:
             refuse(f"A tree may hold at most {TREE_RECORDS} records in {TREE_LEVELS} levels", "EXCEEDED_ID_LIMIT")
-        level = list(_next_level(org, level))
+        level = list(_next_level(seen, level))
     if len({leaf.sobject.name for level in levels for leaf in level}) > TREE_TYPES:
         refuse(f"A tree may hold at most {TREE_TYPES} types of records")
     return levels
 
 
-def _next_level(org: Org, level: Sequence[_Leaf]) -> Iterator[_Leaf]:
+def _next_level(seen: Catalogue, level: Sequence[_Leaf]) -> Iterator[_Leaf]:
     for place, leaf in enumerate(level):
         for link, child, records in leaf.below:
             for item in _items(records):
-                yield _leaf(org, item, child, link, place)
+                yield _leaf(seen, item, child, link, place)
 
 
 def _items(records: JSON) -> list[dict[str, JSON]]:
@@ -112,7 +113,7 @@ def _items(records: JSON) -> list[dict[str, JSON]]:
     return records
 
 
-def _leaf(org: Org, item: Mapping[str, JSON], expected: SObject, link: str | None, above: int) -> _Leaf:
+def _leaf(seen: Catalogue, item: Mapping[str, JSON], expected: SObject, link: str | None, above: int) -> _Leaf:
     attributes = item.get("attributes")
     kind = attributes.get("type") if isinstance(attributes, dict) else None
     reference_id = attributes.get("referenceId") if isinstance(attributes, dict) else None
@@ -124,7 +125,7 @@ def _leaf(org: Org, item: Mapping[str, JSON], expected: SObject, link: str | Non
     below: list[tuple[str, SObject, JSON]] = []
     for name, value in item.items():
         relation = expected.child_relationship(name) if isinstance(value, dict) and "records" in value else None
-        child = org.catalogue.sobject(relation.child) if relation else None
+        child = seen.sobject(relation.child) if relation else None
         if relation and child:
             below.append((relation.field, child, value["records"]))
         elif name != "attributes":
@@ -144,7 +145,9 @@ def _bad_ids(leaves: Sequence[_Leaf]) -> list[tuple[str, Sequence[Fault]]]:
     return bad
 
 
-def _save(org: Org, connection: Connection, levels: Sequence[Sequence[_Leaf]], user_id: str) -> list[str]:
+def _save(
+    org: Org, connection: Connection, levels: Sequence[Sequence[_Leaf]], user_id: str, *, allow_duplicates: bool
+) -> list[str]:
     """Insert level by level, each run of one type in one go; return the ids in the order of the records.
 
     Raises:
@@ -158,7 +161,7 @@ def _save(org: Org, connection: Connection, levels: Sequence[Sequence[_Leaf]], u
         for name, run in groupby(level, key=lambda leaf: leaf.sobject.name):
             leaves = list(run)
             rows = [{**leaf.row, leaf.link: ids[leaf.above]} if leaf.link else leaf.row for leaf in leaves]
-            outcomes = org.insert_in(connection, name, rows, user_id=user_id)
+            outcomes = org.insert_in(connection, name, rows, user_id=user_id, allow_duplicates=allow_duplicates)
             own += [outcome.id or "" for outcome in outcomes]
             faults += [
                 (leaf.reference_id, outcome.errors)

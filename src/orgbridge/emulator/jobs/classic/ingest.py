@@ -117,8 +117,8 @@ class IngestBatchRun:
         tools = self._tools
         locked = tools.faults.locked_rows(job.id, batch.number * len(records), len(records))
         if not locked:
-            return records.save(tools.org, connection, job, None)
+            return records.save(tools.org, connection, job, None, batch.id)
         free = [place for place in range(len(records)) if place not in locked]
-        done = iter(records.save(tools.org, connection, job, free) if free else ())
+        done = iter(records.save(tools.org, connection, job, free, batch.id) if free else ())
         refused = SaveOutcome(id=None, created=False, success=False, errors=(_LOCKED,))
         return [refused if place in locked else next(done) for place in range(len(records))]

@@ -45,9 +45,12 @@ class CellRecords:
         return len(self.rows)
 
     def save(
-        self, org: Org, connection: Connection, job: ClassicJob, positions: Sequence[int] | None
+        self, org: Org, connection: Connection, job: ClassicJob, positions: Sequence[int] | None, writer: str
     ) -> list[SaveOutcome]:
-        """Do the job's operation with the records at these positions (None: all) in an open write transaction."""
+        """Do the job's operation with the records at these positions (None: all) in an open write transaction.
+
+        `writer` is the batch, whose locks keep batches that run side by side away from its parents.
+        """
         rows = self.rows if positions is None else [self.rows[p] for p in positions]
         return org.dml_cells(
             connection,
@@ -57,6 +60,7 @@ class CellRecords:
             rows,
             external_id_field=job.external_id_field,
             user_id=job.created_by,
+            writer=writer,
         )
 
 
@@ -71,19 +75,22 @@ class ObjectRecords:
         return len(self.records)
 
     def save(
-        self, org: Org, connection: Connection, job: ClassicJob, positions: Sequence[int] | None
+        self, org: Org, connection: Connection, job: ClassicJob, positions: Sequence[int] | None, writer: str
     ) -> list[SaveOutcome]:
-        """Do the job's operation with the records at these positions (None: all) in an open write transaction."""
+        """Do the job's operation with the records at these positions (None: all) in an open write transaction.
+
+        `writer` is the batch, whose locks keep batches that run side by side away from its parents.
+        """
         records = self.records if positions is None else [self.records[p] for p in positions]
         user_id = job.created_by
         match job.operation:
             case ClassicOperation.INSERT:
-                return org.insert_in(connection, job.object, records, user_id=user_id)
+                return org.insert_in(connection, job.object, records, user_id=user_id, writer=writer)
             case ClassicOperation.UPDATE:
-                return org.update_in(connection, job.object, records, user_id=user_id)
+                return org.update_in(connection, job.object, records, user_id=user_id, writer=writer)
             case ClassicOperation.UPSERT:
                 key = job.external_id_field or "Id"
-                return org.upsert_in(connection, job.object, key, records, user_id=user_id)
+                return org.upsert_in(connection, job.object, key, records, user_id=user_id, writer=writer)
             case ClassicOperation.DELETE | ClassicOperation.HARD_DELETE:
                 hard = job.operation is ClassicOperation.HARD_DELETE
                 ids = [_id_of(record) for record in records]
@@ -120,7 +127,7 @@ def _read_csv(org: Org, job: ClassicJob, body: bytes) -> CellRecords:
     try:
         header = reader.header()
         operation = IngestOperation(job.operation.value)
-        org.check_header(job.object, operation, header, job.external_id_field)
+        org.check_header(job.object, operation, header, job.external_id_field, user_id=job.created_by)
         rows = reader.batch(BATCH_RECORDS + 1, len(body) + 1)
     except UploadFault as fault:
         raise BatchFault(str(fault)) from fault
@@ -186,10 +193,11 @@ def _local(element: ElementTree.Element) -> str:
 
 
 def _check_names(org: Org, job: ClassicJob, records: Sequence[Mapping[str, Any]]) -> None:
-    sobject = org.sobject(job.object)
+    seen = org.view(job.created_by)
+    sobject = org.sobject(job.object, user_id=job.created_by)
     for name in table_of(records)[0]:
         deleting = job.operation in _DELETES and name.lower() != "id"
-        if deleting or resolve(org.catalogue, sobject, name, strict=False) is None:
+        if deleting or resolve(seen, sobject, name, strict=False) is None:
             raise BatchFault(f"InvalidBatch : Field name not found : {name}")
 
 

@@ -50,8 +50,13 @@ class JobRequest:
     content_type: ContentType
 
 
-def read_job_request(catalogue: Catalogue, body: Mapping[str, JSON]) -> JobRequest:
+def read_job_request(catalogue: Catalogue, body: Mapping[str, JSON], seen: Catalogue | None = None) -> JobRequest:
     """Return the request of POST /job.
+
+    Args:
+        catalogue: The objects of the org.
+        body: What the request says.
+        seen: The objects as the caller may see them; None for all as they are.
 
     Raises:
         ClassicFault: A key or a value is not understood.
@@ -63,13 +68,16 @@ def read_job_request(catalogue: Catalogue, body: Mapping[str, JSON]) -> JobReque
     if (_text(body, "state") or ClassicState.OPEN) != ClassicState.OPEN:
         raise ClassicFault("InvalidJobState", "A new job must be Open")
     sobject = _sobject(catalogue, operation, _text(body, "object"))
+    shown = (seen or catalogue).sobject(sobject.name)
+    if shown is None:
+        raise ClassicFault("InvalidEntity", f"Entity '{sobject.name}' is not supported by the Bulk API.")
     rule = _text(body, "assignmentRuleId")
     if rule is not None and (sobject.name not in _ASSIGNED or to_18(rule) is None):
         raise ClassicFault("InvalidJob", f"assignmentRuleId {rule} is not valid for {sobject.name}")
     return JobRequest(
         sobject=sobject,
         operation=operation,
-        external_id_field=_key_field(sobject, operation, _text(body, "externalIdFieldName")),
+        external_id_field=_key_field(shown, operation, _text(body, "externalIdFieldName")),
         assignment_rule_id=rule,
         concurrency=_concurrency(body),
         content_type=_content_type(body),

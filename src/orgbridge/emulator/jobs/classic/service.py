@@ -52,7 +52,13 @@ class ClassicJobs:
         self._storage = tools.org.storage
         with self._storage.write() as connection:
             rows.create_tables(connection)
-        self._worker = JobWorker("emulator-classic", self._waiting, self._run, lambda: tools.faults.batch_delay_seconds)
+        self._worker = JobWorker(
+            "emulator-classic",
+            self._waiting,
+            self._run,
+            lambda: tools.faults.batch_delay_seconds,
+            tools.org.locks.end_round,
+        )
 
     def start(self) -> None:
         """Begin to process; batches that a crash interrupted are done again."""

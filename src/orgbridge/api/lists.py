@@ -1,0 +1,25 @@
+"""Lists by pages: the cursor and limit that they take, and the Link that leads on (RFC 8288)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import Query, Request
+from starlette.responses import Response
+
+from orgbridge.api.replies import json_reply
+from orgbridge.kit.json import JSON
+
+Cursor = Annotated[str | None, Query(max_length=2000, description="`next_cursor` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Most items on the page.")]
+
+
+def page_reply(request: Request, name: str, items: Sequence[JSON], next_cursor: str | None) -> Response:
+    """Return one page of a list, with the address of the next one."""
+    headers = None
+    if next_cursor is not None:
+        params = {**request.query_params, "cursor": next_cursor}
+        headers = {"Link": f'<{request.url.path}?{urlencode(params)}>; rel="next"'}
+    return json_reply({name: list(items), "next_cursor": next_cursor}, headers=headers)

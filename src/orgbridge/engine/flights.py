@@ -1,0 +1,82 @@
+"""Parts under way: started as far as the ramp allows, waited for in their order, parked when they take too long."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
+
+from orgbridge.engine.ramps import Ramp
+from orgbridge.engine.watches import PARKED
+from orgbridge.kit.logs import get_logger
+
+#: Queue on which parts wait for their org's turn.
+PARTS_QUEUE = "parts"
+#: Queue of parts whose jobs take too long: they only wait, and take nobody's place.
+PARKED_QUEUE = "parked"
+#: How often a load asks whether the part that it waits for has ended: one small read of the engine's own tables.
+_RESULT_SECONDS = 0.25
+_log = get_logger(__name__)
+
+
+class Flight:
+    """Some parts of one load on their way. Used inside the load's workflow only."""
+
+    def __init__(self, load_id: str, org: str, resume: Any, ramp: Ramp) -> None:
+        self._load_id = load_id
+        self._org = org
+        self._resume = resume
+        self._ramp = ramp
+        self._under_way: deque[tuple[str, Any]] = deque()
+        self._parked: list[Mapping[str, Any]] = []
+
+    async def start(self, name: str, workflow: Any, *arguments: Any) -> bool:
+        """Hand a part over once there is room; return False, and hand nothing over, when no more may be sent.
+
+        Args:
+            name: What the workflow is called, after the load.
+            workflow: The registered workflow.
+            arguments: Its arguments after the load's id.
+        """
+        while len(self._under_way) >= self._ramp.width:
+            await self._see_one()
+        if self._ramp.stopped is not None:
+            return False
+        with SetWorkflowID(f"{self._load_id}.{name}"), SetEnqueueOptions(queue_partition_key=self._org):
+            handle = await DBOS.enqueue_workflow_async(PARTS_QUEUE, workflow, self._load_id, *arguments)
+        self._under_way.append((name, handle))
+        return True
+
+    async def land(self) -> None:
+        """Wait for all that are under way, parked ones too."""
+        while self._under_way:
+            await self._see_one()
+        for parked in self._parked:
+            number, again, job_id = int(parked["number"]), int(parked["round"]), str(parked["job_id"])
+            name = f"{number:05d}.p{again}"
+            with SetWorkflowID(f"{self._load_id}.{name}"):
+                handle = await DBOS.enqueue_workflow_async(
+                    PARKED_QUEUE, self._resume, self._load_id, number, again, job_id
+                )
+            self._under_way.append((name, handle))
+        self._parked.clear()
+        while self._under_way:
+            await self._see_one()
+
+    async def _see_one(self) -> None:
+        name, handle = self._under_way.popleft()
+        ended = await self._result(name, handle.get_result)
+        if ended.get("state") == PARKED:
+            self._parked.append(ended)
+        else:
+            self._ramp.see(ended)
+
+    async def _result(self, name: str, get_result: Callable[..., Awaitable[Any]]) -> Mapping[str, Any]:
+        try:
+            ended = await get_result(polling_interval_sec=_RESULT_SECONDS)
+        except Exception as error:  # noqa: BLE001 - the worker's edge: the other parts must still be waited for
+            _log.error("engine.part_failed", load_id=self._load_id, part=name, cause=str(error))
+            return {}
+        return ended if isinstance(ended, Mapping) else {}

@@ -1,0 +1,396 @@
+"""The one place that services ask before they read or write: queries, records, describes, loads, jobs.
+
+A caller without a policy costs one look: everything is answered as if this were not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orgbridge.client.errors import NotFound
+from orgbridge.client.replies import QueryPage
+from orgbridge.kit.json import dumps, loads
+from orgbridge.orgs.connections import Orgs
+from orgbridge.services.policies.composites import secure_subrequest
+from orgbridge.services.policies.describes import describe_view, objects_view
+from orgbridge.services.policies.directory import Directory
+from orgbridge.services.policies.errors import (
+    ObjectMissing,
+    OperationRefused,
+    QueryRefused,
+    RecordMissing,
+    RowsRefused,
+    UnknownName,
+)
+from orgbridge.services.policies.facts import ObjectFacts
+from orgbridge.services.policies.firewall import Secured, secure
+from orgbridge.services.policies.masking import mask_records, types_in
+from orgbridge.services.policies.model import Operation
+from orgbridge.services.policies.policy import Policy, policy_of
+from orgbridge.services.policies.searches import secure_search
+from orgbridge.services.policies.writes import WriteChecks, Writing, literal_of, writers
+from orgbridge.services.scopes import Caller
+from orgbridge.soql import SOQLError, print_query, tree
+from orgbridge.wire.bulk import IngestOperation
+
+
+class Guard:
+    """Enforces the policies of callers on one org."""
+
+    def __init__(self, orgs: Orgs, org: str = "default") -> None:
+        self._orgs = orgs
+        self._org = org
+        self._directory = Directory(orgs, org)
+        self._writes = WriteChecks(orgs, org, self._directory)
+
+    # Queries -----------------------------------------------------------------------------------------------------
+
+    async def query(self, caller: Caller, soql: str, *, include_deleted: bool = False, export: bool = False) -> str:
+        """Return a query as the caller may run it; as it is for a caller without a policy.
+
+        Args:
+            caller: Who asks.
+            soql: The text.
+            include_deleted: Deleted records are asked for too.
+            export: The result is written to a file, whatever its size, instead of being answered.
+
+        Raises:
+            PolicyError: A part of it may not be, or cannot be analysed; nothing was sent.
+            ClientError: An object could not be described.
+        """
+        policy = policy_of(caller)
+        if policy.is_unrestricted:
+            return soql
+        operation = Operation.EXPORT if export else Operation.QUERY
+        return (await self._secured(policy, soql, operation, include_deleted=include_deleted)).text
+
+    async def page(self, caller: Caller, page: QueryPage) -> QueryPage:
+        """Return a page of a query with masked values.
+
+        Raises:
+            ClientError: An object could not be described.
+        """
+        policy = policy_of(caller)
+        if not policy.masks_something:
+            return page
+        return replace(page, records=await self._masked(policy, page.records, Operation.QUERY))
+
+    async def body(self, caller: Caller, body: bytes, operation: Operation = Operation.QUERY) -> bytes:
+        """Return a reply of Salesforce, as it wrote it, with masked values; nothing is read where nothing is masked.
+
+        Args:
+            caller: Who asks.
+            body: JSON.
+            operation: What was asked: `query`, `search`, or `read`.
+
+        Raises:
+            ClientError: An object could not be described.
+        """
+        policy = policy_of(caller)
+        if not policy.masks_something:
+            return body
+        return dumps(await self._masked(policy, loads(body), operation))
+
+    async def search(self, caller: Caller, sosl: str) -> str:
+        """Return a SOSL search as the caller may run it; as it is for a caller without a policy.
+
+        Raises:
+            PolicyError: A part of it may not be, or cannot be analysed; nothing was sent.
+            ClientError: An object could not be described.
+        """
+        policy = policy_of(caller)
+        if policy.is_unrestricted:
+            return sosl
+        try:
+            return (
+                await self._directory.settle(lambda lookup: secure_search(sosl, policy, lookup), (policy, sosl))
+            ).text
+        except SOQLError as error:
+            raise _unread(error) from error
+
+    async def subrequest(self, caller: Caller, wire: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a subrequest of a composite call as the caller may send it; its reply goes through `body`.
+
+        Raises:
+            PolicyError: It may not be sent, or what it does cannot be told; nothing was sent.
+            ClientError: Salesforce could not be asked.
+        """
+        if policy_of(caller).is_unrestricted:
+            return dict(wire)
+        return await secure_subrequest(wire, _CallerChecks(self, caller))
+
+    async def readable(self, caller: Caller, object_name: str, fields: Sequence[str] | None) -> list[str]:
+        """Return the fields that the caller may read of any record of an object.
+
+        Args:
+            caller: Who asks.
+            object_name: API name.
+            fields: Those that are wanted; None for all that may be read.
+
+        Raises:
+            PolicyError: The object or a field may not be read, or only of some records.
+        """
+        policy = policy_of(caller)
+        facts = await self._object(policy, object_name, Operation.READ)
+        view = policy.view(facts, frozenset({Operation.READ}))
+        whole = [one for one in view.grants if one.grant.where is None]
+        if not whole:
+            raise RowsRefused(f"Only some rows of {facts.name} may be seen: read them by a query.")
+        if fields is None:
+            best = max(whole, key=lambda one: len(one.rights.plain))
+            return [field.name for name, field in facts.fields.items() if name in best.rights.plain]
+        for field in fields:
+            if field.lower() not in view.shown:
+                raise UnknownName(f"No such column '{field}' on sobject of type {facts.name}", field=field)
+        if not any(one in whole for one in view.choose([field.lower() for field in fields], [])):
+            raise RowsRefused(f"These fields of {facts.name} may be seen of some rows only: read them by a query.")
+        return list(fields)
+
+    async def _secured(
+        self, policy: Policy, soql: str, operation: Operation, *, include_deleted: bool = False
+    ) -> Secured:
+        operations = frozenset({operation})
+        try:
+            return await self._directory.settle(
+                lambda lookup: secure(soql, policy, lookup, operations, include_deleted=include_deleted),
+                (policy, soql, operations, include_deleted),
+            )
+        except SOQLError as error:
+            raise _unread(error) from error
+
+    async def _masked(self, policy: Policy, records: Any, operation: Operation) -> Any:
+        masks = {}
+        for name in types_in(records):
+            facts = await self._directory.facts(name) if policy.grants(name) else None
+            if facts is not None:
+                masks[name] = policy.view(facts, frozenset({operation})).masks
+        return mask_records(records, lambda kind: masks.get(kind, {}))
+
+    # Records -----------------------------------------------------------------------------------------------------
+
+    async def retrieve(
+        self, caller: Caller, object_name: str, value: str, *, fields: Sequence[str] | None, key: str | None
+    ) -> dict[str, Any] | None:
+        """Return a record as the caller may see it; None for a caller without a policy, who may read it by its id.
+
+        Args:
+            caller: Who asks.
+            object_name: API name.
+            value: The record's id, or the key's value.
+            fields: Fields to read; None for all that may be seen.
+            key: The external id to look by; None for the id.
+
+        Raises:
+            RecordMissing: There is none, or none that may be seen.
+            PolicyError: The object or a field may not be read.
+            ClientError: Salesforce could not be asked.
+        """
+        policy = policy_of(caller)
+        if policy.is_unrestricted:
+            return None
+        facts = await self._object(policy, object_name, Operation.READ)
+        view = policy.view(facts, frozenset({Operation.READ}))
+        named = facts.fields.get((key or "id").lower())
+        if named is None or named.name.lower() not in view.shown:
+            raise UnknownName(f"No such column '{key}' on sobject of type {facts.name}", field=str(key))
+        literal = literal_of(float(value) if named.type in ("int", "double") and value.isdigit() else value, named.type)
+        if literal is None:
+            raise RecordMissing
+        if fields is not None:
+            choices = [list(dict.fromkeys(["Id", *fields]))]
+        else:
+            # The roles one after another, from the one that shows most: the first that shows the row is taken.
+            sets = [
+                [field.name for name, field in facts.fields.items() if name in one.rights.plain or name in view.masks]
+                for one in view.grants
+            ]
+            choices = sorted(sets, key=len, reverse=True)
+        for names in choices:
+            records = await self._found(policy, facts, named.name, literal, names)
+            if len(records) > 1:
+                raise RowsRefused(f"Several records have this {named.name}: read one by its id.")
+            if records:
+                found: dict[str, Any] = (await self._masked(policy, records, Operation.READ))[0]
+                return found
+        raise RecordMissing
+
+    async def _found(
+        self, policy: Policy, facts: ObjectFacts, key: str, literal: tree.Value, names: Iterable[str]
+    ) -> list[dict[str, Any]]:
+        query = tree.Query(
+            select=tuple(tree.SelectExpression(expression=tree.FieldPath(parts=tuple(n.split(".")))) for n in names),
+            sources=(tree.FromItem(path=(facts.name,)),),
+            where=tree.Comparison(left=tree.FieldPath(parts=(key,)), operator=tree.Operator.EQUAL, right=literal),
+            limit=2,
+        )
+        secured = await self._secured(policy, print_query(query), Operation.READ)
+        # A cap of one row would hide that there are two.
+        text = print_query(replace(secured.query, limit=2))
+        return (await self._orgs.get(self._org).salesforce.query.page(text)).records
+
+    async def write(
+        self,
+        caller: Caller,
+        operation: IngestOperation,
+        object_name: str,
+        records: Sequence[Mapping[str, Any]],
+        *,
+        key: str | None = None,
+    ) -> None:
+        """See that the caller may write records, all of them.
+
+        Args:
+            caller: Who asks.
+            operation: What is to be done.
+            object_name: API name.
+            records: Values by field, with `Id` where a record is to be changed or deleted.
+            key: The key of an upsert; its value is among the record's.
+
+        Raises:
+            PolicyError: The operation, a field or a row is not allowed; nothing was written.
+            ClientError: Salesforce could not be asked; nothing was written.
+        """
+        policy = policy_of(caller)
+        if policy.is_unrestricted:
+            return
+        facts = await self._object(policy, object_name)
+        await self._writes.check(policy, Writing(facts=facts, operation=operation, records=records, key=key))
+
+    # Describes ---------------------------------------------------------------------------------------------------
+
+    async def describe(self, caller: Caller, object_name: str) -> dict[str, Any]:
+        """Return the describe of an object with what the caller may know.
+
+        Raises:
+            NotFound: There is no such object; a caller without a policy is told Salesforce's own words.
+            ObjectMissing: There is no such object, for this caller.
+            ClientError: Salesforce could not be asked.
+        """
+        policy = policy_of(caller)
+        if not policy.is_unrestricted and not policy.grants(object_name):
+            raise ObjectMissing
+        try:
+            describe = await self._orgs.get(self._org).salesforce.describe.sobject(object_name)
+        except NotFound:
+            if policy.is_unrestricted:
+                raise
+            raise ObjectMissing from None
+        if policy.is_unrestricted:
+            return describe
+        return describe_view(describe, self._directory.told(object_name, describe), policy)
+
+    def objects(self, caller: Caller, objects: dict[str, Any]) -> dict[str, Any]:
+        """Return the list of all objects with those that the caller may know."""
+        policy = policy_of(caller)
+        return objects if policy.is_unrestricted else objects_view(objects, policy)
+
+    # Loads and jobs ----------------------------------------------------------------------------------------------
+
+    async def load(self, caller: Caller, operation: IngestOperation, object_name: str) -> None:
+        """See that the caller may make a load.
+
+        Raises:
+            PolicyError: No role allows it, or only for rows that a load cannot be compared with; nothing was kept.
+            ClientError: The object could not be described.
+        """
+        policy = policy_of(caller)
+        if policy.is_unrestricted:
+            return
+        facts = await self._object(policy, object_name)
+        if not policy.allows_load(facts.name, operation):
+            raise OperationRefused(f"No role of yours allows loads of {operation.value} on {facts.name}.")
+        self._load_grants(policy, facts, operation, [], None)
+
+    async def columns(
+        self,
+        caller: Caller,
+        operation: IngestOperation,
+        object_name: str,
+        header: Sequence[str],
+        *,
+        key: str | None = None,
+    ) -> None:
+        """See that the caller may load the columns of a file.
+
+        Args:
+            caller: Who asks.
+            operation: The load's.
+            object_name: API name.
+            header: Columns: fields, `Relationship.Field`, `Object:Relationship.Field`.
+            key: The key of an upsert.
+
+        Raises:
+            PolicyError: A column is not there for the caller, or may not be written; nothing was kept.
+            ClientError: An object could not be described.
+        """
+        policy = policy_of(caller)
+        if policy.is_unrestricted:
+            return
+        await self.load(caller, operation, object_name)
+        facts = await self._object(policy, object_name)
+        names = []
+        for column in header:
+            left, _, field = column.strip().rpartition(".")
+            named, _, relation = left.rpartition(":")
+            if not left:
+                names.append(field)
+                continue
+            reference = facts.relationships.get(relation.lower()) or facts.relationships.get(named.lower())
+            if reference is None:
+                raise UnknownName(f"No such column '{column}' on sobject of type {facts.name}", field=column)
+            target = named if facts.relationships.get(relation.lower()) is reference else relation
+            names.append(str(reference.relationship))
+            await self._writes.check_lookup(policy, reference.targets, target or None, field)
+        wanted = [name for name in names if name.lower() != "id"]
+        self._load_grants(policy, facts, operation, wanted, key)
+
+    def _load_grants(
+        self, policy: Policy, facts: ObjectFacts, operation: IngestOperation, names: Sequence[str], key: str | None
+    ) -> None:
+        grants = writers(policy.load_view(facts, operation), names, key)
+        if all(one.grant.where is not None and operation not in one.grant.rule.unchecked for one in grants):
+            raise RowsRefused(
+                f"Only some rows of {facts.name} may be written, and the rows of a load are not compared with them: "
+                "send the records to /records/batch with use_bulk_api set to false, or have the operation added to "
+                "unchecked_writes of the policy."
+            )
+
+    async def _object(self, policy: Policy, name: str, *operations: Operation) -> ObjectFacts:
+        facts = await self._directory.facts(name) if policy.grants(name) else None
+        if facts is None:
+            raise _no_object(name)
+        if operations and not policy.allows(facts.name, *operations):
+            raise OperationRefused(
+                f"No role of yours allows {' and '.join(item.value for item in operations)} on {facts.name}. "
+                "Ask for it to be added to the role's policy."
+            )
+        return facts
+
+
+@dataclass(frozen=True, slots=True)
+class _CallerChecks:
+    """The guard's checks for one caller."""
+
+    guard: Guard
+    caller: Caller
+
+    async def query(self, soql: str, include_deleted: bool) -> str:
+        return await self.guard.query(self.caller, soql, include_deleted=include_deleted)
+
+    async def fields(self, object_name: str, fields: Sequence[str] | None) -> list[str]:
+        return await self.guard.readable(self.caller, object_name, fields)
+
+    async def write(
+        self, operation: IngestOperation, object_name: str, records: Sequence[Mapping[str, Any]], key: str | None
+    ) -> None:
+        await self.guard.write(self.caller, operation, object_name, records, key=key)
+
+
+def _unread(error: SOQLError) -> QueryRefused:
+    return QueryRefused(f"The query cannot be read, and what cannot be read is not sent: {error.message.strip()}")
+
+
+def _no_object(name: str) -> UnknownName:
+    return UnknownName(f"sObject type '{name}' is not supported.", field="object_name")
