@@ -90,7 +90,7 @@ class Deployment:
     def token(self) -> str:
         """An access token of the administrator that the settings name."""
         form = f"grant_type=password&username=ada&password={self.password}"
-        reply = self.ask("POST", "/api/v1/auth/token", form, kind="application/x-www-form-urlencoded")
+        reply = self.ask("POST", "/token", form, kind="application/x-www-form-urlencoded")
         return str(reply["access_token"])
 
     def orgbridge(self, *words: str) -> str:
@@ -184,7 +184,7 @@ def test_a_scrape_signs_in_by_a_service_account(deployment: Deployment) -> None:
     """What the ServiceMonitor is set to do works: client credentials at the token endpoint open /metrics."""
     made = json.loads(deployment.orgbridge("service-accounts", "create", "prometheus", "--scope", "admin", "--json"))
     form = f"grant_type=client_credentials&client_id={made['client_id']}&client_secret={made['client_secret']}"
-    token = deployment.ask("POST", "/api/v1/auth/token", form, kind="application/x-www-form-urlencoded")
+    token = deployment.ask("POST", "/token", form, kind="application/x-www-form-urlencoded")
     code = (
         "import sys, urllib.request as u; print(u.urlopen(u.Request('http://127.0.0.1:8000/metrics',"
         " headers={'Authorization': 'Bearer ' + sys.argv[1], 'Accept': 'text/plain'}), timeout=30).read().decode())"
