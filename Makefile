@@ -108,14 +108,26 @@ chaos: $(DEVELOPMENT) ## Kill processes at random moments, long form (KILLS=30 o
 bench: $(DEVELOPMENT) ## Measure, print one table, write benchmarks/results.json
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# Another base image: make emulator-image PYTHON_IMAGE=registry.example/python:3.12-slim
-PYTHON_IMAGE ?= python:3.12-slim
+# Another base image: make image BASE_IMAGE=mirror.example/python:3.11-slim
+BASE_IMAGE ?= python:3.11-slim
+IMAGE ?= orgbridge:local
 EMULATOR_IMAGE ?= orgbridge-emulator
 DOCKER ?= docker
+BUILD := DOCKER_BUILDKIT=1 $(DOCKER) build --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+	--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown)
+.PHONY: image
+image: ## Build the container image of the service (needs docker; BASE_IMAGE= another base)
+	$(BUILD) --tag $(IMAGE) .
+
 .PHONY: emulator-image
-emulator-image: ## Build a container image of the emulated org (needs docker; PYTHON_IMAGE= another base)
-	DOCKER_BUILDKIT=1 $(DOCKER) build --file Dockerfile.emulator --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) \
-		--tag $(EMULATOR_IMAGE) .
+emulator-image: ## Build a container image of the emulated org (needs docker; BASE_IMAGE= another base)
+	$(BUILD) --target emulator --tag $(EMULATOR_IMAGE) .
+
+# Only here a missing engine is a failure; in `make test` it is a skip.
+.PHONY: deploy-test
+deploy-test: $(DEVELOPMENT) ## Build the images, bring compose up, kill a worker under load (needs docker with compose)
+	ORGBRIDGE_TEST_ENGINE=required BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest tests/system/test_images.py \
+		tests/system/test_deploy_compose.py tests/unit/deploy -p no:randomly --timeout 1200 -v $(ARGS)
 
 .PHONY: lock
 lock: ## Pin the newest versions with hashes (needs uv)

@@ -65,6 +65,11 @@ class Telemetry:
         self._stalled = Gauge(
             "orgbridge_stalled_jobs", "Salesforce jobs of running loads that show no progress.", registry=self.registry
         )
+        self._waiting = Gauge(
+            "orgbridge_parts_waiting",
+            "Parts of running loads that no Salesforce job holds yet: what more workers would take up.",
+            registry=self.registry,
+        )
         self._resident = Gauge(
             "orgbridge_process_resident_memory_bytes", "Resident memory of this process.", registry=self.registry
         )
@@ -99,6 +104,7 @@ class Telemetry:
             self._rows.labels(outcome).set(count)
         self._load_calls.set(totals.api_calls)
         self._stalled.set(totals.stalled)
+        self._waiting.set(totals.waiting)
         self._salesforce_calls.set(self._calls())
         self._resident.set(self._process.memory_info().rss)
         times = self._process.cpu_times()
@@ -121,6 +127,7 @@ class Telemetry:
                 "rows": totals.rows,
                 "load_salesforce_calls": totals.api_calls,
                 "stalled_jobs": totals.stalled,
+                "parts_waiting": totals.waiting,
             },
         }
 

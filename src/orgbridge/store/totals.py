@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from orgbridge.loads.states import PartState
 from orgbridge.store import tables
 from orgbridge.store.database import Unit
 
@@ -22,6 +23,8 @@ class LoadTotals:
     api_calls: int
     #: Jobs of running loads that show no progress.
     stalled: int
+    #: Parts of running loads that no Salesforce job holds yet.
+    waiting: int
 
 
 async def load_totals(unit: Unit) -> LoadTotals:
@@ -40,6 +43,11 @@ async def load_totals(unit: Unit) -> LoadTotals:
         .select_from(tables.parts.join(tables.loads))
         .where(parts.stalled_at.is_not(None), columns.finished_at.is_(None))
     )
+    waiting = (
+        sa.select(sa.func.count())
+        .select_from(tables.parts.join(tables.loads))
+        .where(parts.state == PartState.PLANNED.value, columns.finished_at.is_(None))
+    )
     # Of one package with Unit: the transaction is read here so that Unit need not know every report.
     rows = (await unit._connection.execute(query)).mappings().all()
     return LoadTotals(
@@ -47,4 +55,5 @@ async def load_totals(unit: Unit) -> LoadTotals:
         rows={name: sum(int(row[f"rows_{name}"]) for row in rows) for name in outcomes},
         api_calls=sum(int(row["api_calls"]) for row in rows),
         stalled=int((await unit._connection.execute(stalled)).scalar() or 0),
+        waiting=int((await unit._connection.execute(waiting)).scalar() or 0),
     )

@@ -1,0 +1,1 @@
+"""Tests of what the service is deployed with: manifests, compose, workflow."""
