@@ -12,6 +12,7 @@ from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.facts import InputFacts, error_groups
 from orgbridge.engine.faults import Fault
 from orgbridge.engine.resources import Resources
+from orgbridge.loads.preflight import preflight_warning
 from orgbridge.loads.receipt import ErrorGroup, FileReceipt, InputReceipt, PartReceipt, Receipt
 from orgbridge.loads.results import failed_rows, results_header
 from orgbridge.loads.states import LoadState, PartState
@@ -56,7 +57,7 @@ class Completion:
         results, failed = await patience.until_done(lambda: self.resources.split(partial(self._merge, facts, parts)))
         receipt = self._receipt(load, facts, parts, results)
         mismatches = receipt.check()
-        state, fault = _verdict(load, parts, mismatches)
+        state, fault = _verdict(load, facts, parts, mismatches)
         receipt = replace(receipt, state=state.value)
 
         async def record() -> None:
@@ -167,6 +168,10 @@ class Completion:
         warnings = []
         if any(part.upload["mixed_cell_newlines"] for part in parts):
             warnings.append("Cells hold both kinds of newline: they were made one kind for the upload.")
+        if facts.stopped is not None:
+            warnings.append(facts.stopped["message"])
+        if facts.preflight is not None and facts.preflight["findings"]:
+            warnings.append(preflight_warning(facts.preflight))
         return Receipt(
             load_id=load.id,
             object_name=load.object_name,
@@ -183,6 +188,7 @@ class Completion:
                 line_ending=facts.dialect.line_ending.value,
                 has_bom=facts.dialect.has_bom,
                 columns=facts.header,
+                unread=(facts.stopped or {}).get("unread"),
             ),
             rows_read=load.rows_read or 0,
             parts=tuple(_part_receipt(part) for part in parts),
@@ -206,7 +212,8 @@ def _part_receipt(part: PartRecord) -> PartReceipt:
         first_row=part.first_row,
         first_line=part.first_line,
         rows=part.rows,
-        sent=part.rows if findings.get("sent") else 0,
+        sent=part.rows - findings.get("refused", 0) if findings.get("sent") else 0,
+        refused=findings.get("refused", 0),
         bytes=part.bytes,
         sha256=part.sha256,
         succeeded=part.succeeded,
@@ -240,10 +247,14 @@ def _merge_errors(parts: Sequence[PartRecord]) -> tuple[ErrorGroup, ...]:
     return tuple(sorted(groups.values(), key=lambda group: (-group.count, group.code)))
 
 
-def _verdict(load: LoadRecord, parts: Sequence[PartRecord], mismatches: list[str]) -> tuple[LoadState, Fault | None]:
+def _verdict(
+    load: LoadRecord, facts: InputFacts, parts: Sequence[PartRecord], mismatches: list[str]
+) -> tuple[LoadState, Fault | None]:
     """Return the load's last state, and why if it is not a good one."""
     if mismatches:
         return LoadState.FAILED, Fault(code="load.unbalanced", message=" ".join(mismatches))
+    if facts.stopped is not None:
+        return LoadState.FAILED, Fault.from_json(facts.stopped)
     broken = [part for part in parts if part.state is PartState.FAILED or part.job_state == JobState.FAILED.value]
     if broken:
         message = (

@@ -1,14 +1,16 @@
-"""The workflow of an ingest: prepare, let the parts run, sweep, complete."""
+"""The workflow of an ingest: prepare, cut piece by piece while parts run, sweep, complete."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 
 from orgbridge.engine.completion import Completion
 from orgbridge.engine.errors import StepRefused
+from orgbridge.engine.faults import Fault
 from orgbridge.engine.preparation import Preparation
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.steps import run_step
@@ -35,13 +37,11 @@ class IngestWorkflow:
         """Carry a load to its end and return its last state."""
         completion = Completion(self.resources, load_id)
         try:
-            plan = await self._step(load_id, "prepare", Preparation(self.resources, load_id).run)
+            preparation = Preparation(self.resources, load_id)
+            plan = await self._step(load_id, "prepare", preparation.begin)
             org = str(plan["org"])
-            handles = []
-            for number in range(plan["parts"]):
-                with SetWorkflowID(f"{load_id}.{number:05d}"), SetEnqueueOptions(queue_partition_key=org):
-                    handles.append(await DBOS.enqueue_workflow_async(PARTS_QUEUE, self.part, load_id, number))
-            for number, handle in enumerate(handles):
+            handles = await self._send(load_id, org, plan, preparation)
+            for number, handle in handles.items():
                 try:
                     await handle.get_result(polling_interval_sec=_RESULT_SECONDS)
                 except Exception as error:  # noqa: BLE001 - the worker's edge: the other parts must still be waited for
@@ -54,6 +54,33 @@ class IngestWorkflow:
         except StepRefused as refusal:
             fault = refusal.fault
             return str(await self._step(load_id, "fail", lambda: completion.fail(fault)))
+
+    async def _send(self, load_id: str, org: str, plan: dict[str, Any], preparation: Preparation) -> dict[int, Any]:
+        """Cut the input piece by piece and let the parts of each piece run; return their handles by number."""
+        handles: dict[int, Any] = {}
+        position = plan["position"]
+        first, stop = True, None
+        while position is not None and stop is None:
+            try:
+                piece = await self._step(load_id, "split", partial(preparation.split, plan, position))
+            except StepRefused as refusal:
+                if first:
+                    raise
+                # What runs goes on; the rest will not be sent, whatever kept it from being cut.
+                stop = refusal.fault
+                break
+            first = False
+            for number in piece["parts"]:
+                with SetWorkflowID(f"{load_id}.{number:05d}"), SetEnqueueOptions(queue_partition_key=org):
+                    handles[number] = await DBOS.enqueue_workflow_async(PARTS_QUEUE, self.part, load_id, number)
+            position = piece["position"]
+            stop = Fault.from_json(piece["fault"]) if piece["fault"] is not None else None
+        if stop is not None:
+            try:
+                await self._step(load_id, "set_aside", partial(preparation.set_aside, plan, position, stop))
+            except StepRefused as refusal:
+                await self._step(load_id, "leave_unread", partial(preparation.leave_unread, position, refusal.fault))
+        return handles
 
     async def _step(self, load_id: str, name: str, body: Any) -> Any:
         return await run_step(name, body, note_calls=lambda calls: note_load_calls(self.resources, load_id, calls))

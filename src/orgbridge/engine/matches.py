@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from orgbridge.engine.errors import StepRefused
-from orgbridge.engine.facts import InputFacts, findings_of
+from orgbridge.engine.facts import InputFacts, findings_of, sent_key
 from orgbridge.engine.faults import Fault
 from orgbridge.engine.resources import Resources
+from orgbridge.loads.mapped import read_refusals, restored
 from orgbridge.loads.matching import PartMatch, match_part, unprocessed_part
 from orgbridge.loads.states import PartState
 from orgbridge.store.files import StoredFile
@@ -28,9 +29,9 @@ async def match(resources: Resources, load: LoadRecord, part: PartRecord, keys: 
 
     def work() -> tuple[PartMatch, StoredFile]:
         found = match_part(
-            records=_opener(resources, part.input_key),
-            dialect=facts.dialect,
-            header=facts.header,
+            records=_opener(resources, sent_key(part) or part.input_key),
+            dialect=facts.sent_dialect,
+            header=facts.sent_header,
             operation=IngestOperation(load.operation),
             external_id_field=load.external_id_field,
             successful=_opener(resources, keys["successfulResults"]),
@@ -41,9 +42,40 @@ async def match(resources: Resources, load: LoadRecord, part: PartRecord, keys: 
             line_count=facts.line_count,
             attempt=max(1, part.attempt),
         )
+        found = _beside_own_records(resources, facts, part, found)
         return found, resources.files.write_blocks(results_key(part), found.result_blocks())
 
     await _store(resources, part, work, state=PartState.MATCHED, sent=True, reason=part.error_message)
+
+
+async def refuse(resources: Resources, load: LoadRecord, part: PartRecord) -> None:
+    """Account for a part of which no row is sent, because its mapping refused every one."""
+    facts = _facts(load)
+
+    def work() -> tuple[PartMatch, StoredFile]:
+        found = _beside_own_records(resources, facts, part, None)
+        return found, resources.files.write_blocks(results_key(part), found.result_blocks())
+
+    await _store(resources, part, work, state=PartState.MATCHED, sent=False, reason=None)
+
+
+def _beside_own_records(
+    resources: Resources, facts: InputFacts, part: PartRecord, found: PartMatch | None
+) -> PartMatch:
+    """Return outcomes as those of the file's own records, where a mapping sent others."""
+    if not facts.changes_records:
+        assert found is not None, "only a mapping refuses rows"
+        return found
+    refused = part.upload.get("refused_key")
+    return restored(
+        found,
+        read_refusals(resources.files.open_blocks(refused)) if refused else [],
+        records=_opener(resources, part.input_key),
+        dialect=facts.dialect,
+        first_row=part.first_row,
+        first_line=part.first_line,
+        line_count=facts.line_count,
+    )
 
 
 async def account(
@@ -112,12 +144,17 @@ async def _store(
                 unprocessed=found.unprocessed,
                 results_key=stored.key,
                 results_sha256=stored.sha256,
-                findings=findings_of(found, sent=sent),
+                findings=findings_of(found, sent=sent, refused=refused_rows(part) if state is PartState.MATCHED else 0),
                 error_message=reason,
                 updated_at=resources.clock.now(),
             )
 
     await patience.until_done(record)
+
+
+def refused_rows(part: PartRecord) -> int:
+    """Return how many of a part's rows a mapping refused."""
+    return int(part.rows - part.upload.get("sent_rows", part.rows))
 
 
 def _facts(load: LoadRecord) -> InputFacts:

@@ -3,12 +3,13 @@
 JSON shape (`Receipt.to_json`):
 
     {"load_id", "object", "operation", "external_id_field", "state",
-     "input": {"name", "bytes", "sha256", "format", "encoding", "delimiter", "line_ending", "has_bom", "columns": []},
+     "input": {"name", "bytes", "sha256", "format", "encoding", "delimiter", "line_ending", "has_bom", "columns": [],
+               "unread"},
      "rows": {"read", "sent", "succeeded", "failed", "unprocessed", "ambiguous"},
      "balanced": true, "mismatches": [],
      "warnings": [],
      "parts": [{"number", "job_id", "job_state", "state", "first_row", "first_line", "rows", "sent", "bytes", "sha256",
-                "succeeded", "failed", "unprocessed", "ambiguous", "stray_results", "missing_results",
+                "succeeded", "failed", "unprocessed", "refused", "ambiguous", "stray_results", "missing_results",
                 "results_sha256", "api_calls", "attempt", "error_message", "warnings": []}],
      "errors": [{"code", "count", "lines": [], "message", "cause", "remedy", "retry"}],
      "results": {"name", "bytes", "sha256"},
@@ -76,7 +77,7 @@ class PartReceipt:
     first_line: int
     #: Records in the part.
     rows: int
-    #: Records sent for processing: all of them once the job was committed, else 0.
+    #: Records sent for processing: all of them but the refused ones once the job was committed, else 0.
     sent: int
     #: Bytes of the part's records, header not counted.
     bytes: int
@@ -88,6 +89,8 @@ class PartReceipt:
     failed: int
     #: Rows that were not processed, those without any result included.
     unprocessed: int
+    #: Rows that were not sent because a cell cannot become a value of its field; they count as failed.
+    refused: int = 0
     #: Rows whose result could belong to an identical row as well.
     ambiguous: int = 0
     #: Result rows of Salesforce that belong to no row of the part.
@@ -111,9 +114,9 @@ class PartReceipt:
         accounted = self.succeeded + self.failed + self.unprocessed
         if accounted != self.rows:
             wrong.append(f"Part {self.number} holds {self.rows} rows, but {accounted} are accounted for.")
-        if self.sent not in (0, self.rows):
+        if self.sent not in (0, self.rows - self.refused):
             wrong.append(f"Part {self.number} holds {self.rows} rows, but {self.sent} were sent.")
-        if not self.sent and self.unprocessed != self.rows:
+        if not self.sent and self.unprocessed != self.rows - self.refused:
             wrong.append(f"Part {self.number} was not sent, but has results for {self.rows - self.unprocessed} rows.")
         if self.stray_results:
             wrong.append(f"Salesforce gave {self.stray_results} results that belong to no row of part {self.number}.")
@@ -144,6 +147,8 @@ class InputReceipt:
     has_bom: bool
     #: Names of the columns, in order.
     columns: tuple[str, ...]
+    #: What of the input is not rows and was not read: `line`, `row`, `byte`, `code`, `message`; None: all was read.
+    unread: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
