@@ -12,7 +12,7 @@ import typer
 from orgbridge import __version__
 from orgbridge.cli.commands import emulator, houses, jobs, users
 from orgbridge.cli.commands.demo import demo
-from orgbridge.cli.commands.load import load
+from orgbridge.cli.commands.load import load, preflight
 from orgbridge.cli.commands.query import describe, query
 from orgbridge.cli.errors import ExitCode, exit_code
 from orgbridge.cli.terminal import Terminal
@@ -50,6 +50,7 @@ app.command()(demo)
 app.command()(houses.serve)
 app.command()(houses.worker)
 app.command()(load)
+app.command()(preflight)
 app.command()(query)
 app.command()(describe)
 app.command()(houses.doctor)

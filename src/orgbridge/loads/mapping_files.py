@@ -23,7 +23,8 @@ def read_mapping(text: str, name: str = "") -> MappingSpec:
     """Return the specification that a text holds.
 
     Args:
-        text: JSON when it begins with `{`; else by the name's ending, `.sdl` or CSV (column, field).
+        text: JSON when it begins with `{`; else by the name's ending, `.sdl` or CSV (column, field); without a name,
+            lines of `column=field` are an `.sdl`.
         name: Name of the file.
 
     Raises:
@@ -37,9 +38,44 @@ def read_mapping(text: str, name: str = "") -> MappingSpec:
         except (json.JSONDecodeError, RecursionError) as error:
             raise BadMapping(f"The mapping is not JSON: {error}.") from None
         return spec_from_json(value)
-    if name.lower().endswith(".sdl"):
+    significant = [line for line in text.splitlines() if line.strip() and line.lstrip()[0] not in "#!"]
+    if name.lower().endswith(".sdl") or (not name and significant and all("=" in line for line in significant)):
         return read_sdl(text)
     return _read_csv(text)
+
+
+def spec_of_options(
+    *,
+    mapping: str | Mapping[str, Any] | None = None,
+    mapping_name: str = "",
+    null_policy: str | Mapping[str, Any] | None = None,
+    formats: Mapping[str, str | None] | None = None,
+) -> MappingSpec | None:
+    """Return what the options of a load say about columns and fields; None when they say nothing.
+
+    Args:
+        mapping: A mapping in any of its forms.
+        mapping_name: Name of the file that it comes from.
+        null_policy: `clear` for all columns, `Phone:clear,Fax:error,*:ignore`, or a mapping of columns to policies.
+        formats: `time_zone`, `date_format`, `datetime_format`, `decimal_mark`.
+
+    Raises:
+        BadMapping: One of them cannot be read.
+    """
+    given = {name: value for name, value in (formats or {}).items() if value}
+    if not mapping and not null_policy and not given:
+        return None
+    if isinstance(mapping, str) and mapping.strip():
+        spec = read_mapping(mapping, mapping_name)
+    elif mapping:
+        spec = spec_from_json(mapping)
+    else:
+        spec = MappingSpec()
+    if isinstance(null_policy, str):
+        pairs = [pair.rpartition(":") for pair in null_policy.split(",") if pair.strip()]
+        null_policy = {name.strip() or "*": policy.strip() for name, _, policy in pairs}
+    said = spec.to_json()
+    return spec_from_json({**said, **given, "nulls": {**said["nulls"], **(null_policy or {})}})
 
 
 def spec_from_json(value: Any) -> MappingSpec:

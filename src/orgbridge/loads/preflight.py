@@ -87,7 +87,20 @@ class Scanner:
         operation: IngestOperation,
         external_id_field: str | None,
         open_spool: Callable[[], BinaryIO],
+        most_rows: int | None = None,
     ) -> None:
+        """Prepare to look.
+
+        Args:
+            source: The input.
+            mapping: What is sent of it.
+            describe: Salesforce's describe of the object.
+            operation: What the load does.
+            external_id_field: The key of an upsert.
+            open_spool: Opens an empty temporary file.
+            most_rows: Rows after which to stop; None: look at all.
+        """
+        self._most_rows = most_rows
         self._source = source
         self._mapping = mapping
         self._describe = describe
@@ -162,6 +175,9 @@ class Scanner:
             yield by_column, lines
             if checker.is_full:
                 break
+            if self._most_rows is not None and self.scan.rows >= self._most_rows:
+                self.scan.complete = False
+                return
         if checker.faults:
             self.scan.complete = not checker.is_full
             for fault in checker.faults:
@@ -356,4 +372,5 @@ def preflight_warning(report: Mapping[str, Any]) -> str:
     findings = report["findings"]
     kinds = ", ".join(f"{item['code']} {item['field']} ({item['count']})".replace("  ", " ") for item in findings[:5])
     more = f" and {len(findings) - 5} more" if len(findings) > 5 else ""
-    return f"Preflight expected trouble: {kinds}{more}."
+    where = "" if report["complete"] else f" in the first {report['rows']} rows"
+    return f"Preflight expected trouble{where}: {kinds}{more}."

@@ -52,6 +52,8 @@ class Preflight:
     external_id_field: str | None = None
     #: Rows per part; None leaves it to the plan.
     part_rows: int | None = None
+    #: Rows after which to stop, without a call to Salesforce; None: look at all, and ask for parents and limits.
+    most_rows: int | None = None
 
 
 async def run_preflight(asked: Preflight, salesforce: Salesforce, in_thread: InThread) -> PreflightReport:
@@ -71,9 +73,10 @@ async def run_preflight(asked: Preflight, salesforce: Salesforce, in_thread: InT
         asked.operation,
         asked.external_id_field,
         tempfile.TemporaryFile,
+        asked.most_rows,
     )
     scan = await in_thread(scanner.run)
-    for column in scan.parents:
+    for column in scan.parents if asked.most_rows is None else ():
         await _look_up(column, scan, salesforce)
     columns = asked.mapping.header if asked.mapping is not None else asked.source.header
     return PreflightReport(
@@ -82,7 +85,7 @@ async def run_preflight(asked: Preflight, salesforce: Salesforce, in_thread: InT
         findings=tuple(scan.findings.all()),
         cleared=scan.cleared,
         columns=columns,
-        estimate=await _estimate(scan, salesforce, asked.part_rows),
+        estimate=await _estimate(scan, salesforce if asked.most_rows is None else None, asked.part_rows),
     )
 
 
@@ -141,13 +144,14 @@ def _folded(value: str, key: str) -> str:
     return (to_18(value) or value) if key == "Id" else value.casefold()
 
 
-async def _estimate(scan: Scan, salesforce: Salesforce, part_rows: int | None) -> Estimate:
+async def _estimate(scan: Scan, salesforce: Salesforce | None, part_rows: int | None) -> Estimate:
     plan = plan_parts(input_bytes=scan.bytes, record_bytes=scan.bytes / max(1, scan.rows), part_rows=part_rows)
     parts = -(-scan.rows // plan.max_rows) if scan.rows else 0
     left = whole = None
     try:
-        daily = (await salesforce.limits.get()).get("DailyApiRequests") or {}
-        left, whole = daily.get("Remaining"), daily.get("Max")
+        if salesforce is not None:
+            daily = (await salesforce.limits.get()).get("DailyApiRequests") or {}
+            left, whole = daily.get("Remaining"), daily.get("Max")
     except ClientError:
         # Not everybody may see the limits; the estimate then stands without them.
         pass

@@ -10,6 +10,7 @@ from orgbridge.services.identity import IdentityService
 from orgbridge.services.jobs import JobService
 from orgbridge.services.loads import LoadService
 from orgbridge.services.local_batches import LocalBatchService
+from orgbridge.services.preflight import PreflightService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.telemetry import Telemetry
@@ -29,6 +30,8 @@ class Services:
     queries: QueryService
     #: Taking in loads and bulk queries.
     loads: LoadService
+    #: Looking at inputs without loading them.
+    preflight: PreflightService
     #: What became of them.
     jobs: JobService
     #: Users and tokens.

@@ -19,6 +19,7 @@ from orgbridge.services.health import HealthService
 from orgbridge.services.jobs import JobService
 from orgbridge.services.loads import IntakeConfig, LoadService
 from orgbridge.services.local_batches import LocalBatchService
+from orgbridge.services.preflight import PreflightService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.telemetry import Telemetry
@@ -41,12 +42,14 @@ def build_services(settings: Settings, house: House) -> Services:
     database, files, orgs, clock = house.database, house.files, house.orgs, house.clock
     intake = IntakeConfig(input_folder=settings.data_path_input, part_rows=settings.orgbridge_part_rows)
     records, batches = RecordService(orgs), BatchService(orgs, clock)
+    loads = LoadService(database, files, orgs, clock, intake)
     return Services(
         records=records,
         batches=batches,
         local_batches=LocalBatchService(batches, records, settings.data_path_input),
         queries=QueryService(orgs),
-        loads=LoadService(database, files, orgs, clock, intake),
+        loads=loads,
+        preflight=PreflightService(loads, files, orgs, clock),
         jobs=JobService(database, files, orgs),
         identity=build_identity(settings, database, clock),
         health=HealthService(database, orgs, clock),
