@@ -155,7 +155,7 @@ async def test_pain_21_and_35_a_mapping_changes_what_is_sent_and_not_what_comes_
     assert Counter(bench.call("/report")["keys"]) == Counter(f"m{n}" for n in range(50) if n != 30)
     assert load.results_key is not None
     results = bench.files.path(load.results_key).read_bytes()
-    cells = [row for row in csv.reader(io.StringIO(results.decode(), newline=""), delimiter=";")]
+    cells = list(csv.reader(io.StringIO(results.decode(), newline=""), delimiter=";"))
     assert [row[9:] for row in cells] == list(csv.reader(io.StringIO(content.decode(), newline=""), delimiter=";"))
     (failed,) = [row for row in cells[1:] if row[1] != "succeeded"]
     assert (failed[1], failed[4], failed[6]) == ("failed", "BLANK_VALUE", "Key__c")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import itertools
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
@@ -76,6 +77,7 @@ class KeyIndex:
         self._entries.sort()
         if self._spool is None:
             self._spool = self._open_spool()
+            weakref.finalize(self, self._spool.close)
         start = self._spool.seek(0, 2)
         self._spool.write(b"".join(self._entries))
         self._runs.append((start, len(self._entries)))

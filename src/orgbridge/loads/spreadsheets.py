@@ -7,6 +7,7 @@ entity bomb needs, is refused.
 from __future__ import annotations
 
 import posixpath
+import weakref
 import zipfile
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -124,6 +125,7 @@ class _Texts(Sequence[str]):
 
     def __init__(self, spool: BinaryIO) -> None:
         self._spool = spool
+        weakref.finalize(self, spool.close)
         self._ends = array("Q", [0])
         self._seen: dict[int, str] = {}
         self._seen_chars = 0
@@ -159,31 +161,39 @@ class _Workbook:
     def member(self, sheet: str | None) -> str:
         """Return the member that holds a sheet."""
         sheets: list[tuple[str, str]] = []
-        targets: dict[str, str] = {}
 
         def see_sheet(tag: str, attributes: Mapping[str, str]) -> None:
             if tag == "sheet":
                 key = next((value for name, value in attributes.items() if name.rpartition(":")[2] == "id"), "")
                 sheets.append((attributes.get("name", ""), key))
 
-        def see_target(tag: str, attributes: Mapping[str, str]) -> None:
-            if tag == "Relationship" and attributes.get("Type", "").endswith("/worksheet"):
-                targets[attributes.get("Id", "")] = attributes.get("Target", "")
-
         self._read(WORKBOOK_MEMBER, see_sheet)
-        self._read(_RELATIONS, see_target)
+        targets = self._targets("worksheet")
         found = [(name, targets[key]) for name, key in sheets if key in targets]
         for name, target in found:
             if sheet is None or name.casefold() == sheet.casefold():
-                # A target is relative to the folder xl, or absolute.
-                return posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
+                return target
         names = ", ".join(repr(name) for name, _ in found[:20])
         raise UnknownSheet(f"The workbook has no sheet {sheet!r}; it has {names or 'none'}.")
+
+    def _targets(self, kind: str) -> dict[str, str]:
+        """Return the members of a kind that the workbook names, by the names of the relations."""
+        targets: dict[str, str] = {}
+
+        def see(tag: str, attributes: Mapping[str, str]) -> None:
+            if tag == "Relationship" and attributes.get("Type", "").endswith(f"/{kind}"):
+                # A target is relative to the folder xl, or absolute.
+                path = posixpath.normpath(posixpath.join("/xl", attributes.get("Target", "")))
+                targets[attributes.get("Id", "")] = path.lstrip("/")
+
+        self._read(_RELATIONS, see)
+        return targets
 
     def texts(self) -> _Texts:
         """Read the texts that cells share."""
         texts = _Texts(self.open_spool())
-        if not self._has("xl/sharedStrings.xml"):
+        member = next(iter(self._targets("sharedStrings").values()), None)
+        if member is None:
             return texts
         parts: list[str] = []
         state = {"phonetic": 0, "text": 0}
@@ -208,7 +218,7 @@ class _Workbook:
             if state["text"] and not state["phonetic"]:
                 parts.append(text)
 
-        for _ in self._stream("xl/sharedStrings.xml", start, end, data):
+        for _ in self._stream(member, start, end, data):
             pass
         return texts
 
@@ -234,8 +244,8 @@ class _Workbook:
             if tag == "workbookPr":
                 state["1904"] = attributes.get("date1904", "0") in ("1", "true")
 
-        if self._has("xl/styles.xml"):
-            self._read("xl/styles.xml", see_style)
+        for member in self._targets("styles").values():
+            self._read(member, see_style)
         self._read(WORKBOOK_MEMBER, see_epoch)
         dates = (
             place
@@ -243,10 +253,6 @@ class _Workbook:
             if is_date_format(formats.get(number) or BUILTIN_FORMATS.get(number))
         )
         return frozenset(dates), state["1904"]
-
-    def _has(self, member: str) -> bool:
-        with self.open_file() as file, zipfile.ZipFile(file) as archive:
-            return member in archive.namelist()
 
     def _read(self, member: str, see: Handler) -> None:
         size = 0
@@ -347,7 +353,7 @@ class _Rows:
                 row = self._row
                 if text:
                     row.extend([""] * (self._cell.column - len(row)))
-                    row[self._cell.column :] = [text]
+                    row[self._cell.column : self._cell.column + 1] = [text]
             case "row":
                 self._ready.append((self._number, self._row))
             case _:
