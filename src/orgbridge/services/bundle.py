@@ -12,6 +12,7 @@ from orgbridge.services.jobs import JobService
 from orgbridge.services.loads import LoadService
 from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.organizations import OrganizationService
+from orgbridge.services.preflight import PreflightService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.retries import RetryService
@@ -37,6 +38,8 @@ class Services:
     queries: QueryService
     #: Taking in loads and bulk queries.
     loads: LoadService
+    #: Looking at inputs without loading them.
+    preflight: PreflightService
     #: What became of them.
     jobs: JobService
     #: What becomes of them, as it happens.

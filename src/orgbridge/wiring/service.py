@@ -21,6 +21,7 @@ from orgbridge.services.jobs import JobService
 from orgbridge.services.loads import IntakeConfig, LoadService
 from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.policies.guard import Guard
+from orgbridge.services.preflight import PreflightService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.retries import RetryService
@@ -54,13 +55,15 @@ def build_services(settings: Settings, house: House) -> Services:
     )
     records, batches = RecordService(orgs), BatchService(orgs, clock)
     jobs = JobService(database, files, orgs)
+    loads = LoadService(database, files, orgs, clock, intake)
     sequels = Sequels(database, files, clock, Guard(orgs))
     return Services(
         records=records,
         batches=batches,
         local_batches=LocalBatchService(batches, records, settings.data_path_input),
         queries=QueryService(orgs, cursor_key=build_keys(settings).derived("query cursors")),
-        loads=LoadService(database, files, orgs, clock, intake),
+        loads=loads,
+        preflight=PreflightService(loads, files, orgs, clock),
         identity=people.identity,
         users=people.users,
         service_accounts=people.service_accounts,
