@@ -66,6 +66,7 @@ async def work(store: str, folder: str, salesforce: str, options: dict[str, str]
     quick |= {"notify_seconds": 0.1, "retention_seconds": 900.0, "retention_days": 30.0, "retention_rows_days": 30.0}
     pauses = tuple(map(float, filter(None, options.pop("webhook_pauses", "").split(","))))
     usual = {field.name: field.default for field in fields(WorkerConfig)} | quick
+    usual["piece_bytes"] = 0
     del quick["retention_rows_days"]
     given = {name: _read(usual[name], value) for name, value in options.items()}
     config = WorkerConfig(**{**quick, **given, "webhooks": policy, **({"webhook_pauses": pauses} if pauses else {})})

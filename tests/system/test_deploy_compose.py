@@ -1,4 +1,4 @@
-"""docker-compose.yml brought up for real: images built, PostgreSQL, two workers of which one is killed, an emulated org."""
+"""docker-compose.yml brought up for real: images built, PostgreSQL, two workers, one killed, an emulated org."""
 
 from __future__ import annotations
 
@@ -105,9 +105,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     need_engine(compose=True)
     image = f"orgbridge-test:{token_hex(4)}"
     build(image)
-    made = Deployment(
-        tmp_path_factory.mktemp("deployment"), image, postgres_image(tmp_path_factory.mktemp("postgres"))
-    )
+    made = Deployment(tmp_path_factory.mktemp("deployment"), image, postgres_image(tmp_path_factory.mktemp("postgres")))
     try:
         made.compose("up", "--detach", "--no-build")
         health = ("inspect", "--format", "{{.State.Health.Status}}", *made.containers("api"))
@@ -172,7 +170,7 @@ def test_a_load_outlives_the_container_of_a_worker(deployment: Deployment) -> No
 
 
 def test_parquet_comes_out_of_the_slimmed_image(deployment: Deployment) -> None:
-    """An export to Parquet, typed by describe, is written in the container and read there: nothing needed was cut off."""
+    """An export to Parquet, typed by describe, is written in the container and read there: nothing is missing."""
     target = "/app/data/output/accounts.parquet"
     deployment.orgbridge("export", "SELECT Id, Name, NumberOfEmployees FROM Account", "--output", target)
     read = f"import pyarrow.parquet as p; t = p.read_table({target!r}); print(t.num_rows, t.schema.field(2).type)"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from orgbridge.cli.errors import ServiceRefused, UsageError
+from orgbridge.cli.load_options import InputOptions, as_query
 from orgbridge.cli.service import Service, file_chunks
 from orgbridge.cli.terminal import Terminal
 from orgbridge.cli.watching import Status, watch
 from orgbridge.kit.clock import Clock
 from orgbridge.wire.bulk import IngestOperation
+
+_NO_OPTIONS = InputOptions()
 
 
 class ResultKind(StrEnum):
@@ -38,23 +40,16 @@ class LoadRequest:
     delimiter: str | None = None
     #: True when the path is the service's own, inside DATA_PATH_INPUT.
     on_server: bool = False
-    #: How the load is carried out: canary, row_retry, ...
-    handling: Mapping[str, str] = field(default_factory=dict)
+    #: Columns, formats and checks.
+    options: InputOptions = _NO_OPTIONS
 
-    def params(self) -> dict[str, str]:
-        """Return the request's query parameters."""
-        params = {"object_name": self.object_name, "operation_type": self.operation.value}
+    def params(self) -> dict[str, Any]:
+        """Return the request's options as JSON."""
+        params: dict[str, Any] = {"object_name": self.object_name, "operation_type": self.operation.value}
         if self.external_id:
             params["external_id_field"] = self.external_id
-        for name, value in (("encoding", self.encoding), ("delimiter", self.delimiter)):
-            if value is None:
-                continue
-            if self.on_server:
-                raise UsageError(f"--{name} is for files that are sent; leave it out with --on-server.")
-            params[name] = value
-        if self.handling and self.on_server:
-            raise UsageError(f"--{next(iter(self.handling)).replace('_', '-')} is for files that are sent.")
-        return params | dict(self.handling)
+        said = (("encoding", self.encoding), ("delimiter", self.delimiter))
+        return {**params, **{name: value for name, value in said if value is not None}, **self.options.params()}
 
 
 async def submit(service: Service, request: LoadRequest, terminal: Terminal) -> str:
@@ -64,15 +59,28 @@ async def submit(service: Service, request: LoadRequest, terminal: Terminal) -> 
         ServiceRefused: The input or the request was refused; nothing will be sent to Salesforce.
         ServiceUnreachable: The connection failed; whether the load was taken is not known.
     """
+    return str((await _send(service, request, terminal, {}))["job_id"])
+
+
+async def examine(service: Service, request: LoadRequest, terminal: Terminal) -> dict[str, Any]:
+    """Have the service look at an input without loading it, and return its report.
+
+    Raises:
+        ServiceRefused: The input or the request was refused.
+        ServiceUnreachable: The connection failed.
+    """
+    return await _send(service, request, terminal, {"dry_run": True})
+
+
+async def _send(service: Service, request: LoadRequest, terminal: Terminal, more: dict[str, Any]) -> dict[str, Any]:
+    params = {**request.params(), **more}
     if request.on_server:
-        body = {**request.params(), "file_path": str(request.path), "use_bulk_api": True}
-        return str((await service.local_file(body))["job_id"])
+        return await service.local_file({**params, "file_path": str(request.path), "use_bulk_api": True})
     size = request.path.stat().st_size
     with terminal.bytes_bar(f"sending {request.path.name}", size) as bar:
-        answer = await service.upload(
-            name=request.path.name, chunks=file_chunks(request.path, bar.add), params=request.params()
+        return await service.upload(
+            name=request.path.name, chunks=file_chunks(request.path, bar.add), params=as_query(params)
         )
-    return str(answer["job_id"])
 
 
 async def follow(service: Service, job_id: str, terminal: Terminal, clock: Clock) -> Status:

@@ -14,7 +14,7 @@ from orgbridge.cli.commands import emulator, houses, keys, organizations, roles,
 from orgbridge.cli.commands.demo import demo
 from orgbridge.cli.commands.export import export
 from orgbridge.cli.commands.job_actions import jobs_app
-from orgbridge.cli.commands.load import load
+from orgbridge.cli.commands.load import load, preflight
 from orgbridge.cli.commands.query import describe, query
 from orgbridge.cli.errors import ExitCode, exit_code
 from orgbridge.cli.terminal import Terminal
@@ -53,6 +53,7 @@ app.command()(houses.serve)
 app.command()(houses.worker)
 app.command()(load)
 app.command()(export)
+app.command()(preflight)
 app.command()(query)
 app.command()(describe)
 app.command()(houses.doctor)

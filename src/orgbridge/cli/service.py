@@ -69,9 +69,13 @@ class Service:
             ServiceRefused: The file or the request was refused; no load was made.
         """
         form = aiohttp.MultipartWriter("form-data")
+        query = dict(params)
+        if (mapping := query.pop("mapping", None)) is not None:
+            # Too long for a URL, and before the file, where the service expects its fields.
+            form.append(str(mapping)).set_content_disposition("form-data", name="mapping")
         part = form.append(chunks, {"Content-Type": "application/octet-stream"})
         part.set_content_disposition("form-data", name="file", filename=name)
-        return await self._json("POST", "/bulk/dml-file-upload", params=params, data=form)
+        return await self._json("POST", "/bulk/dml-file-upload", params=query, data=form)
 
     async def local_file(self, body: dict[str, Any]) -> dict[str, Any]:
         """Have the service load a file of its own input folder."""

@@ -13,7 +13,9 @@ from orgbridge.engine.facts import InputFacts, error_groups
 from orgbridge.engine.faults import Fault
 from orgbridge.engine.publishing import publish
 from orgbridge.engine.resources import Resources
+from orgbridge.engine.rounds import NOT_SENT
 from orgbridge.loads import hotparents
+from orgbridge.loads.preflight import preflight_warning
 from orgbridge.loads.receipt import ErrorGroup, FileReceipt, InputReceipt, PartReceipt, Receipt, RoundReceipt
 from orgbridge.loads.remedies import UNKNOWN_OUTCOMES
 from orgbridge.loads.results import failed_rows, results_header
@@ -62,7 +64,7 @@ class Completion:
         receipt = self._receipt(load, facts, parts, rounds, results, failed)
         receipt = replace(receipt, links=links_json(links, load.id))
         mismatches = receipt.check()
-        state, fault = _verdict(load, parts, rounds, mismatches)
+        state, fault = _verdict(load, facts, parts, rounds, mismatches)
         published, troubles = await self.resources.split(partial(publish, self.resources, load, results, failed))
         receipt = replace(receipt, state=state.value, published=published, warnings=(*receipt.warnings, *troubles))
 
@@ -201,6 +203,10 @@ class Completion:
         warnings = []
         if any(part.upload["mixed_cell_newlines"] for part in parts):
             warnings.append("Cells hold both kinds of newline: they were made one kind for the upload.")
+        if facts.stopped is not None:
+            warnings.append(facts.stopped["message"].removeprefix(NOT_SENT))
+        if facts.preflight is not None and facts.preflight["findings"]:
+            warnings.append(preflight_warning(facts.preflight))
         return Receipt(
             load_id=load.id,
             object_name=load.object_name,
@@ -217,6 +223,7 @@ class Completion:
                 line_ending=facts.dialect.line_ending.value,
                 has_bom=facts.dialect.has_bom,
                 columns=facts.header,
+                unread=(facts.stopped or {}).get("unread"),
             ),
             rows_read=load.rows_read or 0,
             parts=tuple(
@@ -246,7 +253,8 @@ def _part_receipt(part: PartRecord, rounds: Sequence[RoundRecord]) -> PartReceip
         first_row=part.first_row,
         first_line=part.first_line,
         rows=part.rows,
-        sent=sent if sent is not None else part.rows if findings.get("sent") else 0,
+        sent=sent if sent is not None else part.rows - findings.get("refused", 0) if findings.get("sent") else 0,
+        refused=findings.get("refused", 0),
         bytes=part.bytes,
         sha256=part.sha256,
         succeeded=part.succeeded,
@@ -314,7 +322,11 @@ def _merge_errors(parts: Sequence[PartRecord]) -> tuple[ErrorGroup, ...]:
 
 
 def _verdict(
-    load: LoadRecord, parts: Sequence[PartRecord], rounds: Sequence[RoundRecord], mismatches: list[str]
+    load: LoadRecord,
+    facts: InputFacts,
+    parts: Sequence[PartRecord],
+    rounds: Sequence[RoundRecord],
+    mismatches: list[str],
 ) -> tuple[LoadState, Fault | None]:
     """Return the load's last state, and why if it is not a good one."""
     if mismatches:
@@ -322,10 +334,13 @@ def _verdict(
     unsent = [part for part in parts if (part.findings or {}).get("stopped_by") == "load.failure_ratio"]
     if unsent:
         rows = sum(part.rows for part in unsent)
-        message = (
-            f"{(unsent[0].error_message or '').removeprefix('The row was not sent: ')} {rows:,} rows were not sent."
-        )
+        message = f"{(unsent[0].error_message or '').removeprefix(NOT_SENT)} {rows:,} rows were not sent."
+        if unread := (facts.stopped or {}).get("unread"):
+            message += f" From line {unread['line']} on the input was not read: {unread['message']}"
         return LoadState.FAILED, Fault(code="load.failure_ratio", message=message)
+    if facts.stopped is not None:
+        stop = Fault.from_json(facts.stopped)
+        return LoadState.FAILED, replace(stop, message=stop.message.removeprefix(NOT_SENT))
     # A job that Salesforce gave up, but all of whose rows have an outcome by now, is no trouble any more.
     broken = [
         part

@@ -33,6 +33,9 @@ class WorkerConfig:
     matches_per_worker: int = 1
     #: Inputs that are split at the same time in one worker: bounds memory.
     splits_per_worker: int = 1
+    #: Bytes of CSV that are cut between two looks at the step log; the first so many are checked before anything is
+    #: sent. None: as the format of the input needs.
+    piece_bytes: int | None = None
     #: How long a step puts up with a Salesforce that does not answer, before its part is given up.
     patience_seconds: float = 600.0
     #: Pause after the first failed try; doubled up to the longest.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
 from orgbridge.engine.facts import InputFacts
 from orgbridge.engine.lookups import find
+from orgbridge.engine.mappings import sent_cells
 from orgbridge.engine.resources import Resources
 from orgbridge.kit.logs import get_logger
 from orgbridge.loads.deltas import (
@@ -21,8 +23,9 @@ from orgbridge.loads.deltas import (
 )
 from orgbridge.loads.holds import Hold
 from orgbridge.loads.outcomes import RowStatus
-from orgbridge.loads.records import parse_chunk, record_chunks
+from orgbridge.loads.records import parse_chunk
 from orgbridge.loads.rounds import result_rows
+from orgbridge.loads.sentrows import as_sent
 from orgbridge.store.records import LoadRecord, PartRecord
 from orgbridge.store.round_records import BaselineRecord
 from orgbridge.wire.bulk import IngestOperation
@@ -71,16 +74,16 @@ async def unchanged(
 
     def compare() -> tuple[set[int], list[str]]:
         keys, rows = [], []
-        for cells in _cells(resources, facts, part.input_key):
+        for cells, _ in sent_cells(resources, facts, part):
             keys.append(cells[place])
-            rows.append((key_digest(cells[place]), row_digest(facts.header, cells)))
+            rows.append((key_digest(cells[place]), row_digest(facts.sent_header, cells)))
         found = unchanged_places(entries(resources.files.open_blocks(baseline.file_key)), rows)
         step = max(1, len(found) // _SAMPLE)
         return found, [keys[there] for there in sorted(found)[::step]][:_SAMPLE]
 
     found, sample = await resources.match(compare)
     if load.options.get("delta_verify") and sample:
-        missing = await _missing(resources, load, facts.header[place], sample)
+        missing = await _missing(resources, load, facts.sent_header[place], sample)
         if missing:
             text = (
                 f"{missing} of {len(sample)} rows of part {part.number} that seemed unchanged are not in the org: "
@@ -147,14 +150,16 @@ def _write_runs(resources: Resources, load: LoadRecord, facts: InputFacts) -> li
         resources.files.write_blocks(keys[-1], [b"".join(sorted(run.values()))])
         run.clear()
 
-    for cells, status in _results(resources, load, facts):
+    statuses: deque[RowStatus] = deque()
+    for cells, _ in as_sent(_results(resources, load, facts, statuses), facts.mapping):
+        status = statuses.popleft()
         if status is RowStatus.SKIPPED:
             continue
         digest = key_digest(cells[place])
         known = run.get(digest)
         # Of rows with one key, all must have succeeded for the last one to be what the org holds.
         loaded = status is RowStatus.SUCCEEDED and (known is None or known.endswith(b"\x01"))
-        run[digest] = entry(digest, row_digest(facts.header, cells), loaded=loaded)
+        run[digest] = entry(digest, row_digest(facts.sent_header, cells), loaded=loaded)
         if len(run) >= _RUN_ROWS:
             close()
     if run:
@@ -162,19 +167,18 @@ def _write_runs(resources: Resources, load: LoadRecord, facts: InputFacts) -> li
     return keys
 
 
-def _results(resources: Resources, load: LoadRecord, facts: InputFacts) -> Iterator[tuple[list[str], RowStatus]]:
+def _results(
+    resources: Resources, load: LoadRecord, facts: InputFacts, statuses: deque[RowStatus]
+) -> Iterator[list[str]]:
+    """Yield the cells of each row of the results as the input has them; its status is appended before."""
     blocks = resources.files.open_blocks(load.results_key or "")
     for row in result_rows(blocks, facts.dialect, lambda status: status != b"ob__status"):
-        yield next(iter(parse_chunk(row.record.decode(), facts.dialect.delimiter))), row.status
-
-
-def _cells(resources: Resources, facts: InputFacts, key: str) -> Iterator[list[str]]:
-    for chunk in record_chunks(resources.files.open_blocks(key)):
-        yield from parse_chunk(chunk.decode(), facts.dialect.delimiter)
+        statuses.append(row.status)
+        yield next(iter(parse_chunk(row.record.decode(), facts.dialect.delimiter)))
 
 
 def _key_place(load: LoadRecord, facts: InputFacts) -> int:
-    return [name.casefold() for name in facts.header].index(key_field_of(load).casefold())
+    return [name.casefold() for name in facts.sent_header].index(key_field_of(load).casefold())
 
 
 async def _missing(resources: Resources, load: LoadRecord, column: str, sample: list[str]) -> int:

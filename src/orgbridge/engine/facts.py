@@ -7,6 +7,9 @@ from typing import Any
 
 from orgbridge.loads.dialect import Dialect
 from orgbridge.loads.inputs import CSVSource
+from orgbridge.loads.jsonrecords import csv_record
+from orgbridge.loads.mapped import SENT_DIALECT
+from orgbridge.loads.mapping import Mapping
 from orgbridge.loads.matching import PartMatch
 from orgbridge.loads.receipt import ErrorGroup
 from orgbridge.loads.splitter import LineCount, Part
@@ -28,11 +31,53 @@ class InputFacts:
     header_record: bytes
     #: What line numbers count.
     line_count: LineCount
+    #: What is sent instead of the columns, or of the records too; None: they are sent as they are.
+    mapping: Mapping | None = None
+    #: Why reading ended before the input did: code, message, details, line, row, and `unread`; None: it did not.
+    stopped: dict[str, Any] | None = None
+    #: What preflight found; None: it was not asked.
+    preflight: dict[str, Any] | None = None
+    #: About how many rows there are, told before they are counted.
+    expected_rows: int | None = None
+
+    @property
+    def changes_records(self) -> bool:
+        """Whether what is sent of a part lies in a file of its own."""
+        return self.mapping is not None and not self.mapping.keeps_records
+
+    @property
+    def sent_header(self) -> tuple[str, ...]:
+        """Names of the columns that are sent."""
+        return self.header if self.mapping is None else self.mapping.header
+
+    @property
+    def sent_dialect(self) -> Dialect:
+        """How the records that are sent are written."""
+        return SENT_DIALECT if self.changes_records else self.dialect
+
+    @property
+    def sent_header_record(self) -> bytes:
+        """The header of what is sent, record ending included."""
+        if self.mapping is None:
+            return self.header_record
+        if self.changes_records:
+            return csv_record(self.sent_header)
+        dialect = self.dialect
+        return (dialect.delimiter.join(self.sent_header) + dialect.line_ending.chars).encode()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names under which the input's own columns are sent; those that are not sent have their own names."""
+        if self.mapping is None:
+            return self.header
+        sent = {target.column: target.name for target in reversed(self.mapping.targets)}
+        return tuple(sent.get(place, name) for place, name in enumerate(self.header))
 
     @classmethod
-    def of_source(cls, source: CSVSource) -> InputFacts:
+    def of_source(cls, source: CSVSource, mapping: Mapping | None = None) -> InputFacts:
         """Return the facts of an opened input."""
         return cls(
+            mapping=mapping,
             format=source.format.value,
             dialect=source.dialect,
             header=source.header,
@@ -52,6 +97,10 @@ class InputFacts:
             # The canonical form is UTF-8, whatever the input was.
             "header_record": self.header_record.decode("utf-8"),
             "line_count": self.line_count.value,
+            **({} if self.mapping is None else {"mapping": self.mapping.to_json()}),
+            **({} if self.stopped is None else {"stopped": self.stopped}),
+            **({} if self.preflight is None else {"preflight": self.preflight}),
+            **({} if self.expected_rows is None else {"expected_rows": self.expected_rows}),
         }
 
     @classmethod
@@ -68,6 +117,10 @@ class InputFacts:
             header=tuple(value["columns"]),
             header_record=value["header_record"].encode("utf-8"),
             line_count=LineCount(value["line_count"]),
+            mapping=Mapping.from_json(value["mapping"]) if value.get("mapping") else None,
+            stopped=value.get("stopped"),
+            preflight=value.get("preflight"),
+            expected_rows=value.get("expected_rows"),
         )
 
 
@@ -81,8 +134,15 @@ def upload_facts(part: Part) -> dict[str, Any]:
     }
 
 
+def sent_key(record: PartRecord) -> str | None:
+    """Return the key of the records that are sent for a part; None when none is, for all were refused."""
+    if record.upload.get("sent_rows") == 0:
+        return None
+    return str(record.upload.get("sent_key") or record.input_key)
+
+
 def part_of(record: PartRecord) -> Part:
-    """Return the part as the splitter described it."""
+    """Return the part as it is uploaded: its own records, or what a mapping made of them."""
     return Part(
         number=record.number,
         first_row=record.first_row,
@@ -103,11 +163,12 @@ def part_files(load_id: str, number: int, round_number: int = 0) -> str:
     return f"loads/{load_id}/parts/{number:05d}{again}"
 
 
-def findings_of(match: PartMatch, *, sent: bool, **more: Any) -> dict[str, Any]:
+def findings_of(match: PartMatch, *, sent: bool, refused: int = 0, **more: Any) -> dict[str, Any]:
     """Return what the store keeps of a match besides its counts."""
     return {
         **more,
         "sent": sent,
+        "refused": refused,
         "ambiguous": match.ambiguous,
         "stray_results": match.stray_results,
         "missing_results": match.missing_results,

@@ -31,6 +31,8 @@ class Flight:
         self._ramp = ramp
         self._under_way: deque[tuple[str, Any]] = deque()
         self._parked: list[Mapping[str, Any]] = []
+        #: Whether anything was handed over.
+        self.began = False
 
     async def start(self, name: str, workflow: Any, *arguments: Any) -> bool:
         """Hand a part over once there is room; return False, and hand nothing over, when no more may be sent.
@@ -42,18 +44,27 @@ class Flight:
         """
         while len(self._under_way) >= self._ramp.width:
             await self._see_one()
+            if self._ramp.waits_for_canary and self._parked:
+                # However long the canary takes: nothing else begins before it is judged.
+                await self.land()
         if self._ramp.stopped is not None:
             return False
         with SetWorkflowID(f"{self._load_id}.{name}"), SetEnqueueOptions(queue_partition_key=self._org):
             handle = await DBOS.enqueue_workflow_async(PARTS_QUEUE, workflow, self._load_id, *arguments)
         self._under_way.append((name, handle))
+        self.began = True
         return True
+
+    def skip(self, ended: Mapping[str, Any]) -> None:
+        """Take in a part that came to its end without being handed over."""
+        self._ramp.see(ended)
 
     async def land(self) -> None:
         """Wait for all that are under way, parked ones too."""
         while self._under_way:
             await self._see_one()
-        for parked in self._parked:
+        parked_before, self._parked = self._parked, []
+        for parked in parked_before:
             number, again, job_id = int(parked["number"]), int(parked["round"]), str(parked["job_id"])
             name = f"{number:05d}.p{again}"
             with SetWorkflowID(f"{self._load_id}.{name}"):
@@ -61,7 +72,6 @@ class Flight:
                     PARKED_QUEUE, self._resume, self._load_id, number, again, job_id
                 )
             self._under_way.append((name, handle))
-        self._parked.clear()
         while self._under_way:
             await self._see_one()
 

@@ -15,15 +15,15 @@ from typing import Any
 
 from orgbridge.engine.deltas import unchanged
 from orgbridge.engine.facts import InputFacts, part_files
-from orgbridge.engine.images import column_values
 from orgbridge.engine.lookups import find
+from orgbridge.engine.mappings import sent_cells, sent_column
 from orgbridge.engine.matches import totals
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.rounds import add_round
 from orgbridge.loads.holds import Hold, held_results, kept_rows
+from orgbridge.loads.mapped import read_refusals
 from orgbridge.loads.matching import line_numbers
 from orgbridge.loads.outcomes import RowStatus
-from orgbridge.loads.records import parse_chunk, record_chunks
 from orgbridge.loads.rounds import Tally
 from orgbridge.loads.states import PartState
 from orgbridge.store.files import StoredFile
@@ -68,6 +68,9 @@ async def hold(resources: Resources, load: LoadRecord, part: PartRecord) -> dict
         holds = await _undo_holds(resources, load, part, facts)
     else:
         holds, warnings = await unchanged(resources, load, part, facts)
+    refused = await resources.match(lambda: _refused(resources, part))
+    # A refused row has no place in the round: it fails here, by its own reason.
+    holds = [refused.get(place, held) for place, held in enumerate(holds)]
     key = f"{files}.held.results.csv"
 
     def write() -> tuple[StoredFile, Tally]:
@@ -92,7 +95,8 @@ async def hold(resources: Resources, load: LoadRecord, part: PartRecord) -> dict
         "send": send,
         "state": PartState.MATCHED.value,
         "rows": part.rows,
-        "failed": 0,
+        "failed": len(refused),
+        "unprocessed": tally.statuses["unprocessed"],
         "retryable": 0,
     }
 
@@ -104,10 +108,12 @@ async def _record(
         {"code": group.code, "count": group.count, "lines": list(group.lines), "message": group.message}
         for group in tally.errors()
     ]
+    refused = tally.statuses["failed"]
     findings = {
         "sent": False,
         "sent_rows": 0,
-        "held": part.rows - send,
+        "held": part.rows - send - refused,
+        "refused": refused,
         "first_round": _ROUND,
         "errors": errors,
         "warnings": warnings,
@@ -122,6 +128,7 @@ async def _record(
                 part.load_id,
                 part.number,
                 state=part.state if send else PartState.MATCHED,
+                failed=refused,
                 unprocessed=tally.statuses["unprocessed"],
                 skipped=tally.statuses["skipped"],
                 results_key=stored.key,
@@ -150,7 +157,7 @@ async def _undo_holds(resources: Resources, load: LoadRecord, part: PartRecord, 
     names = {str(field["name"]) for field in describe.get("fields", [])}
     fields = [name for name in ("SystemModstamp", "LastModifiedDate", "LastModifiedById") if name in names]
     token = await patience.until_done(salesforce.tokens.get)
-    ids = await resources.match(lambda: column_values(resources, facts, part.input_key, "Id"))
+    ids = await resources.match(lambda: sent_column(resources, facts, part, "Id"))
     state: dict[str, tuple[datetime | None, str]] = {}
     async for record in find(salesforce, patience, load.object_name, "Id", ids, ("Id", *fields)):
         stamp = record.get("SystemModstamp") or record.get("LastModifiedDate")
@@ -171,14 +178,18 @@ async def _undo_holds(resources: Resources, load: LoadRecord, part: PartRecord, 
 
 
 def _all_ids(resources: Resources, facts: InputFacts, part: PartRecord) -> list[str]:
-    place = [name.casefold() for name in facts.header].index("id")
-    return [row[place] for row in _rows(resources, facts, part)]
+    place = [name.casefold() for name in facts.sent_header].index("id")
+    return [cells[place] for cells, _ in sent_cells(resources, facts, part)]
 
 
-def _rows(resources: Resources, facts: InputFacts, part: PartRecord) -> Iterator[list[str]]:
-    from_store = resources.files.open_blocks(part.input_key)
-    for chunk in record_chunks(from_store):
-        yield from parse_chunk(chunk.decode(), facts.dialect.delimiter)
+def _refused(resources: Resources, part: PartRecord) -> dict[int, Hold]:
+    """Return the rows that their mapping refuses, by place."""
+    key = part.upload.get("refused_key")
+    refusals = read_refusals(resources.files.open_blocks(key)) if key else []
+    return {
+        refusal.place: Hold(status=RowStatus.FAILED, code=refusal.code, message=refusal.message, field=refusal.field)
+        for refusal in refusals
+    }
 
 
 def _ends_of_rows(load: LoadRecord, part: PartRecord) -> list[datetime | None]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from orgbridge.client.errors import SalesforceError
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.facts import InputFacts
 from orgbridge.engine.faults import Fault, fault_of
 from orgbridge.engine.lookups import find
+from orgbridge.engine.mappings import sent_column
 from orgbridge.engine.resources import Resources
 from orgbridge.kit.logs import get_logger
 from orgbridge.loads.images import image_blocks, touched_fields
-from orgbridge.loads.records import parse_chunk, record_chunks
 from orgbridge.store.records import LoadRecord, PartRecord
 from orgbridge.wire.bulk import IngestOperation
 
@@ -34,8 +32,8 @@ def wanted(resources: Resources, load: LoadRecord, part: PartRecord) -> bool:
         return bool(chosen)
     rows = load.rows_read
     if rows is None:
-        # The rest of the input is being split still: its size tells about how many rows there will be.
-        rows = max(part.first_row + part.rows - 1, int(load.input_bytes / max(1.0, part.bytes / max(1, part.rows))))
+        # The rest of the input is being cut still.
+        rows = max(part.first_row + part.rows - 1, (load.input_facts or {}).get("expected_rows") or 0)
     return rows <= resources.config.image_rows
 
 
@@ -53,10 +51,12 @@ async def take(resources: Resources, load: LoadRecord, part: PartRecord) -> None
     salesforce = resources.orgs.get(load.org).salesforce
     key_field = (load.external_id_field or "Id") if operation is IngestOperation.UPSERT else "Id"
     patience = resources.patience(load.id)
-    values = await resources.match(lambda: column_values(resources, facts, part.input_key, key_field))
+    values = await resources.match(lambda: sent_column(resources, facts, part, key_field))
     try:
         describe = await patience.until_done(lambda: salesforce.describe.sobject(load.object_name))
-        fields = touched_fields(facts.header, describe, operation=operation, external_id_field=load.external_id_field)
+        fields = touched_fields(
+            facts.sent_header, describe, operation=operation, external_id_field=load.external_id_field
+        )
         found = find(salesforce, patience, load.object_name, key_field, values, ("Id", *fields))
         records = [record async for record in found]
     except SalesforceError as error:
@@ -70,19 +70,3 @@ async def take(resources: Resources, load: LoadRecord, part: PartRecord) -> None
         resources.files.write_blocks(key, image_blocks(records, fields))
 
     await resources.match(write)
-
-
-def column_values(resources: Resources, facts: InputFacts, input_key: str, column: str) -> list[str]:
-    """Return the values of a column of a part, without duplicates and blanks; blocking, for threads."""
-    folded = [name.casefold() for name in facts.header]
-    if column.casefold() not in folded:
-        return []
-    place = folded.index(column.casefold())
-
-    def cells() -> Iterator[str]:
-        for chunk in record_chunks(resources.files.open_blocks(input_key)):
-            for row in parse_chunk(chunk.decode(), facts.dialect.delimiter):
-                if row and row[place]:
-                    yield row[place]
-
-    return list(dict.fromkeys(cells()))

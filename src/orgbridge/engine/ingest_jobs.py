@@ -18,7 +18,7 @@ from orgbridge.client import IngestJobRequest, JobInfo, Salesforce
 from orgbridge.client.errors import Conflicting, NotFound, SalesforceError
 from orgbridge.engine import intents
 from orgbridge.engine.errors import StepRefused
-from orgbridge.engine.facts import InputFacts, part_files, part_of
+from orgbridge.engine.facts import InputFacts, part_files, part_of, sent_key
 from orgbridge.engine.faults import Fault, nothing_sent, transient
 from orgbridge.engine.paces import Pace
 from orgbridge.engine.patience import Patience
@@ -88,7 +88,7 @@ class IngestJobs:
             operation=IngestOperation(load.operation),
             external_id_field=load.external_id_field,
             line_ending=part_of(part).upload_line_ending,
-            column_delimiter=self._facts(load).dialect.column_delimiter,
+            column_delimiter=self._facts(load).sent_dialect.column_delimiter,
         )
         asking = self.resources.patience(self.load_id)
         while True:
@@ -146,10 +146,10 @@ class IngestJobs:
 
         if not await patience.until_done(begin):
             return Upload.INTERRUPTED
-        header_record = self._facts(load).header_record
+        header_record = self._facts(load).sent_header_record
 
         def body() -> Iterator[bytes]:
-            records = self.resources.files.open_blocks(part.input_key)
+            records = self.resources.files.open_blocks(sent_key(part) or part.input_key)
             return upload_body(records, part_of(part), header_record=header_record)
 
         while True:

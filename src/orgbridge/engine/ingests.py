@@ -1,4 +1,4 @@
-"""The workflow of an ingest: prepare, let the parts run, send locked rows again, sweep, complete."""
+"""The workflow of an ingest: prepare, cut piece by piece while parts run, send locked rows again, sweep, complete."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 from orgbridge.engine.completion import Completion
 from orgbridge.engine.errors import StepRefused
+from orgbridge.engine.faults import Fault
 from orgbridge.engine.flights import Flight
 from orgbridge.engine.preparation import Preparation
 from orgbridge.engine.ramps import Ramp, RampPlan, retry_width
 from orgbridge.engine.resources import Resources
-from orgbridge.engine.rounds import Rounds
+from orgbridge.engine.rounds import Rounds, gate_fault
 from orgbridge.engine.steps import run_step
 from orgbridge.engine.sweeps import sweep
 
@@ -34,24 +35,25 @@ class IngestWorkflow:
         """Carry a load to its end and return its last state."""
         completion = Completion(self.resources, load_id)
         rounds = Rounds(self.resources, load_id)
+        wanted: dict[str, Any] | None = None
         try:
-            plan = await self._step(load_id, "prepare", Preparation(self.resources, load_id).run)
-            org, parts = str(plan["org"]), int(plan["parts"])
-            if parts:
+            preparation = Preparation(self.resources, load_id)
+            plan = await self._step(load_id, "prepare", preparation.begin)
+            if plan["position"] is not None:
+                org = str(plan["org"])
                 wanted = await self._step(load_id, "ramp", rounds.plan)
                 ramp = Ramp(RampPlan(**wanted["ramp"]))
                 flight = Flight(load_id, org, self.resume, ramp)
-                started = 0
-                while started < parts and await flight.start(f"{started:05d}", self.part, started):
-                    started += 1
+                left = await self._send(load_id, plan, preparation, flight, ramp)
                 await flight.land()
-                if ramp.stopped is not None:
+                if ramp.stopped is not None and left is not None:
                     # Parts that were under way when the share was passed have ended; those after them never begin.
-                    await self._step(load_id, "stop", partial(rounds.stop, started, ramp.stopped))
-                await self._send_again(load_id, org, rounds, wanted)
-                await self._step(load_id, "sweep", lambda: sweep(self.resources, load_id, org))
+                    await self._step(load_id, "stop", partial(rounds.stop, left, ramp.stopped))
+                if flight.began:
+                    await self._send_again(load_id, org, rounds, wanted)
+                    await self._step(load_id, "sweep", lambda: sweep(self.resources, load_id, org))
             state = str(await self._step(load_id, "complete", completion.run))
-            if parts and wanted["delta"]:
+            if wanted is not None and wanted["delta"]:
                 await self._step(load_id, "baseline", rounds.renew_baseline)
             await self._step(load_id, "tidy", completion.tidy)
             return state
@@ -81,6 +83,49 @@ class IngestWorkflow:
             note_calls=lambda calls: note_load_calls(self.resources, load_id, calls),
             preemptible=preemptible,
         )
+
+    async def _send(
+        self, load_id: str, plan: dict[str, Any], preparation: Preparation, flight: Flight, ramp: Ramp
+    ) -> int | None:
+        """Cut the input piece by piece and let the parts of each piece run, as far as the ramp allows.
+
+        What is not cut any more, because of a fault or because too many rows failed, is set aside.
+
+        Returns:
+            The first part that was cut and not started; None when all of them were.
+        """
+        position, stop, first = plan["position"], None, True
+        left: int | None = None
+        while position is not None and stop is None and ramp.stopped is None:
+            try:
+                piece = await self._step(load_id, "split", partial(preparation.split, plan, position))
+            except StepRefused as refusal:
+                if first:
+                    raise
+                # What runs goes on; the rest will not be sent, whatever kept it from being cut.
+                stop = refusal.fault
+                break
+            first = False
+            left = await self._start(flight, piece["parts"])
+            position = piece["position"]
+            stop = Fault.from_json(piece["fault"]) if piece["fault"] is not None else None
+        if stop is None and position is not None and ramp.stopped is not None:
+            stop = gate_fault(ramp.stopped)
+        if stop is not None and position is not None:
+            try:
+                await self._step(load_id, "set_aside", partial(preparation.set_aside, plan, position, stop))
+            except StepRefused as refusal:
+                await self._step(load_id, "leave_unread", partial(preparation.leave_unread, position, refusal.fault))
+        return left
+
+    async def _start(self, flight: Flight, parts: list[list[Any]]) -> int | None:
+        """Hand over parts that were cut; return the first that must not be sent any more, None when there is none."""
+        for number, ended in parts:
+            if ended is not None:
+                flight.skip(ended)
+            elif not await flight.start(f"{number:05d}", self.part, number):
+                return int(number)
+        return None
 
 
 async def note_load_calls(resources: Resources, load_id: str, calls: int) -> None:

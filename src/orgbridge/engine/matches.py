@@ -8,10 +8,11 @@ from dataclasses import asdict
 from typing import Any
 
 from orgbridge.engine.errors import StepRefused
-from orgbridge.engine.facts import InputFacts, findings_of, part_files
+from orgbridge.engine.facts import InputFacts, findings_of, part_files, sent_key
 from orgbridge.engine.faults import Fault
 from orgbridge.engine.resources import Resources
 from orgbridge.loads.hotparents import HotParents
+from orgbridge.loads.mapped import read_refusals, restored
 from orgbridge.loads.matching import PartMatch, match_part, unprocessed_part
 from orgbridge.loads.receipt import ErrorGroup
 from orgbridge.loads.remedies import may_hide_a_lock
@@ -45,7 +46,7 @@ async def match(
         modstamp: When the job ended, by Salesforce's clock.
 
     Returns:
-        `state`, `rows`, `failed`, `retryable`.
+        `state`, `rows`, `failed`, `unprocessed`, `retryable`.
     """
     facts = _facts(load)
     complete = part.job_state == JobState.JOB_COMPLETE
@@ -53,9 +54,9 @@ async def match(
 
     def work() -> _Work:
         found = match_part(
-            records=_opener(resources, part.input_key),
-            dialect=facts.dialect,
-            header=facts.header,
+            records=_opener(resources, sent_key(part) or part.input_key),
+            dialect=facts.sent_dialect,
+            header=facts.sent_header,
             operation=IngestOperation(load.operation),
             external_id_field=load.external_id_field,
             successful=_opener(resources, keys["successfulResults"]),
@@ -68,6 +69,7 @@ async def match(
             job_complete=complete,
             job_error=None if complete else _why(load, part),
         )
+        found = _beside_own_records(resources, facts, part, found)
         if round_number:
             found = renumbered(found, _lines(resources, part, round_number))
         stored = resources.files.write_blocks(results_key(part, round_number), found.result_blocks())
@@ -77,6 +79,40 @@ async def match(
     reason = part.error_message
     return await _store(
         resources, part, work, state=PartState.MATCHED, sent=True, reason=reason, round_number=round_number
+    )
+
+
+async def refuse(resources: Resources, load: LoadRecord, part: PartRecord) -> dict[str, Any]:
+    """Account for a part of which no row is sent, because its mapping refused every one.
+
+    Returns:
+        As `match`.
+    """
+    facts = _facts(load)
+
+    def work() -> _Work:
+        found = _beside_own_records(resources, facts, part, None)
+        return found, resources.files.write_blocks(results_key(part), found.result_blocks()), {}
+
+    return await _store(resources, part, work, state=PartState.MATCHED, sent=False, reason=None, round_number=0)
+
+
+def _beside_own_records(
+    resources: Resources, facts: InputFacts, part: PartRecord, found: PartMatch | None
+) -> PartMatch:
+    """Return outcomes as those of the file's own records, where a mapping sent others."""
+    if not facts.changes_records:
+        assert found is not None, "only a mapping refuses rows"
+        return found
+    refused = part.upload.get("refused_key")
+    return restored(
+        found,
+        read_refusals(resources.files.open_blocks(refused)) if refused else [],
+        records=_opener(resources, part.input_key),
+        dialect=facts.dialect,
+        first_row=part.first_row,
+        first_line=part.first_line,
+        line_count=facts.line_count,
     )
 
 
@@ -102,7 +138,7 @@ async def account(
         round_number: 0 for the part as a whole.
 
     Returns:
-        `state`, `rows`, `failed`, `retryable`.
+        `state`, `rows`, `failed`, `unprocessed`, `retryable`.
     """
     facts = _facts(load)
     stopped_by = fault.code
@@ -139,7 +175,7 @@ async def merge(
     nothing: every merge writes a file of its own.
 
     Returns:
-        `state`, `rows`, `failed`, `retryable` of the part.
+        `state`, `rows`, `failed`, `unprocessed`, `retryable` of the part.
     """
     facts = _facts(load)
     before, now = part.findings or {}, sending.findings
@@ -206,6 +242,7 @@ async def merge(
         "state": state.value,
         "rows": part.rows,
         "failed": tally.statuses["failed"],
+        "unprocessed": tally.statuses["unprocessed"],
         "retryable": locked["retryable"],
     }
 
@@ -216,9 +253,15 @@ def results_key(part: PartRecord, round_number: int = 0) -> str:
 
 
 def totals(part: PartRecord) -> dict[str, Any]:
-    """Return what a part has come to: `state`, `rows`, `failed`, `retryable`."""
+    """Return what a part has come to: `state`, `rows`, `failed`, `unprocessed`, `retryable`."""
     retryable = (part.findings or {}).get("retryable", 0)
-    return {"state": part.state.value, "rows": part.rows, "failed": part.failed, "retryable": retryable}
+    return {
+        "state": part.state.value,
+        "rows": part.rows,
+        "failed": part.failed,
+        "unprocessed": part.unprocessed,
+        "retryable": retryable,
+    }
 
 
 _Work = tuple[PartMatch, StoredFile, dict[str, Any]]
@@ -240,6 +283,8 @@ async def _store(
         message = f"Part {part.number} has {part.rows} rows but {found.rows} outcomes were found."
         raise StepRefused(Fault(code="load.unbalanced", message=message))
 
+    refused = refused_rows(part) if state is PartState.MATCHED else 0
+
     async def record() -> None:
         async with resources.database.unit() as unit:
             await unit.sendings(round_number).advance(
@@ -251,14 +296,19 @@ async def _store(
                 unprocessed=found.unprocessed,
                 results_key=stored.key,
                 results_sha256=stored.sha256,
-                findings=findings_of(found, sent=sent, **more),
+                findings=findings_of(found, sent=sent, refused=refused, **more),
                 error_message=reason,
                 updated_at=resources.clock.now(),
             )
 
     await patience.until_done(record)
-    retryable = more.get("retryable", 0)
-    return {"state": state.value, "rows": found.rows, "failed": found.failed, "retryable": retryable}
+    return {
+        "state": state.value,
+        "rows": found.rows,
+        "failed": found.failed,
+        "unprocessed": found.unprocessed,
+        "retryable": more.get("retryable", 0),
+    }
 
 
 def _locked(
@@ -273,7 +323,7 @@ def _locked(
     """Return how many rows may be sent again by themselves, and which parents they share. Reads the results."""
     if not given_back and not any(may_hide_a_lock(group.code, group.message) for group in errors):
         return {"retryable": 0, "hot_parents": []}
-    parents = HotParents(header=facts.header, delimiter=facts.dialect.delimiter, key=load.external_id_field)
+    parents = HotParents(header=facts.fields, delimiter=facts.dialect.delimiter, key=load.external_id_field)
     retryable = 0
     for row in retryable_rows(resources.files.open_blocks(key), facts.dialect, given_back=given_back):
         retryable += 1
@@ -294,6 +344,11 @@ def _lines(resources: Resources, part: PartRecord, round_number: int) -> array[i
     key = f"{part_files(part.load_id, part.number, round_number)}.lines"
     lines.frombytes(b"".join(resources.files.open_blocks(key)))
     return lines
+
+
+def refused_rows(part: PartRecord) -> int:
+    """Return how many of a part's rows a mapping refused."""
+    return int(part.rows - part.upload.get("sent_rows", part.rows))
 
 
 def _facts(load: LoadRecord) -> InputFacts:

@@ -69,6 +69,7 @@ class Ramp:
         self.width = 1 if plan.canary else self._full
         self._rows = 0
         self._failed = 0
+        self.waits_for_canary = bool(plan.canary)
         #: Why nothing more may be sent; None while more may.
         self.stopped: str | None = None
 
@@ -76,8 +77,15 @@ class Ramp:
         """Take in a part that has ended.
 
         Args:
-            ended: Its `rows`, `failed` and `retryable` (rows that failed only in passing, which are no reason to stop).
+            ended: Its `rows`, `failed`, `unprocessed` and `retryable` (rows that failed only in passing, which are no
+                reason to stop), its `state`, and `send`, 0 when none of its rows was to be sent.
         """
+        if ended.get("send") == 0 and not ended.get("failed"):
+            # Nothing was tried, so nothing is known: a canary is yet to come.
+            return
+        if self.waits_for_canary:
+            self.waits_for_canary = False
+            self._judge_canary(ended)
         rows, retryable = int(ended.get("rows", 0)), int(ended.get("retryable", 0))
         self._rows += rows
         self._failed += max(0, int(ended.get("failed", 0)) - retryable)
@@ -91,6 +99,16 @@ class Ramp:
                 f"{self._failed:,} of the first {self._rows:,} rows failed, more than the share of {ratio:g} at which "
                 "the load was to stop."
             )
+
+    def _judge_canary(self, ended: Mapping[str, Any]) -> None:
+        rows, lost = int(ended.get("rows", 0)), int(ended.get("unprocessed", 0))
+        if self._plan.max_failure_ratio is None or ended.get("state") == "aborted":
+            # Whoever stopped the load stops its other parts too.
+            return
+        if not rows:
+            self.stopped = "What became of the first rows is not known, so that they proved nothing."
+        elif lost / rows > self._plan.max_failure_ratio:
+            self.stopped = f"{lost:,} of the first {rows:,} rows were not processed, so that they proved nothing."
 
 
 def retry_width(limit: int, turn: int) -> int:

@@ -13,12 +13,13 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from orgbridge.engine import deltas, matches
 from orgbridge.engine.errors import StepRefused
-from orgbridge.engine.facts import InputFacts, part_files, upload_facts
+from orgbridge.engine.facts import InputFacts, part_files
 from orgbridge.engine.faults import Fault
+from orgbridge.engine.mappings import write_sent
 from orgbridge.engine.ramps import RampPlan
 from orgbridge.engine.resources import Resources
 from orgbridge.loads.rounds import retryable_rows
@@ -26,6 +27,9 @@ from orgbridge.loads.splitter import Part, PartStart, split_records
 from orgbridge.loads.states import PartState
 from orgbridge.store.records import LoadRecord, PartRecord
 from orgbridge.wire.limits import INGEST_JOB_BYTES
+
+#: How the reason of a row that was stopped begins.
+NOT_SENT: Final = "The row was not sent: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class Rounds:
             return await load_of(self.resources, self.load_id), parts
 
         load, parts = await self.resources.patience().until_done(read)
-        fault = Fault(code="load.failure_ratio", message=f"The row was not sent: {why}")
+        fault = gate_fault(why)
         for part in parts:
             if part.number >= first and part.results_key is None:
                 await matches.account(self.resources, load, part, fault, sent=False, aborted=True)
@@ -111,6 +115,11 @@ class Rounds:
         finally:
             await self.resources.tell(self.load_id, None)
         return True
+
+
+def gate_fault(why: str) -> Fault:
+    """Return the reason of rows that are not sent because too many before them failed."""
+    return Fault(code="load.failure_ratio", message=f"{NOT_SENT}{why}")
 
 
 async def load_of(resources: Resources, load_id: str) -> LoadRecord:
@@ -156,7 +165,7 @@ async def add_round(resources: Resources, facts: InputFacts, part: PartRecord, r
     """
     files = part_files(part.load_id, part.number, round_number)
 
-    def write() -> Part | None:
+    def write() -> tuple[Part, dict[str, Any]] | None:
         lines = array("Q")
         ended: Part | None = None
 
@@ -184,11 +193,13 @@ async def add_round(resources: Resources, facts: InputFacts, part: PartRecord, r
             return None
         resources.files.write_blocks(f"{files}.csv", cut())
         resources.files.write_blocks(f"{files}.lines", [lines.tobytes()])
-        return ended
+        assert ended is not None, "there are rows"
+        return ended, write_sent(resources, facts, ended, f"{files}.csv")
 
-    made = await resources.patience().until_done(lambda: resources.match(write))
-    if made is None:
+    written = await resources.patience().until_done(lambda: resources.match(write))
+    if written is None:
         return 0
+    made, upload = written
     sending = replace(
         part,
         state=PartState.PLANNED,
@@ -196,7 +207,7 @@ async def add_round(resources: Resources, facts: InputFacts, part: PartRecord, r
         bytes=made.bytes,
         sha256=made.sha256,
         input_key=f"{files}.csv",
-        upload=upload_facts(made),
+        upload=upload,
         job_id=None,
         upload_job_id=None,
         job_state=None,
@@ -215,7 +226,7 @@ async def add_round(resources: Resources, facts: InputFacts, part: PartRecord, r
 
     async def record() -> None:
         async with resources.database.unit() as unit:
-            await unit.round(round_number).add(sending)
+            await unit.round(round_number).add([sending])
 
     await resources.patience().until_done(record)
     return made.rows

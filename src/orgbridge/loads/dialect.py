@@ -1,7 +1,9 @@
 """How a CSV is written: encoding, delimiter, record ending and header, told from its first bytes.
 
-Nothing is guessed. The encoding is UTF-8, or what a byte order mark says, or what the caller says; the delimiter is the
-one of Salesforce's six that splits the header, or what the caller says; the record ending is the header's own.
+Nothing is guessed without evidence. The encoding is what a byte order mark or the caller says, else UTF-8 where the
+bytes are that, else UTF-16 where every other byte is a NUL, else Windows-1252 where the bytes read as words in it and
+as nothing in UTF-8; the delimiter is the one of Salesforce's six that splits the header, or what the caller says; the
+record ending is the header's own.
 """
 
 from __future__ import annotations
@@ -33,6 +35,14 @@ from orgbridge.wire.limits import INGEST_HEADER_CHARS, INGEST_RECORD_FIELDS
 #: Bytes of the input that detection looks at, at most.
 HEAD_BYTES: Final = 1 << 20
 UTF8: Final = "utf-8"
+WINDOWS: Final = "cp1252"
+#: Bytes that the order of UTF-16 is told from.
+_SAMPLE_BYTES: Final = 4096
+#: A letter of UTF-8 of more than one byte.
+_MULTIBYTE: Final = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+#: What no text in Windows-1252 holds: its five unused codes, control characters, a thorn or a y with diaeresis beside
+#: others of their kind (the bytes of a UTF-16 mark), or four high bytes in a row.
+_NOT_WINDOWS: Final = re.compile(rb"[\x81\x8d\x8f\x90\x9d\x00-\x08\x0b\x0c\x0e-\x1f]|[\xfe\xff]{2}|[\x80-\xff]{4}")
 
 # UTF-32 first: its little-endian mark begins with that of UTF-16.
 _MARKS: Final = (
@@ -103,15 +113,15 @@ class Header:
 
 
 def detect_encoding(head: bytes, encoding: str | None = None) -> Encoding:
-    """Return the encoding that the byte order mark or the caller says; UTF-8 if neither does.
+    """Return the encoding that the byte order mark or the caller says, else the one that the bytes show.
 
     Args:
-        head: First bytes of the input.
+        head: First bytes of the input; the more, the surer.
         encoding: The caller's word.
 
     Raises:
         UnsupportedEncoding: The name is not known, or the mark contradicts it, or the text is UTF-32, or looks like
-            UTF-16 without a mark.
+            UTF-16 but in which order cannot be told.
     """
     marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
     if marked is not None and marked.startswith("utf-32"):
@@ -120,14 +130,39 @@ def detect_encoding(head: bytes, encoding: str | None = None) -> Encoding:
     if marked is None:
         if said == "utf-16":
             raise UnsupportedEncoding("UTF-16 without a byte order mark: say utf-16-le or utf-16-be.")
-        if said is None and b"\0" in head[:4]:
-            raise UnsupportedEncoding(
-                "The file looks like UTF-16 without a byte order mark: say utf-16-le or utf-16-be."
-            )
-        return Encoding(name=said or UTF8, has_bom=False)
+        if said is None:
+            return Encoding(name=_unmarked(head), has_bom=False)
+        return Encoding(name=said, has_bom=False)
     if said is not None and said != marked and not (said == "utf-16" and marked.startswith(said)):
         raise UnsupportedEncoding(f"The byte order mark says {marked}, the caller {said}.")
     return Encoding(name=marked, has_bom=True)
+
+
+def _unmarked(head: bytes) -> str:
+    """Return the encoding of a text without a byte order mark."""
+    if b"\0" in head[:_SAMPLE_BYTES]:
+        return _utf16_order(head[:_SAMPLE_BYTES])
+    if head.isascii():
+        return UTF8
+    try:
+        codecs.getincrementaldecoder(UTF8)("strict").decode(head)
+    except UnicodeDecodeError:
+        # A few letters of UTF-8 among others mean a file pasted together, which no single encoding reads.
+        return WINDOWS if not _MULTIBYTE.search(head) and not _NOT_WINDOWS.search(head) else UTF8
+    return UTF8
+
+
+def _utf16_order(head: bytes) -> str:
+    """Return which UTF-16 a text is that holds NULs: the half of each pair that is mostly NUL is the high one."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    pairs = max(1, len(head) // 2)
+    if odd * 2 > pairs and even * 20 < pairs:
+        return "utf-16-le"
+    if even * 2 > pairs and odd * 20 < pairs:
+        return "utf-16-be"
+    raise UnsupportedEncoding(
+        "The file holds NUL bytes; if it is UTF-16 without a byte order mark, say utf-16-le or utf-16-be."
+    )
 
 
 def _encoding_name(encoding: str) -> str:

@@ -15,6 +15,9 @@ OrgbridgeError
     |   +-- UnsupportedFormat
     |   +-- BadArchive
     |   |   +-- ArchiveTooLarge
+    |   +-- BadTable
+    |   |   +-- UnknownSheet
+    |   +-- BadMapping
     |   +-- BadJSON
     |   |   +-- UnsupportedValue
     |   +-- FaultyRecords          records of more than one kind of fault
@@ -109,13 +112,13 @@ class UnsupportedEncoding(InputError):
 
 
 class UnsupportedFormat(InputError):
-    """The input is none of CSV, JSON array, NDJSON, nor one of these in gzip or zip."""
+    """The input is none of CSV, JSON array, NDJSON, Parquet, XLSX, nor one of these in gzip, zstd or zip."""
 
     code: ClassVar[str] = "input.unsupported_format"
 
 
 class BadArchive(InputError):
-    """The gzip or zip cannot be unpacked."""
+    """The gzip, zstd or zip cannot be unpacked."""
 
     code: ClassVar[str] = "input.bad_archive"
 
@@ -125,6 +128,33 @@ class ArchiveTooLarge(BadArchive):
 
     code: ClassVar[str] = "input.archive_too_large"
     kind: ClassVar[ErrorKind] = ErrorKind.TOO_LARGE
+
+
+class BadTable(InputError):
+    """The Parquet file or the workbook cannot be read.
+
+    Attributes:
+        record: Number of the record at which it breaks off, from 1; None when nothing can be read.
+    """
+
+    code: ClassVar[str] = "input.bad_table"
+
+    def __init__(self, message: str | None = None, *, record: int | None = None) -> None:
+        self.record = record
+        details = [] if record is None else [{"line": record, "code": self.code, "message": message or ""}]
+        super().__init__(message, details=details)
+
+
+class UnknownSheet(BadTable):
+    """The workbook has no such sheet."""
+
+    code: ClassVar[str] = "input.unknown_sheet"
+
+
+class BadMapping(InputError):
+    """The mapping of columns to fields cannot be read or does not fit."""
+
+    code: ClassVar[str] = "input.bad_mapping"
 
 
 class BadJSON(InputError):

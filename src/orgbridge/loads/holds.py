@@ -14,14 +14,16 @@ from orgbridge.loads.results import quoted_cell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Why a row is kept back."""
+    """Why a row is not sent."""
 
-    #: `skipped` where nothing is to be done for it, else `unprocessed`.
+    #: `skipped` where nothing is to be done for it, `failed` where its mapping refuses it, else `unprocessed`.
     status: RowStatus
     #: Code of ours.
     code: str
     #: One sentence.
     message: str
+    #: The field at fault, if one is.
+    field: str = ""
 
 
 #: What a row that is to be sent has until it has an outcome.
@@ -47,7 +49,7 @@ def held_results(
         for record in masked_records(chunk):
             hold = holds[place] or TO_BE_SENT
             if hold not in prefixes:
-                cells = (hold.status.value, "", "", hold.code, hold.message, "", "1", Match.EXACT.value)
+                cells = (hold.status.value, "", "", hold.code, hold.message, hold.field, "1", Match.EXACT.value)
                 prefixes[hold] = delimiter + b"".join(quoted_cell(cell, delimiter) + delimiter for cell in cells)
             out.append(b"%d%b%b" % (lines[place], prefixes[hold], record))
             place += 1

@@ -6,12 +6,28 @@ from dataclasses import dataclass
 from typing import Final
 
 from orgbridge.loads.errors import PartLimitTooSmall
+from orgbridge.loads.inputs import InputFormat
 from orgbridge.wire.limits import INGEST_BATCH_RECORDS, INGEST_JOB_BYTES
 
 #: Rows of the largest part. Matching keeps about 300 bytes per row of one part in memory, so this bounds it.
 MAX_PART_ROWS: Final = 100_000
 #: Parts that a load above `MAX_PART_ROWS` rows is cut into at least, so that a crash or a cancel costs little.
 WANTED_PARTS: Final = 10
+
+#: Bytes of the canonical CSV that are cut in one piece: about a second's work in each format. What lies in the first
+#: piece is checked before anything is sent.
+_PIECE_BYTES: Final = {
+    InputFormat.CSV: 64 << 20,
+    InputFormat.JSON: 16 << 20,
+    InputFormat.NDJSON: 16 << 20,
+    InputFormat.PARQUET: 16 << 20,
+    InputFormat.XLSX: 4 << 20,
+}
+
+
+def piece_bytes(kind: InputFormat) -> int:
+    """Return how many bytes of the canonical CSV are cut between two looks at the step log."""
+    return _PIECE_BYTES[kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

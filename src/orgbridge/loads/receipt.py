@@ -3,12 +3,13 @@
 JSON shape (`Receipt.to_json`):
 
     {"load_id", "object", "operation", "external_id_field", "state",
-     "input": {"name", "bytes", "sha256", "format", "encoding", "delimiter", "line_ending", "has_bom", "columns": []},
-     "rows": {"read", "sent", "succeeded", "failed", "unprocessed", "skipped", "ambiguous"},
+     "input": {"name", "bytes", "sha256", "format", "encoding", "delimiter", "line_ending", "has_bom", "columns": [],
+               "unread"},
+     "rows": {"read", "sent", "refused", "skipped", "not_sent", "succeeded", "failed", "unprocessed", "ambiguous"},
      "balanced": true, "mismatches": [],
      "warnings": [],
      "parts": [{"number", "job_id", "job_state", "state", "first_row", "first_line", "rows", "sent", "bytes", "sha256",
-                "succeeded", "failed", "unprocessed", "ambiguous", "stray_results", "missing_results",
+                "succeeded", "failed", "unprocessed", "refused", "ambiguous", "stray_results", "missing_results",
                 "results_sha256", "api_calls", "attempt", "error_message", "warnings": [], "skipped", "held",
                 "rounds": [{"round", "job_id", "job_state", "state", "rows", "sent", "bytes", "sha256", "succeeded",
                             "failed", "unprocessed", "results_sha256", "attempt", "error_message"}]}],
@@ -17,17 +18,20 @@ JSON shape (`Receipt.to_json`):
      "hot_parents": [{"field", "value", "rows", "lines": []}], "links": {},
      "api_calls", "seconds", "started_at", "finished_at"}
 
-Counts are of rows: read = succeeded + failed + unprocessed + skipped. `sent` counts the rows that were in a committed
-job; rows that never were are unprocessed, or skipped because nothing in them had changed. `held` counts the rows of a
-part that were kept back on purpose, the skipped ones among them. A row that was sent again in a later round counts
-once, with the outcome of its last round. Instants are ISO 8601 text in UTC.
+The row equation holds for every part and for the whole (`RowCounts` defines and checks it):
+
+    read = sent + refused + skipped + not_sent
+    read = succeeded + failed + unprocessed + skipped
+
+`held` counts the rows of a part that were kept back on purpose, the skipped ones among them. A row that was sent again
+in a later round counts once, with the outcome of its last round. Instants are ISO 8601 text in UTC.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
 from orgbridge.loads.remedies import remedy_for
@@ -61,6 +65,58 @@ class ErrorGroup:
             "remedy": remedy.remedy,
             "retry": remedy.retry.value,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowCounts:
+    """Rows by what was done with them, and by what became of them: the row equation."""
+
+    #: Rows that were read.
+    read: int
+    #: Rows that were in a committed job.
+    sent: int
+    #: Rows that were not sent because a cell cannot become a value of its field; they are among the failed.
+    refused: int
+    #: Rows that were not sent because nothing in them had changed.
+    skipped: int
+    #: Rows that were not sent for any other reason; they are among the unprocessed.
+    not_sent: int
+    #: Rows that Salesforce wrote.
+    succeeded: int
+    #: Rows that Salesforce refused, and those that were refused before.
+    failed: int
+    #: Rows that Salesforce did not come to, or told nothing of, and those that were not sent.
+    unprocessed: int
+
+    def check(self, whose: str) -> list[str]:
+        """Return one sentence for each side of the equation that does not come out.
+
+        Args:
+            whose: What the rows are of, to begin a sentence with.
+        """
+        wrong = []
+        accounted = self.succeeded + self.failed + self.unprocessed + self.skipped
+        if accounted != self.read:
+            wrong.append(f"{whose} holds {self.read} rows, but {accounted} are accounted for.")
+        handled = self.sent + self.refused + self.skipped + self.not_sent
+        if handled != self.read or min(self.sent, self.refused, self.skipped, self.not_sent) < 0:
+            wrong.append(
+                f"{whose} holds {self.read} rows, but {self.sent} were sent, {self.refused} refused, {self.skipped} "
+                f"skipped and {self.not_sent} not sent."
+            )
+        answered = self.succeeded + self.failed - self.refused
+        if self.failed < self.refused or self.unprocessed < self.not_sent or answered > self.sent:
+            wrong.append(
+                f"{whose} has {self.sent} rows that were sent, {self.refused} refused and {self.not_sent} not sent, "
+                f"but {self.succeeded} succeeded, {self.failed} failed and {self.unprocessed} unprocessed ones."
+            )
+        return wrong
+
+    @classmethod
+    def sum(cls, counts: Iterable[RowCounts]) -> RowCounts:
+        """Return the counts of several parts as one."""
+        rows = [asdict(one) for one in counts]
+        return cls(**{item.name: sum(row[item.name] for row in rows) for item in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +187,7 @@ class PartReceipt:
     first_line: int
     #: Records in the part.
     rows: int
-    #: Records sent for processing: all of them once the job was committed, else 0.
+    #: Records sent for processing: all of them but the refused ones once the job was committed, else 0.
     sent: int
     #: Bytes of the part's records, header not counted.
     bytes: int
@@ -143,6 +199,8 @@ class PartReceipt:
     failed: int
     #: Rows that were not processed, those without any result included.
     unprocessed: int
+    #: Rows that were not sent because a cell cannot become a value of its field; they count as failed.
+    refused: int = 0
     #: Rows whose result could belong to an identical row as well.
     ambiguous: int = 0
     #: Result rows of Salesforce that belong to no row of the part.
@@ -166,18 +224,25 @@ class PartReceipt:
     #: Rows that were sent in jobs of their own, in order.
     rounds: tuple[RoundReceipt, ...] = ()
 
+    @property
+    def counts(self) -> RowCounts:
+        """The rows of the part. A part is sent whole, but for the rows that were refused or kept back."""
+        return RowCounts(
+            read=self.rows,
+            sent=self.sent,
+            refused=self.refused,
+            skipped=self.skipped,
+            not_sent=self.held - self.skipped if self.sent else self.rows - self.refused - self.skipped,
+            succeeded=self.succeeded,
+            failed=self.failed,
+            unprocessed=self.unprocessed,
+        )
+
     def check(self) -> list[str]:
         """Return one sentence for each sum of this part that does not come out."""
-        wrong = []
-        idle = self.unprocessed + self.skipped
-        accounted = self.succeeded + self.failed + idle
-        if accounted != self.rows:
-            wrong.append(f"Part {self.number} holds {self.rows} rows, but {accounted} are accounted for.")
-        if self.sent not in (0, self.rows - self.held):
-            wrong.append(f"Part {self.number} had {self.rows - self.held} rows to send, but {self.sent} were sent.")
-        if not self.sent and idle != self.rows:
-            wrong.append(f"Part {self.number} was not sent, but has results for {self.rows - idle} rows.")
-        if self.skipped > self.held or idle < self.held:
+        wrong = self.counts.check(f"Part {self.number}")
+        if self.skipped > self.held or self.unprocessed + self.skipped < self.held:
+            idle = self.unprocessed + self.skipped
             wrong.append(f"Part {self.number} kept {self.held} rows back, but {idle} of its rows had no outcome.")
         for number, again in enumerate(self.rounds, 1):
             wrong += again.check(self.number, number)
@@ -210,6 +275,8 @@ class InputReceipt:
     has_bom: bool
     #: Names of the columns, in order.
     columns: tuple[str, ...]
+    #: What of the input is not rows and was not read: `line`, `row`, `byte`, `code`, `message`; None: all was read.
+    unread: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,9 +348,7 @@ class Receipt:
         in_parts = sum(part.rows for part in self.parts)
         if in_parts != self.rows_read:
             wrong.append(f"{self.rows_read} rows were read, but the parts hold {in_parts}.")
-        accounted = totals["succeeded"] + totals["failed"] + totals["unprocessed"] + totals["skipped"]
-        if accounted != self.rows_read:
-            wrong.append(f"{self.rows_read} rows were read, but {accounted} are accounted for.")
+        wrong += replace(RowCounts.sum(part.counts for part in self.parts), read=self.rows_read).check("The load")
         grouped = sum(group.count for group in self.errors)
         if grouped != totals["failed"] + totals["unprocessed"]:
             ungood = totals["failed"] + totals["unprocessed"]
@@ -291,9 +356,9 @@ class Receipt:
         return wrong
 
     def totals(self) -> dict[str, int]:
-        """Return the row counts of the whole load: `read sent succeeded failed unprocessed skipped ambiguous`."""
-        names = ("sent", "succeeded", "failed", "unprocessed", "skipped", "ambiguous")
-        return {"read": self.rows_read} | {name: sum(getattr(part, name) for part in self.parts) for name in names}
+        """Return the row counts of the whole load: those of the row equation, and `ambiguous`."""
+        counts = replace(RowCounts.sum(part.counts for part in self.parts), read=self.rows_read)
+        return {**asdict(counts), "ambiguous": sum(part.ambiguous for part in self.parts)}
 
     def to_json(self) -> dict[str, Any]:
         """Return the receipt in the shape that the module describes."""

@@ -147,6 +147,7 @@ class _Cutter:
         max_bytes: int,
         count: _Count,
         first_rows: int | None,
+        number: int,
     ) -> None:
         self.line_ending = line_ending
         self.header_bytes = header_bytes
@@ -154,7 +155,7 @@ class _Cutter:
         self.first_rows = min(first_rows or max_rows, max_rows)
         self.max_bytes = max_bytes
         self.count = count
-        self.number = 0
+        self.number = number
         self.part: _OpenPart | None = None
 
     def deal(self, chunk: bytes, facts: ChunkFacts, row: int, line: int, line_is_row: bool) -> Iterator[SplitEvent]:
@@ -211,6 +212,8 @@ def split_records(
     first_offset: int = 0,
     line_count: LineCount = LineCount.PHYSICAL,
     first_rows: int | None = None,
+    first_row: int = 1,
+    first_part: int = 0,
 ) -> Iterator[SplitEvent]:
     """Cut the records of a CSV into parts.
 
@@ -229,21 +232,25 @@ def split_records(
         first_offset: Where the first record begins in the original stream.
         line_count: What line numbers count.
         first_rows: Records of the first part, at most; None: as of the others.
+        first_row: Number of the first record; more than 1 when parts before these were cut already.
+        first_part: Number of the first part.
 
     Raises:
-        HeaderOnly: There are no records. Nothing was yielded.
+        HeaderOnly: There are no records, and were none before. Nothing was yielded.
         FaultyRecords: Records are faulty (of its subclasses, the one that fits all faults). Up to 100 faults are
             collected before; parts that ended before the first of them were yielded, and no bytes after it.
     """
     checker = RecordChecker(
         dialect,
         columns,
-        row=1,
+        row=first_row,
         line=first_line,
         offset=first_offset,
         line_is_row=line_count is LineCount.RECORD,
     )
-    cutter = _Cutter(dialect.line_ending, len(header_record), max_rows, max_bytes, checker.count, first_rows)
+    cutter = _Cutter(
+        dialect.line_ending, len(header_record), max_rows, max_bytes, checker.count, first_rows, first_part
+    )
     newline = dialect.line_ending.chars.encode()
     for chunk, segments in segmented_chunks(blocks):
         if not chunk.endswith(b"\n") and len(chunk) <= OVERLONG_BYTES:
@@ -257,9 +264,10 @@ def split_records(
             yield from cutter.deal(chunk, facts, row, line, checker.line_is_row)
     if checker.faults:
         raise FaultyRecords.of(checker.faults)
-    if cutter.part is None:
+    if cutter.part is not None:
+        yield cutter.part.close()
+    elif checker.row == 1:
         raise HeaderOnly
-    yield cutter.part.close()
 
 
 def upload_body(records: Iterable[bytes], part: Part, *, header_record: bytes) -> Iterator[bytes]:

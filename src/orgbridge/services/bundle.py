@@ -14,6 +14,7 @@ from orgbridge.services.limits import LimitService
 from orgbridge.services.loads import LoadService
 from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.organizations import OrganizationService
+from orgbridge.services.preflight import PreflightService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.retries import RetryService
@@ -43,6 +44,8 @@ class Services:
     limits: LimitService
     #: Taking in loads and bulk queries.
     loads: LoadService
+    #: Looking at inputs without loading them.
+    preflight: PreflightService
     #: What became of them.
     jobs: JobService
     #: What becomes of them, as it happens.

@@ -20,6 +20,8 @@ from orgbridge.kit.identifiers import new_identifier
 from orgbridge.kit.json import dumps
 from orgbridge.loads.header import check_header
 from orgbridge.loads.inputs import CSVSource, InputFormat, detect_format, open_input
+from orgbridge.loads.mapping import Mapping as FieldMapping
+from orgbridge.loads.mapping import MappingSpec, compile_mapping
 from orgbridge.loads.states import LoadState
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.errors import ColumnsRefused, FileNotFound, InvalidRequest, PathRefused
@@ -39,7 +41,8 @@ from orgbridge.wire.bulk import IngestOperation, QueryOperation
 #: First bytes by which a CSV is judged before the rest of it has arrived.
 HEAD_BYTES = 256 * 1024
 _BLOCK_BYTES = 1024 * 1024
-_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+#: How gzip, zip (XLSX too), zstd and Parquet begin: of these the first bytes tell no header.
+_PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"PAR1")
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -77,10 +80,20 @@ class LoadRequest:
     part_rows: int | None = None
     #: How the load is carried out (`handling.HANDLING_OPTIONS`), as the caller wrote it.
     handling: Mapping[str, Any] = field(default_factory=dict)
+    #: Sheet of a workbook; None takes the first.
+    sheet: str | None = None
+    #: Which column goes to which field, and how; None: columns bear the fields' names.
+    mapping: MappingSpec | None = None
+    #: Check everything before anything is sent, and send nothing on any finding.
+    strict: bool = False
+    #: Look at every row before anything is sent, and keep what was found with the load.
+    preflight: bool = False
+    #: Look at every row, tell what was found, and send nothing: for `PreflightService`, never for a load.
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Checked:
+class Checked:
     """A request whose words were checked, with the object's describe."""
 
     object_name: str
@@ -128,10 +141,10 @@ class LoadService:
             ColumnsRefused: Columns do not fit the object and the operation; nothing was kept.
             ClientError: The object is unknown, or Salesforce could not be asked; nothing was read.
         """
-        checked = await self._check(request, caller)
+        checked = await self.check(request, caller)
         head, rest = await _split_head(chunks)
         if early := _judged_early(head, request):
-            await self._check_columns(checked, early)
+            await self.check_columns(checked, early)
         return await self._keep(checked, _joined(head, rest), caller)
 
     async def submit_records(
@@ -149,14 +162,9 @@ class LoadService:
         if not records:
             raise InvalidRequest("records is empty.")
         caller.need(Scope.BULK_WRITE)
-        payload = replace(request, original_name="payload.ndjson", content_type="application/x-ndjson")
-        checked = await self._check(payload, caller)
-
-        async def lines() -> AsyncIterator[bytes]:
-            for start in range(0, len(records), 500):
-                yield b"".join(dumps(record) + b"\n" for record in records[start : start + 500])
-
-        return await self._keep(checked, lines(), caller)
+        payload = payload_request(request)
+        checked = await self.check(payload, caller)
+        return await self._keep(checked, payload_lines(records), caller)
 
     async def submit_local(self, request: LoadRequest, file_path: str, caller: Caller) -> Accepted:
         """Copy a file of the input folder as the input of a load, and record the load.
@@ -169,7 +177,7 @@ class LoadService:
             ColumnsRefused: Columns do not fit the object and the operation; nothing was kept.
             ClientError: The object is unknown, or Salesforce could not be asked; nothing was read.
         """
-        file = await asyncio.to_thread(open_inside, self._config.input_folder, file_path)
+        file = await asyncio.to_thread(self.open_local, file_path)
         try:
             return await self.submit_stream(request, file_blocks(file), caller)
         finally:
@@ -226,13 +234,29 @@ class LoadService:
             await unit.loads.add(record)
         return Accepted(job_id=record.id, is_query=True)
 
-    async def _check(self, request: LoadRequest, caller: Caller) -> _Checked:
+    def open_local(self, file_path: str) -> BinaryIO:
+        """Open a file of the input folder. Blocks.
+
+        Raises:
+            PathRefused: The path leads outside of the input folder, also by a symlink.
+            FileNotFound: There is no such file.
+        """
+        return open_inside(self._config.input_folder, file_path)
+
+    async def check(self, request: LoadRequest, caller: Caller) -> Checked:
+        """Return the request with its words checked, with what its caller may know of the object.
+
+        Raises:
+            InvalidRequest: A word of the request is wrong, or the object is unknown.
+            PolicyError: The caller may not make such a load.
+            ClientError: Salesforce could not be asked.
+        """
         name, operation = check_object(request.object_name), check_operation(request.operation)
         key = check_upsert_field(operation, request.external_id_field)
         request = replace(request, handling=read_handling(request.handling, operation.value))
         describe = await self._describe(name, caller)
         await self._guard.load(caller, operation, name)
-        return _Checked(
+        return Checked(
             object_name=str(describe.get("name") or name),
             operation=operation,
             key=key,
@@ -251,17 +275,18 @@ class LoadService:
                 details=[{"field": "object_name", "code": "load.unknown_object", "message": told}],
             ) from error
 
-    async def _keep(self, checked: _Checked, chunks: AsyncIterator[bytes], caller: Caller) -> Accepted:
+    async def _keep(self, checked: Checked, chunks: AsyncIterator[bytes], caller: Caller) -> Accepted:
         now = self._clock.now()
         load_id = new_identifier("load", now)
         key = f"loads/{load_id}/input"
         kept = False
         try:
             stored = await self._files.write(key, chunks)
-            source = await asyncio.to_thread(self._open, key, checked.request)
-            await self._check_columns(checked, source)
+            source = await asyncio.to_thread(self.open_stored, key, checked.request)
+            mapping = await self.check_columns(checked, source)
+            hidden = await self.hidden_parents(checked, mapping.header if mapping else source.header)
             record = replace(
-                self._record(load_id, checked, source, caller),
+                self._record(load_id, checked, source, caller, mapping, hidden),
                 input_key=key,
                 input_bytes=stored.bytes,
                 input_sha256=stored.sha256,
@@ -275,7 +300,15 @@ class LoadService:
         kept_input = {"bytes": stored.bytes, "sha256": stored.sha256, **record.options["detected"]}
         return Accepted(job_id=load_id, is_query=False, input=kept_input)
 
-    def _record(self, load_id: str, checked: _Checked, source: CSVSource, caller: Caller) -> LoadRecord:
+    def _record(
+        self,
+        load_id: str,
+        checked: Checked,
+        source: CSVSource,
+        caller: Caller,
+        mapping: FieldMapping | None,
+        hidden: Sequence[str],
+    ) -> LoadRecord:
         request = checked.request
         options = {
             "original_name": request.original_name,
@@ -284,6 +317,13 @@ class LoadService:
             "delimiter": request.delimiter,
             "part_rows": request.part_rows or self._config.part_rows,
             **request.handling,
+            "sheet": request.sheet,
+            "mapping": request.mapping.to_json() if request.mapping is not None else None,
+            # What was checked is what is sent: the worker does not read the mapping anew.
+            "compiled": mapping.to_json() if mapping is not None else None,
+            "hidden_parents": list(hidden) or None,
+            "strict": request.strict or None,
+            "preflight": request.preflight or None,
             "detected": {
                 "format": source.format.value,
                 "encoding": source.dialect.encoding,
@@ -306,7 +346,13 @@ class LoadService:
             org=self._org,
         )
 
-    def _open(self, key: str, request: LoadRequest) -> CSVSource:
+    def open_stored(self, key: str, request: LoadRequest) -> CSVSource:
+        """Open an input that was kept. Blocks.
+
+        Raises:
+            InputError: It cannot be loaded.
+        """
+
         def open_file() -> BinaryIO:
             return self._files.open_file(key)
 
@@ -316,12 +362,22 @@ class LoadService:
             content_type=request.content_type,
             encoding=request.encoding,
             delimiter=request.delimiter,
+            sheet=request.sheet,
             open_file=open_file,
         )
 
-    async def _check_columns(self, checked: _Checked, source: CSVSource) -> None:
+    async def check_columns(self, checked: Checked, source: CSVSource) -> FieldMapping | None:
+        """Return what is sent of an input (`mapping_of`), once it fits the object, the operation and the caller.
+
+        Raises:
+            BadMapping: The mapping does not fit the input or the object.
+            ColumnsRefused: Columns do not fit.
+            PolicyError: The caller may not write one of the fields that columns, constants or parents go to.
+        """
+        mapping = mapping_of(checked, source)
+        header = source.header if mapping is None else mapping.header
         faults = check_header(
-            source.header,
+            header,
             operation=checked.operation,
             external_id_field=checked.key,
             describe=checked.describe,
@@ -329,9 +385,57 @@ class LoadService:
         if faults:
             more = f" ({len(faults)} columns are refused)" if len(faults) > 1 else ""
             raise ColumnsRefused(f"{faults[0]['message']}{more}", details=faults)
-        await self._guard.columns(
-            checked.caller, checked.operation, checked.object_name, source.header, key=checked.key
-        )
+        await self.check_fields(checked, header)
+        return mapping
+
+    async def check_fields(self, checked: Checked, header: Sequence[str]) -> None:
+        """See that the caller may write what is sent.
+
+        Args:
+            checked: The request.
+            header: Names of the columns as they are sent, once they are mapped.
+
+        Raises:
+            PolicyError: One of them may not be written, or is not there for the caller.
+        """
+        await self._guard.columns(checked.caller, checked.operation, checked.object_name, header, key=checked.key)
+
+    async def hidden_parents(self, checked: Checked, header: Sequence[str]) -> list[str]:
+        """Return objects whose rows a preflight must not look up for the caller, of those that ids in columns name.
+
+        Parents given by another field need no look: `check_fields` refuses those that the caller may not look up.
+        """
+        given = {name.casefold() for name in header}
+        targets = {
+            str(target)
+            for field in checked.describe.get("fields", [])
+            if field.get("type") == "reference" and str(field["name"]).casefold() in given
+            for target in field.get("referenceTo") or ()
+        }
+        return [name for name in sorted(targets) if not await self._guard.may_look_up(checked.caller, name, "Id")]
+
+
+def mapping_of(checked: Checked, source: CSVSource) -> FieldMapping | None:
+    """Return what is sent of an input instead of its own columns; None when they are sent as they are.
+
+    Raises:
+        BadMapping: The mapping does not fit the input or the object.
+    """
+    spec = checked.request.mapping
+    if spec is None and not source.format.is_typed:
+        return None
+    return compile_mapping(spec or MappingSpec(), source.header, checked.describe, typed=source.format.is_typed)
+
+
+def payload_request(request: LoadRequest) -> LoadRequest:
+    """Return a request for records that stand in the request itself."""
+    return replace(request, original_name="payload.ndjson", content_type="application/x-ndjson")
+
+
+async def payload_lines(records: Sequence[Mapping[str, Any]]) -> AsyncIterator[bytes]:
+    """Yield records as NDJSON."""
+    for start in range(0, len(records), 500):
+        yield b"".join(dumps(record) + b"\n" for record in records[start : start + 500])
 
 
 def open_inside(folder: Path, file_path: str) -> BinaryIO:
@@ -398,7 +502,7 @@ async def _joined(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterato
 def _judged_early(head: list[bytes], request: LoadRequest) -> CSVSource | None:
     """Return the source that the first bytes of a long plain CSV promise, None when they cannot tell."""
     data = b"".join(head)
-    if len(data) < HEAD_BYTES or data.startswith((_GZIP, _ZIP, *_WIDE_MARKS)):
+    if len(data) < HEAD_BYTES or data.startswith((*_PACKED, *_WIDE_MARKS)) or b"\0" in data[:64]:
         return None
     if detect_format(request.original_name, request.content_type, data) is not InputFormat.CSV:
         return None

@@ -57,6 +57,10 @@ class LocalBatchService:
             ColumnsRefused: Columns do not fit the object and the operation; nothing was sent.
             ClientError: Salesforce could not be asked, or every call failed in the same way.
         """
+        if request.mapping is not None or request.strict or request.preflight:
+            raise InvalidRequest("Mappings and preflight are for loads: set use_bulk_api to true.")
+        if request.handling:
+            raise InvalidRequest(f"{next(iter(request.handling))} is for loads: set use_bulk_api to true.")
         operation = check_operation(request.operation)
         key = check_upsert_field(operation, request.external_id_field)
         describe = await self._records.describe(request.object_name, caller=caller, scope=Scope.RECORDS_WRITE)
@@ -84,6 +88,7 @@ class LocalBatchService:
             content_type=request.content_type,
             encoding=request.encoding,
             delimiter=request.delimiter,
+            sheet=request.sheet,
             open_file=lambda: io.BytesIO(data),
         )
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import Any
 
 from orgbridge.loads.remedies import UNKNOWN_OUTCOMES
 from orgbridge.loads.results import failed_rows
 from orgbridge.services.scopes import Caller
-from orgbridge.services.sequels import Sequel, Sequels, facts_of
+from orgbridge.services.sequels import Sequel, Sequels, facts_of, sent_fields
 from orgbridge.store.files import FileStore
 from orgbridge.store.records import LoadRecord
 from orgbridge.store.round_records import LinkKind
 
 #: Options of a load that say nothing of its rows, or of its first sending only.
 _OF_THE_FIRST = frozenset(
-    {"original_name", "content_type", "encoding", "delimiter", "detected", "canary", "dry_run", "undo", "delta"}
+    {"original_name", "content_type", "encoding", "delimiter", "sheet", "detected", "canary", "undo", "delta"}
 )
 
 
@@ -64,13 +65,22 @@ class RetryService:
             operation=load.operation,
             external_id_field=load.external_id_field,
             name=_name(load),
-            options={name: value for name, value in load.options.items() if name not in _OF_THE_FIRST},
+            options=_options(load),
             dialect=dialect,
             columns=columns,
+            fields=sent_fields(load),
             header=header,
             content=content,
         )
         return await self._sequels.make(load, sequel, caller)
+
+
+def _options(load: LoadRecord) -> dict[str, Any]:
+    """Return the options of the first load that hold for its rows, with the mapping that it was sent with."""
+    kept = {name: value for name, value in load.options.items() if name not in _OF_THE_FIRST}
+    # The typed cells of a workbook are text in the results: without the mapping they would be sent unconverted.
+    mapping = (load.input_facts or {}).get("mapping")
+    return {**kept, "compiled": mapping} if mapping else kept
 
 
 def _name(load: LoadRecord) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.identifiers import new_identifier
 from orgbridge.loads.dialect import Dialect
+from orgbridge.loads.mapping import Mapping
 from orgbridge.loads.states import LOAD_ENDS, LoadState
 from orgbridge.services.errors import LoadNotFinished, LoadNotFound, NothingToDo, ResultsMissing, SequelExists
 from orgbridge.services.policies.guard import Guard
@@ -46,6 +47,8 @@ class Sequel:
     columns: tuple[str, ...]
     #: The header record, ending included.
     header: bytes
+    #: Names under which they are sent; None: as they are.
+    fields: tuple[str, ...] | None = None
     #: Opens its input, header included; blocking.
     content: Callable[[], Iterator[bytes]]
 
@@ -88,7 +91,8 @@ class Sequels:
             PolicyError: The caller may not make such a load; nothing was kept.
         """
         operation = IngestOperation(sequel.operation)
-        await self._guard.columns(caller, operation, parent.object_name, sequel.columns, key=sequel.external_id_field)
+        names = sequel.columns if sequel.fields is None else sequel.fields
+        await self._guard.columns(caller, operation, parent.object_name, names, key=sequel.external_id_field)
         await self._check_free(parent, sequel.kind)
         now = self._clock.now()
         load_id = new_identifier("load", now)
@@ -176,3 +180,9 @@ def facts_of(load: LoadRecord) -> tuple[Dialect, tuple[str, ...], bytes]:
     facts = load.input_facts or {}
     dialect = Dialect(delimiter=facts.get("delimiter", ","), line_ending=LineEnding(facts.get("line_ending", "LF")))
     return dialect, tuple(facts.get("columns", ())), str(facts.get("header_record", "")).encode()
+
+
+def sent_fields(load: LoadRecord) -> tuple[str, ...] | None:
+    """Return the names under which a load's columns and constants were sent; None: as they are."""
+    mapping = (load.input_facts or {}).get("mapping")
+    return Mapping.from_json(mapping).header if mapping else None

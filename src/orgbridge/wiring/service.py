@@ -24,6 +24,7 @@ from orgbridge.services.limits import LimitService
 from orgbridge.services.loads import IntakeConfig, LoadService
 from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.policies.guard import Guard
+from orgbridge.services.preflight import PreflightService
 from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.retries import RetryService
@@ -57,6 +58,7 @@ def build_services(settings: Settings, house: House) -> Services:
     )
     records, batches = RecordService(orgs), BatchService(orgs, clock)
     jobs = JobService(database, files, orgs)
+    loads = LoadService(database, files, orgs, clock, intake)
     sequels = Sequels(database, files, clock, Guard(orgs))
     cursors = Cursors(settings.cursor_secret())
     return Services(
@@ -66,7 +68,8 @@ def build_services(settings: Settings, house: House) -> Services:
         queries=QueryService(orgs, cursors),
         composite=CompositeService(orgs, cursors),
         limits=LimitService(orgs),
-        loads=LoadService(database, files, orgs, clock, intake),
+        loads=loads,
+        preflight=PreflightService(loads, files, orgs, clock),
         identity=people.identity,
         users=people.users,
         service_accounts=people.service_accounts,

@@ -39,7 +39,7 @@ def test_fields_are_options_and_the_query_goes_first() -> None:
         ({"object_name": "Account", "operation_type": "insert", "part_rows": "0"}, "part_rows"),
         ({"object_name": "Account", "operation_type": "insert", "part_rows": "many"}, "part_rows"),
         ({"object_name": "Account", "operation_type": "insert", "part_rows": "٣"}, "part_rows"),
-        ({"object_name": "Account", "operation_type": "insert", "dry_run": "true"}, "no option 'dry_run'"),
+        ({"object_name": "Account", "operation_type": "insert", "dry": "true"}, "no option 'dry'"),
     ],
 )
 def test_a_form_that_cannot_be_heeded_in_full_is_refused(fields: dict[str, str], says: str) -> None:
@@ -50,7 +50,7 @@ def test_a_form_that_cannot_be_heeded_in_full_is_refused(fields: dict[str, str],
 
 def test_an_unknown_query_parameter_is_refused() -> None:
     """Somebody who asks for a dry run must not get a real one."""
-    scope = {"type": "http", "query_string": b"object_name=Account&dry_run=true", "headers": []}
-    with pytest.raises(InvalidRequest, match="no option 'dry_run'") as refused:
+    scope = {"type": "http", "query_string": b"object_name=Account&dry=true", "headers": []}
+    with pytest.raises(InvalidRequest, match="no option 'dry'") as refused:
         check_query(Request(scope), FORM_OPTIONS)
-    assert [item["field"] for item in refused.value.details] == ["dry_run"]
+    assert [item["field"] for item in refused.value.details] == ["dry"]

@@ -65,7 +65,7 @@ def _exit(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (("demo", "--rows", "0"), 2, "rows"),
         (("load", "pyproject.toml", "--object", "A", "--results", "nowhere/r.csv"), 2, "no folder nowhere"),
         (("load", "pyproject.toml", "--object", "A", "--results", "src"), 2, "src is a folder"),
-        (("load", "x", "--object", "A", "--on-server", "--delimiter", ";"), 2, "--delimiter"),
+        (("load", "pyproject.toml", "--object", "A", "--map", "Name"), 2, "Column=Field"),
         (("jobs", "results", "load_1", "-o", "nowhere/r.csv"), 2, "no folder nowhere"),
     ],
     ids=[
@@ -78,7 +78,7 @@ def _exit(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         "no rows",
         "results nowhere",
         "results on a folder",
-        "delimiter of a server's file",
+        "a mapping without a field",
         "output nowhere",
     ],
 )

@@ -125,7 +125,7 @@ def test_the_encoding_is_what_the_mark_or_the_caller_says(
     [
         (codecs.BOM_UTF32_LE + b"N\0\0\0", None, "UTF-32"),
         (codecs.BOM_UTF8 + b"Name", "cp1252", "mark says utf-8, the caller cp1252"),
-        (b"N\0a\0", None, "looks like UTF-16"),
+        (b"N\0a\0\0\0\0\0", None, "holds NUL bytes"),
         (b"N\0a\0", "utf-16", "say utf-16-le or utf-16-be"),
         (b"Name", "klingon", "called 'klingon'"),
         (b"Name", "rot13", "called 'rot13'"),

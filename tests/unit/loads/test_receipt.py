@@ -74,7 +74,8 @@ def test_sums_that_come_out_prove_the_load() -> None:
     told = json.loads(json.dumps(receipt.to_json()))
     assert told["balanced"] is True
     assert told["rows"] == {
-        "read": 20, "sent": 20, "succeeded": 14, "failed": 4, "unprocessed": 2, "skipped": 0, "ambiguous": 0,
+        "read": 20, "sent": 20, "refused": 0, "skipped": 0, "not_sent": 0,
+        "succeeded": 14, "failed": 4, "unprocessed": 2, "ambiguous": 0,
     }  # fmt: skip
     assert told["parts"][1]["first_row"] == 11
     assert told["results"]["name"] == "results.csv"
@@ -85,9 +86,9 @@ def test_sums_that_come_out_prove_the_load() -> None:
     ("receipt", "text"),
     [
         (_receipt(_part(succeeded=6)), "Part 0 holds 10 rows, but 9 are accounted for."),
-        (_receipt(_part(succeeded=6)), "10 rows were read, but 9 are accounted for."),
-        (_receipt(_part(sent=4)), "but 4 were sent"),
-        (_receipt(_part(sent=0)), "Part 0 was not sent, but has results for 9 rows."),
+        (_receipt(_part(succeeded=6)), "The load holds 10 rows, but 9 are accounted for."),
+        (_receipt(_part(sent=4)), "but 4 were sent, 0 refused"),
+        (_receipt(_part(sent=0)), "Part 0 has 0 rows that were sent, 0 refused and 10 not sent, but 7 succeeded"),
         (_receipt(_part(stray_results=2)), "2 results that belong to no row of part 0"),
         (_receipt(_part(missing_results=1)), "no result for 1 rows of part 0"),
         (_receipt(_part(1)), "Part 1 stands in place 0."),

@@ -20,6 +20,7 @@ from orgbridge.api.v1.schemas.bulk import (
     JobListReply,
     JobReply,
     LocalFileRequest,
+    PreflightReply,
     QuerySubmit,
 )
 from orgbridge.api.v1.schemas.problems import problems
@@ -30,7 +31,10 @@ from orgbridge.api.v1.upload_options import (
     RAW_OPTIONS,
     check_query,
     form_request,
+    handling_fields,
     handling_query,
+    option_fields,
+    query_options,
 )
 from orgbridge.api.v1.webhooks import NOTIFIES
 from orgbridge.kit.errors import OrgbridgeError
@@ -38,6 +42,7 @@ from orgbridge.kit.json import JSON
 from orgbridge.services.handling import HANDLING_OPTIONS
 from orgbridge.services.jobs import JobFilter, JobStatus, ResultForm
 from orgbridge.services.loads import LoadRequest
+from orgbridge.services.scopes import Caller
 
 router = APIRouter(prefix="/bulk", tags=["bulk"], route_class=StrictRoute)
 #: Bytes of a refused upload that are still read, so that the caller gets to see the refusal.
@@ -60,6 +65,16 @@ _FILE_SCHEMA = {
                         "delimiter": {"type": "string"},
                         "part_rows": {"type": "integer", "minimum": 1, "maximum": MAX_PART_ROWS},
                         **{name: {"type": "string", "description": text} for name, text in HANDLING_OPTIONS.items()},
+                        "sheet": {"type": "string"},
+                        "mapping": {"type": "string"},
+                        "null_policy": {"type": "string"},
+                        "time_zone": {"type": "string"},
+                        "date_format": {"type": "string"},
+                        "datetime_format": {"type": "string"},
+                        "decimal_mark": {"type": "string", "enum": [".", ","]},
+                        "strict": {"type": "boolean"},
+                        "preflight": {"type": "boolean"},
+                        "dry_run": {"type": "boolean"},
                         "file": {"type": "string", "format": "binary", "description": "The input."},
                     },
                 },
@@ -97,6 +112,8 @@ _AnyOperation = Annotated[str | None, Query(max_length=20, examples=["insert"])]
 _Encoding = Annotated[str | None, Query(max_length=40, description="When it cannot be told from the bytes.")]
 _Delimiter = Annotated[str | None, Query(max_length=10, description="When it cannot be told from the header.")]
 Handling = Annotated[dict[str, Any], Depends(handling_query)]
+_Options = Annotated[dict[str, str | bool | None], Depends(query_options)]
+_DRY: dict[int | str, dict[str, Any]] = {200: {"description": "A dry run: what was found", "model": PreflightReply}}
 _PartRows = Annotated[int | None, Query(ge=1, le=MAX_PART_ROWS, description="Rows per part.")]
 
 
@@ -105,13 +122,14 @@ _PartRows = Annotated[int | None, Query(ge=1, le=MAX_PART_ROWS, description="Row
     status_code=202,
     dependencies=NOTIFIES,
     response_model=JobAccepted,
-    responses=problems(400, 413, 429, 502),
+    responses={**problems(400, 413, 429, 502), **_DRY},
     openapi_extra=_FILE_SCHEMA,
     summary="Load an uploaded file",
 )
 async def dml_file_upload(
     request: Request,
     caller: BulkWriter,
+    options: _Options,
     object_name: _OptionalObject = None,
     operation_type: _OptionalOperation = None,
     external_id_field: _OptionalField = None,
@@ -121,12 +139,13 @@ async def dml_file_upload(
     *,
     handling: Handling,
 ) -> Response:
-    """Take in a CSV (any delimiter, BOM, UTF-8/16, cp1252), a JSON array or NDJSON, plain, gzip or zip.
+    """Take in CSV (any delimiter, BOM, UTF-8/16, cp1252), a JSON array or NDJSON, packed or not; Parquet or XLSX.
 
     The parameters may also be form fields that stand before the file. The file is streamed to disk, whatever its size.
     """
     body = body_of(request)
     query = {
+        **options,
         "object_name": object_name,
         "operation_type": operation_type,
         "external_id_field": external_id_field,
@@ -140,11 +159,10 @@ async def dml_file_upload(
         upload = Upload(body, request.headers.get("content-type", ""))
         await upload.open()
         load = form_request(upload, query)
-        record = await services_of(request).loads.submit_stream(load, upload.chunks(), caller)
+        return await _take(request, load, upload.chunks(), caller)
     except OrgbridgeError:
         await _drain(body)
         raise
-    return await accepted(request, caller, record)
 
 
 @router.put(
@@ -152,7 +170,7 @@ async def dml_file_upload(
     status_code=202,
     dependencies=NOTIFIES,
     response_model=JobAccepted,
-    responses=problems(400, 413, 429, 502),
+    responses={**problems(400, 413, 429, 502), **_DRY},
     openapi_extra=_RAW_SCHEMA,
     summary="Load the request's body",
 )
@@ -161,6 +179,7 @@ async def dml_raw_upload(
     caller: BulkWriter,
     object_name: Annotated[ObjectName, Query()],
     operation_type: Annotated[LoadOperation, Query()],
+    options: _Options,
     external_id_field: _OptionalField = None,
     encoding: _Encoding = None,
     delimiter: _Delimiter = None,
@@ -173,6 +192,7 @@ async def dml_raw_upload(
     body = body_of(request)
     length = request.headers.get("content-length")
     load = LoadRequest(
+        **option_fields(options),
         object_name=object_name,
         operation=operation_type,
         external_id_field=external_id_field,
@@ -186,11 +206,56 @@ async def dml_raw_upload(
     chunks = whole_body(body, int(length) if length is not None and length.isdigit() else None)
     try:
         check_query(request, RAW_OPTIONS)
-        record = await services_of(request).loads.submit_stream(load, chunks, caller)
+        return await _take(request, load, chunks, caller)
     except OrgbridgeError:
         await _drain(body)
         raise
-    return await accepted(request, caller, record)
+
+
+@router.post(
+    "/preflight",
+    response_model=PreflightReply,
+    responses=problems(400, 413, 429, 502),
+    openapi_extra=_FILE_SCHEMA,
+    summary="Look at a file without loading it",
+)
+async def preflight(
+    request: Request,
+    caller: BulkWriter,
+    options: _Options,
+    object_name: _OptionalObject = None,
+    operation_type: _OptionalOperation = None,
+    external_id_field: _OptionalField = None,
+    encoding: _Encoding = None,
+    delimiter: _Delimiter = None,
+    part_rows: _PartRows = None,
+    *,
+    handling: Handling,
+) -> Response:
+    """Look at every row of a file as a load would: findings with line numbers, and an estimate. Nothing is sent.
+
+    Takes what the upload of a load takes, in the same way.
+    """
+    query = {
+        **options,
+        "object_name": object_name,
+        "operation_type": operation_type,
+        "external_id_field": external_id_field,
+        "encoding": encoding,
+        "delimiter": delimiter,
+        "part_rows": part_rows,
+        **handling,
+    }
+    body = body_of(request)
+    try:
+        check_query(request, FORM_OPTIONS)
+        upload = Upload(body, request.headers.get("content-type", ""))
+        await upload.open()
+        load = form_request(upload, query)
+        return json_reply(await services_of(request).preflight.stream(load, upload.chunks(), caller))
+    except OrgbridgeError:
+        await _drain(body)
+        raise
 
 
 @router.post(
@@ -200,19 +265,29 @@ async def dml_raw_upload(
     response_model=JobAccepted,
     responses={
         **problems(400, 404, 413, 429, 502),
-        200: {"description": "Sent by collections: one result per record", "model": BatchReply},
+        200: {
+            "description": "Sent by collections: one result per record; or a dry run: what was found",
+            "model": BatchReply | PreflightReply,
+        },
     },
     summary="Load a file of the input folder",
 )
 async def local_file_process(request: Request, body: LocalFileRequest, caller: BulkWriter) -> Response:
     """Take in a file that lies inside DATA_PATH_INPUT once every symlink is followed."""
     load = LoadRequest(
+        **option_fields(body.model_dump()),
+        handling=handling_fields(body.model_dump()),
+        encoding=body.encoding,
+        delimiter=body.delimiter,
+        part_rows=body.part_rows,
         object_name=body.object_name,
         operation=body.operation_type,
         external_id_field=body.external_id_field,
         original_name=body.file_path.rsplit("/", 1)[-1],
     )
     services = services_of(request)
+    if load.dry_run:
+        return json_reply(await services.preflight.local(load, body.file_path, caller))
     if not body.use_bulk_api:
         return batch_reply(await services.local_batches.run(load, body.file_path, caller=caller))
     return await accepted(request, caller, await services.loads.submit_local(load, body.file_path, caller))
@@ -223,12 +298,21 @@ async def local_file_process(request: Request, body: LocalFileRequest, caller: B
     status_code=202,
     dependencies=NOTIFIES,
     response_model=JobAccepted,
-    responses=problems(400, 413, 429, 502),
+    responses={**problems(400, 413, 429, 502), **_DRY},
     summary="Load records given in the body",
 )
 async def dml_direct_payload(request: Request, body: DirectPayload, caller: BulkWriter) -> Response:
     """Take in a list of records as a load."""
-    load = LoadRequest(object_name=body.object_name, operation=body.operation, external_id_field=body.external_id_field)
+    load = LoadRequest(
+        **option_fields(body.model_dump(exclude={"records"})),
+        handling=handling_fields(body.model_dump(exclude={"records"})),
+        object_name=body.object_name,
+        operation=body.operation,
+        external_id_field=body.external_id_field,
+        part_rows=body.part_rows,
+    )
+    if load.dry_run:
+        return json_reply(await services_of(request).preflight.records(load, body.records, caller))
     record = await services_of(request).loads.submit_records(load, body.records, caller)
     return await accepted(request, caller, record)
 
@@ -403,6 +487,13 @@ def _status_json(request: Request, status: JobStatus) -> dict[str, JSON]:
         "receipt_url": receipt,
         "results_url": results,
     }
+
+
+async def _take(request: Request, load: LoadRequest, chunks: AsyncIterator[bytes], caller: Caller) -> Response:
+    services = services_of(request)
+    if load.dry_run:
+        return json_reply(await services.preflight.stream(load, chunks, caller))
+    return await accepted(request, caller, await services.loads.submit_stream(load, chunks, caller))
 
 
 async def _drain(body: AsyncIterator[bytes]) -> None:

@@ -8,24 +8,126 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 
 from orgbridge.api.uploads import Upload
+from orgbridge.loads.mapping_files import MAPPING_CHARS, spec_of_options
 from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.handling import HANDLING_OPTIONS, MAX_CANARY, MAX_ROUNDS
 from orgbridge.services.loads import LoadRequest
 
 #: Largest number of rows of one part that may be asked for.
 MAX_PART_ROWS = 10_000_000
+_FORMATS = ("time_zone", "date_format", "datetime_format", "decimal_mark")
+_FLAGS = ("strict", "preflight", "dry_run")
 FORM_OPTIONS = frozenset(
-    {"object_name", "operation_type", "external_id_field", "encoding", "delimiter", "part_rows", *HANDLING_OPTIONS}
+    {
+        "object_name",
+        "operation_type",
+        "external_id_field",
+        "encoding",
+        "delimiter",
+        "part_rows",
+        "sheet",
+        "mapping",
+        "null_policy",
+        *_FORMATS,
+        *_FLAGS,
+        *HANDLING_OPTIONS,
+    }
 )
 RAW_OPTIONS = FORM_OPTIONS | {"filename"}
 #: Query parameters of every upload; no fields of a form.
 QUERY_OPTIONS = frozenset({"notify_url"})
+#: Texts of a flag.
+_YES, _NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
+
+
+def query_options(
+    sheet: Annotated[
+        str | None, Query(max_length=31, description="Sheet of a workbook; the first if not given.")
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        Query(
+            max_length=MAPPING_CHARS,
+            description="Columns to fields: JSON, a CSV of two columns, or Data Loader's .sdl.",
+            examples=['{"columns": {"Company": "Name", "Parent code": "Parent.External_Id__c"}}'],
+        ),
+    ] = None,
+    null_policy: Annotated[
+        str | None,
+        Query(max_length=10_000, description="What blank cells mean: ignore, clear or error; or Phone:clear,*:ignore."),
+    ] = None,
+    time_zone: Annotated[
+        str | None, Query(max_length=64, description="Zone of instants that name none, e.g. Europe/Berlin.")
+    ] = None,
+    date_format: Annotated[str | None, Query(max_length=64, description="Pattern of dates, e.g. dd.MM.yyyy.")] = None,
+    datetime_format: Annotated[
+        str | None, Query(max_length=64, description="Pattern of instants, e.g. dd.MM.yyyy HH:mm.")
+    ] = None,
+    decimal_mark: Annotated[
+        str | None, Query(max_length=1, description="A point or a comma; the other one separates thousands.")
+    ] = None,
+    strict: Annotated[bool | None, Query(description="Check everything first and send nothing on any finding.")] = None,
+    preflight: Annotated[
+        bool | None, Query(description="Look at every row first; findings are kept as warnings.")
+    ] = None,
+    dry_run: Annotated[bool | None, Query(description="Look at every row, tell what is found, send nothing.")] = None,
+) -> dict[str, str | bool | None]:
+    """Return the options of a load that every upload takes, as the query gives them."""
+    return {
+        "sheet": sheet,
+        "mapping": mapping,
+        "null_policy": null_policy,
+        "time_zone": time_zone,
+        "date_format": date_format,
+        "datetime_format": datetime_format,
+        "decimal_mark": decimal_mark,
+        "strict": strict,
+        "preflight": preflight,
+        "dry_run": dry_run,
+    }
+
+
+def option_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as fields of a `LoadRequest`.
+
+    Args:
+        given: Options by name, as texts or JSON; those not given absent or None.
+
+    Raises:
+        InvalidRequest: A flag is neither true nor false.
+        BadMapping: The mapping or a format cannot be read.
+    """
+    spec = spec_of_options(
+        mapping=given.get("mapping"),
+        null_policy=given.get("null_policy"),
+        formats={name: given.get(name) for name in _FORMATS},
+    )
+    return {
+        "sheet": given.get("sheet") or None,
+        "mapping": spec,
+        **{name: _flag(name, given.get(name)) for name in _FLAGS},
+    }
+
+
+def handling_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a load is to be carried out, of options that say other things too."""
+    return {name: given[name] for name in HANDLING_OPTIONS if given.get(name) is not None}
+
+
+def _flag(name: str, value: str | bool | None) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if value.strip().lower() in _YES:
+        return True
+    if value.strip().lower() in _NO:
+        return False
+    raise InvalidRequest(f"{name} must be true or false.")
 
 
 def check_query(request: Request, known: Collection[str]) -> None:
     """See that every query parameter is one that the call knows.
 
-    An option that were overlooked, `dry_run` say, would change records that the caller meant to keep.
+    An option that were overlooked would change records that the caller meant to keep.
 
     Raises:
         InvalidRequest: One is not known; nothing was read.
@@ -47,6 +149,7 @@ def form_request(upload: Upload, query: Mapping[str, Any]) -> LoadRequest:
     given: dict[str, str] = {name: text for name, text in upload.fields.items() if text}
     given |= {name: str(value) for name, value in query.items() if value not in (None, "")}
     return LoadRequest(
+        **option_fields(given),
         object_name=_needed("object_name", given),
         operation=_needed("operation_type", given),
         external_id_field=given.get("external_id_field"),

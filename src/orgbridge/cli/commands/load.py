@@ -1,41 +1,77 @@
-"""`orgbridge load`: a file goes in, a receipt comes out."""
+"""`orgbridge load`: a file goes in, a receipt comes out. `orgbridge preflight`: a file is looked at."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from orgbridge.cli.context import DataOption, JSONFlag, run, service_address
 from orgbridge.cli.errors import CLIError, ExitCode, UsageError
+from orgbridge.cli.load_options import InputOptions
 from orgbridge.cli.loading import (
     LoadRequest,
     ResultKind,
     check_output,
+    examine,
     fetch_receipt,
     follow,
     save_results,
     submit,
 )
+from orgbridge.cli.preflights import print_report
 from orgbridge.cli.receipts import exit_code_of, print_receipt
 from orgbridge.cli.service import Service
 from orgbridge.cli.terminal import Terminal
 from orgbridge.kit.clock import SystemClock
 from orgbridge.wire.bulk import IngestOperation
 
+_File = Annotated[
+    Path, typer.Argument(help="CSV, JSON, NDJSON, Parquet or XLSX file; gzip, zstd and zip are unpacked.")
+]
+_Object = Annotated[str, typer.Option("--object", help="API name of the object, e.g. Account.")]
+_Operation = Annotated[IngestOperation, typer.Option(help="What to do with each row.")]
+_ExternalId = Annotated[str | None, typer.Option(help="External id field, for upsert.")]
+_Encoding = Annotated[str | None, typer.Option(help="Encoding of the file when it cannot be told from its bytes.")]
+_Delimiter = Annotated[
+    str | None, typer.Option(help="Delimiter when it cannot be told from the header: , ; | ^ ` or a tab.")
+]
+_Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook; the first if not given.")]
+_Mapping = Annotated[Path | None, typer.Option(help="Columns to fields: a JSON, CSV or .sdl file.")]
+_Maps = Annotated[list[str] | None, typer.Option("--map", help="Column=Field; Column= leaves it out. Repeatable.")]
+_Constants = Annotated[list[str] | None, typer.Option("--constant", help="Field=Value for every row. Repeatable.")]
+_NullPolicy = Annotated[
+    str | None, typer.Option(help="What blank cells mean: ignore, clear or error; or Phone:clear,*:ignore.")
+]
+_TimeZone = Annotated[str | None, typer.Option(help="Zone of instants that name none, e.g. Europe/Berlin.")]
+_DateFormat = Annotated[str | None, typer.Option(help="Pattern of dates, e.g. dd.MM.yyyy.")]
+_DatetimeFormat = Annotated[str | None, typer.Option(help="Pattern of instants, e.g. 'dd.MM.yyyy HH:mm'.")]
+_DecimalMark = Annotated[str | None, typer.Option(help="A point or a comma; the other one separates thousands.")]
+_PartRows = Annotated[int | None, typer.Option(min=1, help="Rows per part.")]
+_OnServer = Annotated[bool, typer.Option("--on-server", help="FILE is a path on the service, inside DATA_PATH_INPUT.")]
+
 
 def load(
-    file: Annotated[Path, typer.Argument(help="CSV, JSON or NDJSON file; gzip and zip are unpacked.")],
-    object_name: Annotated[str, typer.Option("--object", help="API name of the object, e.g. Account.")],
-    operation: Annotated[IngestOperation, typer.Option(help="What to do with each row.")] = IngestOperation.INSERT,
-    external_id: Annotated[str | None, typer.Option(help="External id field, for upsert.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Encoding of the file when it is not UTF-8 or UTF-16.")] = None,
-    delimiter: Annotated[
-        str | None, typer.Option(help="Delimiter when it cannot be told from the header: , ; | ^ ` or a tab.")
-    ] = None,
-    on_server: Annotated[
-        bool, typer.Option("--on-server", help="FILE is a path on the service, inside DATA_PATH_INPUT.")
+    file: _File,
+    object_name: _Object,
+    operation: _Operation = IngestOperation.INSERT,
+    external_id: _ExternalId = None,
+    encoding: _Encoding = None,
+    delimiter: _Delimiter = None,
+    sheet: _Sheet = None,
+    mapping: _Mapping = None,
+    maps: _Maps = None,
+    constants: _Constants = None,
+    null_policy: _NullPolicy = None,
+    time_zone: _TimeZone = None,
+    date_format: _DateFormat = None,
+    datetime_format: _DatetimeFormat = None,
+    decimal_mark: _DecimalMark = None,
+    part_rows: _PartRows = None,
+    on_server: _OnServer = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Check everything first; send nothing on any finding.")
     ] = False,
     canary: Annotated[
         int | None, typer.Option(min=1, help="Send so many rows first; stop when too many of them fail.")
@@ -55,6 +91,10 @@ def load(
     delta_verify: Annotated[
         bool, typer.Option("--delta-verify", help="With --delta: look a sample of unchanged rows up in the org.")
     ] = False,
+    preflight_all: Annotated[
+        bool, typer.Option("--preflight", help="Look at every row first; findings are kept as warnings.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look at every row and send nothing.")] = False,
     results: Annotated[Path | None, typer.Option(help="Save all rows with their outcome here.")] = None,
     wait: Annotated[bool, typer.Option(help="Stay until the load has ended.")] = True,
     data: DataOption = None,
@@ -65,6 +105,107 @@ def load(
     Exit code 0: all rows succeeded; 1: some failed; 2: none done, or bad usage.
     """
     terminal = Terminal(as_json=as_json)
+    request = _request(
+        file,
+        object_name,
+        operation,
+        external_id,
+        encoding,
+        delimiter,
+        on_server=on_server,
+        options=InputOptions(
+            mapping=mapping,
+            maps=tuple(maps or ()),
+            constants=tuple(constants or ()),
+            null_policy=null_policy,
+            time_zone=time_zone,
+            date_format=date_format,
+            datetime_format=datetime_format,
+            decimal_mark=decimal_mark,
+            sheet=sheet,
+            part_rows=part_rows,
+            strict=strict,
+            preflight=preflight_all,
+            handling=_handling(
+                canary=canary,
+                max_failure_ratio=max_failure_ratio,
+                row_retry=row_retry,
+                serial=serial or None,
+                before_images=before_images,
+                delta=delta or None,
+                delta_source=delta_source,
+                delta_verify=delta_verify or None,
+            ),
+        ),
+    )
+    if dry_run:
+        raise typer.Exit(run(_examine(request, terminal, data)))
+    if results is not None:
+        check_output(results)
+    raise typer.Exit(run(_load(request, terminal, data, results, wait=wait)))
+
+
+def preflight(
+    file: _File,
+    object_name: _Object,
+    operation: _Operation = IngestOperation.INSERT,
+    external_id: _ExternalId = None,
+    encoding: _Encoding = None,
+    delimiter: _Delimiter = None,
+    sheet: _Sheet = None,
+    mapping: _Mapping = None,
+    maps: _Maps = None,
+    constants: _Constants = None,
+    null_policy: _NullPolicy = None,
+    time_zone: _TimeZone = None,
+    date_format: _DateFormat = None,
+    datetime_format: _DatetimeFormat = None,
+    decimal_mark: _DecimalMark = None,
+    part_rows: _PartRows = None,
+    on_server: _OnServer = False,
+    data: DataOption = None,
+    as_json: JSONFlag = False,
+) -> None:
+    """Look at every row of a file as a load would, and send nothing.
+
+    Exit code 0: nothing was found; 1: something was; 2: the file was refused, or bad usage.
+    """
+    terminal = Terminal(as_json=as_json)
+    request = _request(
+        file,
+        object_name,
+        operation,
+        external_id,
+        encoding,
+        delimiter,
+        on_server=on_server,
+        options=InputOptions(
+            mapping=mapping,
+            maps=tuple(maps or ()),
+            constants=tuple(constants or ()),
+            null_policy=null_policy,
+            time_zone=time_zone,
+            date_format=date_format,
+            datetime_format=datetime_format,
+            decimal_mark=decimal_mark,
+            sheet=sheet,
+            part_rows=part_rows,
+        ),
+    )
+    raise typer.Exit(run(_examine(request, terminal, data)))
+
+
+def _request(
+    file: Path,
+    object_name: str,
+    operation: IngestOperation,
+    external_id: str | None,
+    encoding: str | None,
+    delimiter: str | None,
+    *,
+    on_server: bool,
+    options: InputOptions,
+) -> LoadRequest:
     if not on_server:
         if not file.exists():
             raise UsageError(f"There is no file {file}; check the path.")
@@ -72,8 +213,6 @@ def load(
             raise UsageError(f"{file} is not a file; name one file to load.")
     if operation is IngestOperation.UPSERT and not external_id:
         raise UsageError("An upsert needs --external-id: the field by which rows are found, e.g. External_Id__c.")
-    if results is not None:
-        check_output(results)
     request = LoadRequest(
         path=file,
         object_name=object_name,
@@ -82,24 +221,23 @@ def load(
         encoding=encoding,
         delimiter=delimiter,
         on_server=on_server,
-        handling=_handling(
-            canary=canary,
-            max_failure_ratio=max_failure_ratio,
-            row_retry=row_retry,
-            serial=serial or None,
-            before_images=before_images,
-            delta=delta or None,
-            delta_source=delta_source,
-            delta_verify=delta_verify or None,
-        ),
+        options=options,
     )
-    raise typer.Exit(run(_load(request, terminal, data, results, wait=wait)))
+    # What is wrong with the options is said before anything is connected to.
+    request.params()
+    return request
 
 
-def _handling(**given: str | float | bool | None) -> dict[str, str]:
-    """Return what was given, as query parameters."""
-    chosen = {name: value for name, value in given.items() if value is not None}
-    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in chosen.items()}
+async def _examine(request: LoadRequest, terminal: Terminal, folder: Path | None) -> ExitCode:
+    async with Service(service_address(folder)) as service:
+        report = await examine(service, request, terminal)
+    print_report(terminal, report)
+    return ExitCode.SOME_FAILED if report["findings"] else ExitCode.ALL
+
+
+def _handling(**given: str | float | bool | None) -> dict[str, Any]:
+    """Return what was given of how the load is carried out."""
+    return {name: value for name, value in given.items() if value is not None}
 
 
 async def _load(

@@ -18,6 +18,7 @@ from orgbridge.services.policies.directory import Directory
 from orgbridge.services.policies.errors import (
     ObjectMissing,
     OperationRefused,
+    PolicyError,
     QueryRefused,
     RecordMissing,
     RowsRefused,
@@ -397,6 +398,21 @@ class Guard:
             await self._writes.check_lookup(reads, reference.targets, target or None, field)
         wanted = [name for name in names if name.lower() != "id"]
         self._load_grants(policy, facts, operation, wanted, key)
+
+    async def may_look_up(self, caller: Caller, object_name: str, field: str) -> bool:
+        """Tell whether the caller may be told which rows of an object there are, by a field's value.
+
+        Raises:
+            ClientError: The object could not be described.
+        """
+        policy = policy_of(caller)
+        if policy.is_unrestricted:
+            return True
+        try:
+            await self._writes.check_lookup(policy, [object_name], object_name, field)
+        except PolicyError:
+            return False
+        return True
 
     def _load_grants(
         self, policy: Policy, facts: ObjectFacts, operation: IngestOperation, names: Sequence[str], key: str | None

@@ -48,6 +48,13 @@ class PartRepository:
                 sa.insert(tables.parts), [{name: getattr(part, name) for name in _FIELDS} for part in parts]
             )
 
+    async def add(self, parts: Sequence[PartRecord]) -> None:
+        """Write new parts."""
+        if parts:
+            await self._connection.execute(
+                sa.insert(tables.parts), [{name: getattr(part, name) for name in _FIELDS} for part in parts]
+            )
+
     async def get(self, load_id: str, number: int) -> PartRecord | None:
         """Return one part, or None when there is none."""
         found = await self._connection.execute(sa.select(self._table).where(self._at(load_id, number)))

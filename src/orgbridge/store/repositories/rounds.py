@@ -30,11 +30,12 @@ class RoundRepository(PartRepository):
     def _at(self, load_id: str, number: int) -> sa.ColumnElement[bool]:
         return sa.and_(super()._at(load_id, number), round_tables.part_rounds.c.round == self._round)
 
-    async def add(self, sending: PartRecord) -> None:
-        """Write a new sending, unless it is there already."""
-        if await self.get(sending.load_id, sending.number) is None:
-            values = {name: getattr(sending, name) for name in _FIELDS}
-            await self._connection.execute(sa.insert(round_tables.part_rounds).values(round=self._round, **values))
+    async def add(self, parts: Sequence[PartRecord]) -> None:
+        """Write new sendings, those left out that are there already."""
+        for sending in parts:
+            if await self.get(sending.load_id, sending.number) is None:
+                values = {name: getattr(sending, name) for name in _FIELDS}
+                await self._connection.execute(sa.insert(round_tables.part_rounds).values(round=self._round, **values))
 
 
 class SequelRepository:

@@ -7,9 +7,37 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from orgbridge.api.v1.schemas.records import SOQL_SCHEMA, LoadOperation, ObjectName
+from orgbridge.services.handling import HANDLING_OPTIONS, MAX_CANARY, MAX_ROUNDS
 
 
-class LocalFileRequest(BaseModel):
+class LoadOptions(BaseModel):
+    """What every load may say about its input."""
+
+    mapping: dict[str, Any] | str | None = Field(
+        None, description="Columns to fields: an object, or the text of a CSV of two columns or of Data Loader's .sdl."
+    )
+    null_policy: dict[str, Literal["ignore", "clear", "error"]] | str | None = Field(
+        None, description="What blank cells mean, for all columns or by column."
+    )
+    time_zone: str | None = Field(None, max_length=64, description="Zone of instants that name none.")
+    date_format: str | None = Field(None, max_length=64, description="Pattern of dates, e.g. dd.MM.yyyy.")
+    datetime_format: str | None = Field(None, max_length=64, description="Pattern of instants.")
+    decimal_mark: Literal[".", ","] | None = Field(None, description="The other one separates thousands.")
+    part_rows: int | None = Field(None, ge=1, le=10_000_000, description="Rows per part.")
+    strict: StrictBool = Field(False, description="Check everything first and send nothing on any finding.")
+    preflight: StrictBool = Field(False, description="Look at every row first; findings are kept as warnings.")
+    dry_run: StrictBool = Field(False, description="Look at every row, tell what is found, send nothing.")
+    canary: int | None = Field(None, ge=1, le=MAX_CANARY, description=HANDLING_OPTIONS["canary"])
+    max_failure_ratio: float | None = Field(None, ge=0, le=1, description=HANDLING_OPTIONS["max_failure_ratio"])
+    row_retry: int | None = Field(None, ge=0, le=MAX_ROUNDS, description=HANDLING_OPTIONS["row_retry"])
+    serial: StrictBool | None = Field(None, description=HANDLING_OPTIONS["serial"])
+    before_images: StrictBool | None = Field(None, description=HANDLING_OPTIONS["before_images"])
+    delta: StrictBool | None = Field(None, description=HANDLING_OPTIONS["delta"])
+    delta_source: str | None = Field(None, max_length=255, description=HANDLING_OPTIONS["delta_source"])
+    delta_verify: StrictBool | None = Field(None, description=HANDLING_OPTIONS["delta_verify"])
+
+
+class LocalFileRequest(LoadOptions):
     """Load a file of the service's own input folder."""
 
     model_config = ConfigDict(
@@ -33,9 +61,12 @@ class LocalFileRequest(BaseModel):
     )
     operation_type: LoadOperation
     external_id_field: str | None = Field(None, description="The key of an upsert.")
+    encoding: str | None = Field(None, max_length=40, description="When it cannot be told from the bytes.")
+    delimiter: str | None = Field(None, max_length=10, description="When it cannot be told from the header.")
+    sheet: str | None = Field(None, max_length=31, description="Sheet of a workbook; the first if not given.")
 
 
-class DirectPayload(BaseModel):
+class DirectPayload(LoadOptions):
     """Load records given in the request."""
 
     model_config = ConfigDict(
@@ -96,6 +127,53 @@ class QuerySubmit(BaseModel):
         "ORGBRIDGE_EXPORT_URLS.",
         examples=["contacts.csv"],
     )
+
+
+class PreflightReply(BaseModel):
+    """What a preflight found."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "rows": 3,
+                    "complete": True,
+                    "summary": "Preflight of 3 rows: 1 kinds of error, 0 of warning. First: line 3: Name is required.",
+                    "findings": [
+                        {
+                            "code": "REQUIRED_FIELD_MISSING",
+                            "severity": "error",
+                            "field": "Name",
+                            "line": 3,
+                            "message": "Name is required and blank.",
+                            "count": 1,
+                            "lines": [3],
+                        }
+                    ],
+                    "fields_to_be_cleared": {"Phone": 1},
+                    "columns": ["Name", "Phone"],
+                    "estimate": {
+                        "rows": 3,
+                        "parts": 1,
+                        "api_calls": 12,
+                        "calls_left": 14998,
+                        "calls_a_day": 15000,
+                        "share_of_day": 0.0008,
+                    },
+                    "detected": {"format": "CSV", "encoding": "utf-8", "delimiter": ",", "line_ending": "LF"},
+                }
+            ]
+        }
+    )
+
+    rows: int = Field(description="Rows looked at.")
+    complete: bool = Field(description="False when the file breaks off or has too many faults to read on.")
+    summary: str = Field(description="One sentence.")
+    findings: list[dict[str, Any]] = Field(description="One mapping per code and field, errors first.")
+    fields_to_be_cleared: dict[str, int] = Field(description="Cells that clear their field, by field.")
+    columns: list[str] = Field(description="The columns that would be sent.")
+    estimate: dict[str, Any] = Field(description="Parts, API calls, and their share of the org's day.")
+    detected: dict[str, Any] = Field(description="How the file was read.")
 
 
 class JobAccepted(BaseModel):

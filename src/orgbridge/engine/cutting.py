@@ -1,0 +1,143 @@
+"""Cutting a load's input into part files, a piece at a time, from a position on. Blocks: for threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from orgbridge.engine.errors import StepRefused
+from orgbridge.engine.facts import InputFacts
+from orgbridge.engine.faults import Fault
+from orgbridge.engine.mappings import write_sent
+from orgbridge.engine.resources import Resources
+from orgbridge.loads.errors import InputError
+from orgbridge.loads.inputs import CSVSource
+from orgbridge.loads.plan import piece_bytes
+from orgbridge.loads.positions import Position
+from orgbridge.loads.splitter import LineCount, Part, PartStart, SplitEvent, split_records
+from orgbridge.loads.states import PartState
+from orgbridge.store.records import LoadRecord, PartRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Some parts in a row."""
+
+    #: The parts, their files written.
+    parts: list[PartRecord]
+    #: Where the next part begins; None at the end of the input.
+    end: Position | None
+    #: Why no part follows although the input has not ended.
+    fault: InputError | None = None
+
+
+class Cutter:
+    """Cuts one input. Stays open between pieces, so that what is packed is unpacked once and not once for each."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        load: LoadRecord,
+        source: CSVSource,
+        facts: InputFacts,
+        plan: dict[str, Any],
+        start: Position,
+    ) -> None:
+        self._resources = resources
+        self._load = load
+        self._facts = facts
+        self._line_count: LineCount = source.line_count
+        self._limit = None if plan["whole"] else resources.config.piece_bytes or piece_bytes(source.format)
+        self._at = start
+        self._events = split_records(
+            source.records_from(start.bytes),
+            source.dialect,
+            header_record=source.header_record,
+            columns=len(source.header),
+            max_rows=plan["max_rows"],
+            max_bytes=plan["max_bytes"],
+            first_line=start.line,
+            first_offset=source.first_offset + start.bytes,
+            line_count=source.line_count,
+            first_row=start.row,
+            first_part=start.part,
+            first_rows=load.options.get("canary") or None,
+        )
+        self._broken = False
+
+    def stands_at(self, position: Position) -> bool:
+        """Tell whether the next piece begins there."""
+        return not self._broken and self._at == position
+
+    def cut(self) -> Piece:
+        """Cut the next piece. What is raised leaves the cutter of no further use.
+
+        Raises:
+            OSError: A part cannot be written.
+            StepRefused: A part's mapped records are too large for a job.
+        """
+        begun, self._broken = self._at.bytes, True
+        parts: list[PartRecord] = []
+        try:
+            for event in self._events:
+                if isinstance(event, PartStart):
+                    parts.append(self._write(event))
+                    if self._limit is not None and self._at.bytes - begun >= self._limit:
+                        self._broken = False
+                        return Piece(parts=parts, end=self._at)
+        except InputError as error:
+            return Piece(parts=parts, end=self._at, fault=error)
+        return Piece(parts=parts, end=None)
+
+    def _write(self, start: PartStart) -> PartRecord:
+        key = f"loads/{self._load.id}/parts/{start.number:05d}.csv"
+        blocks = _PartBlocks(self._events)
+        self._resources.files.write_blocks(key, blocks)
+        part = blocks.part
+        upload = write_sent(self._resources, self._facts, part, key)
+        self._at = self._at.after(part, blocks.newlines, self._line_count)
+        return part_record(self._resources, self._load, part, key, upload)
+
+
+def part_record(resources: Resources, load: LoadRecord, part: Part, key: str, upload: dict[str, Any]) -> PartRecord:
+    """Return what the store keeps of a part that was cut."""
+    return PartRecord(
+        load_id=load.id,
+        number=part.number,
+        state=PartState.PLANNED,
+        rows=part.rows,
+        bytes=part.bytes,
+        sha256=part.sha256,
+        first_line=part.first_line,
+        first_row=part.first_row,
+        input_key=key,
+        upload=upload,
+        updated_at=resources.clock.now(),
+    )
+
+
+class _PartBlocks:
+    """The blocks of one part out of the splitter's stream; knows the part once they were read."""
+
+    def __init__(self, events: Iterator[SplitEvent]) -> None:
+        self._events = events
+        self._part: Part | None = None
+        #: Line feeds that went by.
+        self.newlines = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for event in self._events:
+            if isinstance(event, Part):
+                self._part = event
+                return
+            if isinstance(event, bytes):
+                self.newlines += event.count(b"\n")
+                yield event
+
+    @property
+    def part(self) -> Part:
+        """What the splitter said of the part at its end."""
+        if self._part is None:
+            raise StepRefused(Fault(code="load.split_broken", message="The splitter ended inside a part."))
+        return self._part
