@@ -405,7 +405,7 @@ class Guard:
         Raises:
             ClientError: The object could not be described.
         """
-        policy = policy_of(caller)
+        policy = policy_of(caller, Scope.RECORDS_READ)
         if policy.is_unrestricted:
             return True
         try:
