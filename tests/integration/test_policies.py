@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -14,6 +16,7 @@ from orgbridge.kit.errors import ErrorKind
 from orgbridge.kit.json import dumps, loads
 from orgbridge.orgs.connections import OrgConfig, Orgs
 from orgbridge.services.batches import BatchService
+from orgbridge.services.composite import CompositeService
 from orgbridge.services.cursors import Cursors
 from orgbridge.services.errors import ColumnsRefused, InvalidRequest, LoadNotFound
 from orgbridge.services.jobs import JobFilter, JobService
@@ -31,10 +34,11 @@ from orgbridge.services.policies.guard import Guard
 from orgbridge.services.policies.model import Operation
 from orgbridge.services.queries import QueryService, QueryText
 from orgbridge.services.records import RecordService
-from orgbridge.services.scopes import Caller
+from orgbridge.services.scopes import Caller, Scope
 from orgbridge.store.database import Database
 from orgbridge.store.files.local import LocalFiles
 from orgbridge.store.schema import upgrade
+from orgbridge.wire.bulk import IngestOperation
 from tests.support.callers import UNRESTRICTED, restricted
 from tests.support.emulator_server import CLIENT_ID, CLIENT_SECRET, EmulatorServer
 
@@ -218,6 +222,83 @@ async def test_a_batch_is_written_whole_or_not_at_all(orgs: Orgs, rows: dict[str
         await batches.run("Contact", "delete", [{"Id": rows["shop"]}], caller=BANKER)
     done = await batches.run("Account", "update", changes[:1], caller=BANKER)
     assert done.succeeded == 1
+
+
+async def test_two_changes_that_only_together_move_a_row_out_are_refused(orgs: Orgs, rows: dict[str, str]) -> None:
+    """Each leaves the row inside of a condition with OR; in one batch, or one composite call, they are refused."""
+    batches, composite = BatchService(orgs, SystemClock()), CompositeService(orgs, CURSORS)
+    either = {"operations": ["query", "update"], "where": "(Industry = 'Banking' OR Rating = 'Hot')"}
+    caller = restricted({"objects": {"Account": either}})
+    await batches.run("Account", "update", [{"Id": rows["bank"], "Rating": "Hot"}], caller=caller)
+    changes = [{"Id": rows["bank"], "Rating": "Cold"}, {"Id": rows["bank"][:15], "Industry": "Retail"}]
+    with pytest.raises(RowsRefused, match="twice"):
+        await batches.run("Account", "update", changes, caller=caller)
+    url = f"sobjects/Account/{rows['bank']}"
+    subrequests = [
+        {"method": "PATCH", "url": url, "referenceId": f"r{number}", "body": body}
+        for number, body in enumerate([{"Rating": "Cold"}, {"Industry": "Retail"}])
+    ]
+    with pytest.raises(RowsRefused, match="twice") as refused:
+        await composite.send(subrequests, caller=caller)
+    assert refused.value.details[-1]["location"] == "compositeRequest.1"
+    seen = (await RecordService(orgs).retrieve("Account", rows["bank"], caller=UNRESTRICTED)).data or {}
+    assert (seen["Industry"], seen["Rating"]) == ("Banking", "Hot")
+    done = await composite.send(subrequests[:1], caller=caller)
+    assert done[0].status == 204
+
+
+async def test_a_record_is_deleted_by_its_external_id_where_it_may_be(orgs: Orgs, rows: dict[str, str]) -> None:
+    """The row is looked up inside of the condition; outside of it, it is not there."""
+    records = RecordService(orgs)
+    for name in ("bank", "shop"):
+        key = {"External_Id__c": f"D-{rows[name]}"}
+        await records.update("Account", rows[name], key, caller=UNRESTRICTED)
+    with pytest.raises(RecordMissing):
+        await records.delete("Account", f"D-{rows['shop']}", external_id_field="External_Id__c", caller=BANKER)
+    with pytest.raises(UnknownName):
+        await records.delete("Account", "1", external_id_field="AnnualRevenue", caller=BANKER)
+    reader = restricted({"objects": {"Account": {"operations": ["read"]}}})
+    with pytest.raises(OperationRefused):
+        await records.delete("Account", f"D-{rows['bank']}", external_id_field="External_Id__c", caller=reader)
+    done = await records.delete("Account", f"D-{rows['bank']}", external_id_field="External_Id__c", caller=BANKER)
+    assert done.record_id == rows["bank"]
+
+
+async def test_a_role_lends_its_freedom_to_its_own_scopes_only(orgs: Orgs, rows: dict[str, str]) -> None:
+    """Somebody who may load everything by one role still reads and writes single records as the other role says."""
+    caller = replace(
+        restricted(BANKS, None),
+        role_scopes=(frozenset({Scope.RECORDS_READ, Scope.RECORDS_WRITE}), frozenset({Scope.BULK_WRITE})),
+    )
+    guard, records, queries = Guard(orgs), RecordService(orgs), QueryService(orgs, CURSORS)
+    with pytest.raises(RecordMissing):
+        await records.retrieve("Account", rows["shop"], caller=caller)
+    with pytest.raises(RecordMissing):
+        await records.update("Account", rows["shop"], {"Name": "x"}, caller=caller)
+    found = await queries.page(QueryText(soql=f"SELECT Id FROM Account WHERE Id = '{rows['shop']}'"), caller=caller)
+    assert found.total_size == 0
+    assert "AnnualRevenue" not in {field["name"] for field in (await guard.describe(caller, "Account"))["fields"]}
+    await guard.columns(caller, IngestOperation.DELETE, "Account", ["Id"])
+    export = await guard.query(caller, "SELECT AnnualRevenue FROM Account", export=True)
+    assert export.text == "SELECT AnnualRevenue FROM Account"
+
+
+async def test_composite_replies_are_masked_and_a_changed_role_ends_its_cursors(
+    orgs: Orgs, rows: dict[str, str]
+) -> None:
+    """A query inside of a composite call shows what the single query shows; its pages do not outlive the policy."""
+    composite, queries = CompositeService(orgs, CURSORS), QueryService(orgs, CURSORS)
+    soql = f"SELECT Phone FROM Account WHERE Id IN ('{rows['bank']}', '{rows['shop']}')"
+    item = {"method": "GET", "url": f"query?q={quote(soql)}", "referenceId": "a"}
+    (done,) = await composite.send([item], caller=BANKER)
+    assert [row["Phone"] for row in loads(done.body)["records"]] == ["********1234"]
+    people = [{"LastName": f"C{n}"} for n in range(250)]
+    await BatchService(orgs, SystemClock()).run("Contact", "create", people, caller=UNRESTRICTED)
+    page = await queries.page(QueryText(soql="SELECT LastName FROM Contact", page_size=200), caller=BANKER)
+    assert page.cursor is not None
+    await queries.next(page.cursor, caller=BANKER)
+    with pytest.raises(InvalidRequest, match="roles"):
+        await queries.next(page.cursor, caller=restricted({**BANKS, "deny": ["Contact"]}))
 
 
 async def test_describes_show_what_the_role_shows(orgs: Orgs) -> None:

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from orgbridge.client import ClientCredentials, RetryPolicy, Secret
-from orgbridge.client.errors import ConnectionFailed
+from orgbridge.client.errors import ConnectionFailed, QueryTooLong
+from orgbridge.kit.errors import ErrorKind
 from orgbridge.orgs.connections import OrgConfig, Orgs
+from orgbridge.services.cursors import Cursors
 from orgbridge.services.errors import OutcomeUnknown, trouble_of
 from orgbridge.services.health import Check, Condition, HealthService
+from orgbridge.services.queries import QueryService, QueryText
 from orgbridge.services.records import RecordService
 from orgbridge.store.database import Database
 from orgbridge.store.schema import upgrade
@@ -108,3 +111,16 @@ async def test_readiness_notices_that_salesforce_went_away(
         assert (await seen()).condition is Condition.OK
     finally:
         await database.close()
+
+
+async def test_a_query_that_goes_no_way_is_told_where_it_can_go(double: SalesforceDouble, orgs: Orgs) -> None:
+    """Too long for a URL and refused inside of a composite call, it is not turned into a job that answers otherwise."""
+    subreply = {"body": None, "httpHeaders": {}, "httpStatusCode": 414, "referenceId": "query"}
+    double.script("POST", f"{_ROOT}composite", Answer(json={"compositeResponse": [subreply]}))
+    queries = QueryService(orgs, Cursors(b"the secret of these tests"))
+    text = QueryText(soql=f"SELECT Id FROM Account WHERE Name = '{'x' * 20_000}'")
+    with pytest.raises(QueryTooLong) as told:
+        await queries.page(text, caller=ANYBODY)
+    trouble = trouble_of(told.value)
+    assert (trouble.code, trouble.kind) == ("salesforce.query_too_long", ErrorKind.TOO_LARGE)
+    assert "POST /bulk/query-submit" in trouble.detail

@@ -94,8 +94,6 @@ class QueryWay(StrEnum):
     QUERY = "query"
     #: As a subrequest of a composite call, because its text does not fit a URL.
     COMPOSITE = "composite"
-    #: As a query job of the Bulk API.
-    BULK = "bulk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,10 +84,11 @@ class CompositeService:
         return [await self._outcome(item, reply, caller) for item, reply in zip(checked, replies, strict=True)]
 
     async def _allowed(self, checked: Sequence[Subrequest], caller: Caller) -> list[Subrequest]:
-        allowed = []
+        allowed: list[Subrequest] = []
+        written: set[str] = set()
         for number, item in enumerate(checked):
             try:
-                wire = await self._guard.subrequest(caller, item.wire)
+                wire = await self._guard.subrequest(caller, item.wire, written)
             except PolicyError as error:
                 error.add_note(f"This is said of subrequest {number + 1}.")
                 error.details.append({"location": f"compositeRequest.{number}", "code": error.code})

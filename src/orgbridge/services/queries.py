@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orgbridge.client import QueryWay, RawPage, Salesforce
+from orgbridge.client.errors import QueryTooLong
 from orgbridge.kit.json import loads
 from orgbridge.orgs.connections import Orgs
 from orgbridge.orgs.uses import call_for
@@ -25,6 +26,10 @@ from orgbridge.services.scopes import Caller
 from orgbridge.soql import SOQLError, parse, parse_search
 from orgbridge.wire.limits import QUERY_PAGE_MAX, QUERY_PAGE_MIN, SOQL_CHARS
 
+#: What is left for a text that Salesforce takes neither in a URL nor in a composite call.
+EXPORT_HINT = (
+    "Submit it to POST /bulk/query-submit: a bulk query takes 100,000 characters and gives CSV, NDJSON or Parquet."
+)
 _NEXT = re.compile(r"/services/data/v\d{1,3}\.0/(?:query|queryAll)/[A-Za-z0-9-]{10,60}\Z")
 
 
@@ -85,6 +90,7 @@ class QueryService:
         Raises:
             InvalidRequest: The text is empty or too long, or a bind does not fit; nothing was sent.
             PolicyError: The query asks for what the caller may not see; nothing was sent.
+            QueryTooLong: Salesforce takes the text in no way that answers at once.
             ClientError: Salesforce refused the query, or could not be reached.
         """
         page, cap = await self._first(query, caller)
@@ -149,7 +155,13 @@ class QueryService:
         salesforce = self._salesforce(caller)
         # What is checked is the text with its binds replaced: the one that is sent.
         allowed = await self._guard.query(caller, text, include_deleted=query.include_deleted)
-        page = await salesforce.query.raw_page(_sendable(allowed), query.include_deleted, size)
+        try:
+            page = await salesforce.query.raw_page(_sendable(allowed), query.include_deleted, size)
+        except QueryTooLong as error:
+            # A query job is not made in its place: it takes minutes, knows no types, children or OFFSET, and what it
+            # returns would be another answer to the same question.
+            error.add_note(EXPORT_HINT)
+            raise
         return await self._masked(page, caller), allowed.row_cap
 
     async def _masked(self, page: RawPage, caller: Caller) -> RawPage:

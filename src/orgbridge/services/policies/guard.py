@@ -117,8 +117,15 @@ class Guard:
         except SOQLError as error:
             raise _unread(error) from error
 
-    async def subrequest(self, caller: Caller, wire: Mapping[str, Any]) -> dict[str, Any]:
+    async def subrequest(
+        self, caller: Caller, wire: Mapping[str, Any], written: set[str] | None = None
+    ) -> dict[str, Any]:
         """Return a subrequest of a composite call as the caller may send it; its reply goes through `body`.
+
+        Args:
+            caller: Who asks.
+            wire: The subrequest.
+            written: Empty for the first subrequest of a call, and handed on to its others.
 
         Raises:
             PolicyError: It may not be sent, or what it does cannot be told; nothing was sent.
@@ -129,7 +136,7 @@ class Guard:
             return dict(wire)
         if wire["method"] == "GET" and policy_of(caller, Scope.RECORDS_READ).is_unrestricted:
             return dict(wire)
-        return await secure_subrequest(wire, _CallerChecks(self, caller))
+        return await secure_subrequest(wire, _CallerChecks(self, caller, written))
 
     async def readable(self, caller: Caller, object_name: str, fields: Sequence[str] | None) -> list[str] | None:
         """Return the fields that the caller may read of any record of an object; None for all that there are.
@@ -273,6 +280,7 @@ class Guard:
         records: Sequence[Mapping[str, Any]],
         *,
         key: str | None = None,
+        written: set[str] | None = None,
     ) -> None:
         """See that the caller may write records, all of them.
 
@@ -282,6 +290,7 @@ class Guard:
             object_name: API name.
             records: Values by field, with `Id` where a record is to be changed or deleted.
             key: The key of an upsert; its value is among the record's.
+            written: Rows of earlier writes of the same call; None when there are none.
 
         Raises:
             PolicyError: The operation, a field or a row is not allowed; nothing was written.
@@ -293,7 +302,7 @@ class Guard:
         facts = await self._object(policy, object_name)
         reads = policy_of(caller, Scope.RECORDS_READ)
         await self._writes.check(
-            policy, Writing(facts=facts, operation=operation, records=records, key=key), reads=reads
+            policy, Writing(facts=facts, operation=operation, records=records, key=key), reads=reads, written=written
         )
 
     # Describes ---------------------------------------------------------------------------------------------------
@@ -443,6 +452,7 @@ class _CallerChecks:
 
     guard: Guard
     caller: Caller
+    written: set[str] | None
 
     async def query(self, soql: str, include_deleted: bool) -> str:
         return (await self.guard.query(self.caller, soql, include_deleted=include_deleted)).text
@@ -453,7 +463,7 @@ class _CallerChecks:
     async def write(
         self, operation: IngestOperation, object_name: str, records: Sequence[Mapping[str, Any]], key: str | None
     ) -> None:
-        await self.guard.write(self.caller, operation, object_name, records, key=key)
+        await self.guard.write(self.caller, operation, object_name, records, key=key, written=self.written)
 
 
 def _looked_up(view: View, key: str, value: str) -> tuple[str, tree.Value]:

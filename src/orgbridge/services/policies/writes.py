@@ -56,13 +56,14 @@ class WriteChecks:
         self._org = org
         self._directory = directory
 
-    async def check(self, policy: Policy, writing: Writing, *, reads: Policy) -> None:
+    async def check(self, policy: Policy, writing: Writing, *, reads: Policy, written: set[str] | None = None) -> None:
         """See that all records may be written. Nothing is sent but queries.
 
         Args:
             policy: Of the roles that let the caller write.
             writing: Records and what is done with them.
             reads: Of the roles that let the caller read: a parent that is looked up is read.
+            written: Ids of rows that were looked at for earlier writes of the same call; those of this one are added.
 
         Raises:
             OperationRefused: No role allows the operation on the object.
@@ -93,7 +94,7 @@ class WriteChecks:
         if strangers:
             raise _missing(strangers, len(writing.records))
         if checked:
-            await self._check_rows(writing, checked)
+            await self._check_rows(writing, checked, set() if written is None else written)
 
     async def _check_lookups(self, policy: Policy, facts: ObjectFacts, record: Mapping[str, Any]) -> None:
         for name, value in record.items():
@@ -138,7 +139,9 @@ class WriteChecks:
                 f"Only some rows of {chosen[0]} may be seen, so that a parent cannot be given by {field}: give its id."
             )
 
-    async def _check_rows(self, writing: Writing, checked: list[tuple[int, tuple[Grant, ...]]]) -> None:
+    async def _check_rows(
+        self, writing: Writing, checked: list[tuple[int, tuple[Grant, ...]]], written: set[str]
+    ) -> None:
         # Rows of one batch mostly have the same grants: each condition is asked for all of its rows at once.
         conditions = list(dict.fromkeys(one.where for _, grants in checked for one in grants if one.where is not None))
         by_key = writing.operation is IngestOperation.UPSERT and (writing.key or "id").lower() != "id"
@@ -174,10 +177,18 @@ class WriteChecks:
             seen = [where for where in wheres if found in inside.get(where, {})]
             if not seen:
                 missing.append(number)
-            elif writing.operation in (IngestOperation.UPDATE, IngestOperation.UPSERT) and not any(
-                _stays(writing.facts, where, inside[where][found], record) for where in seen
-            ):
-                raise _outside(writing.facts, seen, number, len(writing.records))
+            elif writing.operation in (IngestOperation.UPDATE, IngestOperation.UPSERT):
+                if not any(_stays(writing.facts, where, inside[where][found], record) for where in seen):
+                    raise _outside(writing.facts, seen, number, len(writing.records))
+                # Each of two changes may leave a row inside, and both together move it out.
+                identifier = str(inside[seen[0]][found]["id"])
+                if identifier in written:
+                    raise RowsRefused(
+                        f"A record of {writing.facts.name} is changed twice in one call, and what both make of it "
+                        "together is not known before: change it once.",
+                        details=[{"row": number + 1, "message": "changed twice"}],
+                    )
+                written.add(identifier)
         if missing:
             raise _missing(missing, len(writing.records))
 

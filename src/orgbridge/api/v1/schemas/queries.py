@@ -66,7 +66,7 @@ class QueryReply(BaseModel):
     totalSize: int = Field(description="Records of the whole query.")  # noqa: N815 - Salesforce's own key
     done: bool = Field(description="True on the last page.")
     next: str | None = Field(description="Path of the next page; of use to this caller only.")
-    via: Literal["query", "composite", "bulk"] = Field(
+    via: Literal["query", "composite"] = Field(
         description="How the query went: one too long for a URL goes by a composite call."
     )
     row_cap: int | None = Field(
