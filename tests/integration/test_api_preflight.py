@@ -102,3 +102,19 @@ def test_a_workbook_is_loaded_by_labels_and_a_mapping(house: LocalHouse) -> None
         assert lines[2].startswith("3,failed,")
         made = client.get("/records/Account/xlsx-1", params={"external_id_field": "External_Id__c"}).json()["data"]
         assert (made["Name"], made["Industry"], made["NumberOfEmployees"]) == ("Größe AG", "Energy", 12)
+
+
+def test_columns_of_one_name_are_a_finding_of_a_preflight_and_a_refusal_of_a_load(house: LocalHouse) -> None:
+    """Every repeated column is named, whatever its letters' case."""
+    content = b"Name,Site,name,SITE,Name\na,b,c,d,e\n"
+    params = {"object_name": "Account", "operation_type": "insert"}
+    with house.client() as client:
+        looked = client.post("/bulk/preflight", params=params, files={"file": ("a.csv", content)})
+        refused = client.post("/bulk/dml-file-upload", params=params, files={"file": ("a.csv", content)})
+    assert looked.status_code == 200, looked.text
+    report = looked.json()
+    assert [(item["code"], item["field"]) for item in report["findings"]] == [
+        ("input.duplicate_header", name) for name in ("name", "SITE", "Name")
+    ]
+    assert (report["rows"], report["complete"]) == (0, False)
+    check_problem(refused, 400, "input.duplicate_header")

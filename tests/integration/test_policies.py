@@ -14,6 +14,8 @@ from orgbridge.client import ClientCredentials, Secret
 from orgbridge.kit.clock import SystemClock
 from orgbridge.kit.errors import ErrorKind
 from orgbridge.kit.json import dumps, loads
+from orgbridge.loads.errors import BadMapping
+from orgbridge.loads.mapping_files import spec_from_json
 from orgbridge.orgs.connections import OrgConfig, Orgs
 from orgbridge.services.batches import BatchService
 from orgbridge.services.composite import CompositeService
@@ -32,6 +34,7 @@ from orgbridge.services.policies.errors import (
 )
 from orgbridge.services.policies.guard import Guard
 from orgbridge.services.policies.model import Operation
+from orgbridge.services.preflight import PreflightService
 from orgbridge.services.queries import QueryService, QueryText
 from orgbridge.services.records import RecordService
 from orgbridge.services.scopes import Caller, Scope
@@ -428,6 +431,49 @@ async def test_loads_take_allowed_columns_and_rows_that_need_no_comparing(
         await _submit(loads, "Name,AnnualRevenu\nx,1\n", restricted(open_role), "Account")
     assert "AnnualRevenue" not in hidden.value.message
     assert await _submit(loads, "Name\nx\n", restricted(open_role), "Account")
+
+
+async def test_mapped_loads_and_preflights_see_what_is_sent_and_no_hidden_row(
+    house: tuple[LoadService, JobService], orgs: Orgs, tmp_path: Path, rows: dict[str, str]
+) -> None:
+    """Columns and constants are checked as the fields they go to; parents outside of the condition are not told."""
+    loads, _ = house
+    role = {"objects": {**BANKS["objects"], "Account": {**BANKS["objects"]["Account"], "unchecked_writes": ["insert"]}}}
+    caller = restricted(role)
+    preflight = PreflightService(loads, LocalFiles(tmp_path / "files"), orgs, SystemClock())
+
+    async def chunks(text: str) -> AsyncIterator[bytes]:
+        yield text.encode()
+
+    said: list[tuple[str, dict[str, Any], str, Any]] = [
+        (
+            "Account",
+            {"columns": {"Firm": "Name", "Home": "Website"}},
+            "Firm,Home\nx,y\n",
+            (ColumnsRefused, PolicyError),
+        ),
+        ("Account", {"constants": {"Website": "w"}}, "Name\nx\n", (ColumnsRefused, PolicyError)),
+        ("Account", {"columns": {"Firm": "AnnualRevenue"}}, "Name,Firm\nx,1\n", BadMapping),
+        ("Contact", {"columns": {"Firm": "Account.External_Id__c"}}, "LastName,Firm\nx,y\n", RowsRefused),
+    ]
+    for name, mapping, text, expected in said:
+        request = LoadRequest(object_name=name, operation="insert", mapping=spec_from_json(mapping))
+        with pytest.raises(expected) as refused:
+            await loads.submit_stream(request, chunks(text), caller)
+        assert "REVENUE" not in str(refused.value).upper().replace("'ANNUALREVENUE'", "")
+        with pytest.raises(expected):
+            await preflight.stream(request, chunks(text), caller)
+    text = f"LastName,AccountId\na,{rows['bank']}\nb,{rows['shop']}\nc,001000000000001AAA\n"
+    request = LoadRequest(object_name="Contact", operation="insert")
+    report = await preflight.stream(request, chunks(text), caller)
+    assert [(item["code"], item["count"]) for item in report["findings"]] == [("PARENTS_NOT_CHECKED", 1)]
+    report = await preflight.stream(request, chunks(text), UNRESTRICTED)
+    assert [(item["code"], item["lines"]) for item in report["findings"]] == [("INVALID_CROSS_REFERENCE_KEY", [4])]
+    job = (await loads.submit_stream(request, chunks(text), caller)).job_id
+    async with loads._database.unit(write=False) as unit:
+        load = await unit.loads.get(job)
+    assert load is not None
+    assert load.options["hidden_parents"] == ["Account"]
 
 
 async def test_exports_are_narrowed_and_jobs_are_their_owners(house: tuple[LoadService, JobService]) -> None:

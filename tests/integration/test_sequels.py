@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,17 @@ def _tag() -> str:
     return f"T{next(_tags)}x"
 
 
+def _change_later(client: httpx2.Client, record_id: str, *, than: str) -> None:
+    """Change a record until the change is two seconds later than another record: stamps have whole seconds."""
+    stamps: dict[str, dt.datetime] = {}
+    while not stamps or stamps[record_id] - stamps[than] < dt.timedelta(seconds=2):
+        body = {"object_name": "Account", "record_id": record_id, "data": {"Site": "mine"}}
+        changed = client.patch("/records/update", json=body)
+        assert changed.status_code == 200, changed.text
+        found = _query(client, f"SELECT Id, SystemModstamp FROM Account WHERE Id IN ('{record_id}', '{than}')")
+        stamps = {row["Id"]: dt.datetime.fromisoformat(row["SystemModstamp"]) for row in found}
+
+
 def test_pain_15_failed_rows_are_loaded_again_by_one_call(house: LocalHouse) -> None:
     """The retry holds exactly the failed rows, both jobs know each other, and nobody can retry twice."""
     tag = _tag()
@@ -82,10 +95,7 @@ def test_pain_38_an_insert_is_undone_and_records_changed_since_stay(house: Local
     first = _load(house, _csv(*({"Name": f"{tag}{number}", "Site": "x"} for number in range(6))), "insert")
     with house.client() as client:
         ids = [row["sf__Id"] for row in _results(client, first["job_id"])]
-        changed = client.patch(
-            "/records/update", json={"object_name": "Account", "record_id": ids[1], "data": {"Site": "mine"}}
-        )
-        assert changed.status_code == 200, changed.text
+        _change_later(client, ids[1], than=ids[0])
         assert client.delete(f"/records/Account/{ids[4]}").status_code == 200
         made = client.post(f"/bulk/job/{first['job_id']}/undo")
         assert made.status_code == 202, made.text
@@ -171,6 +181,69 @@ def test_a_delta_sends_only_rows_that_changed(house: LocalHouse) -> None:
             content=b"Name\na\n",
         )
         assert refused.status_code == 400
+
+
+def test_a_delta_compares_what_a_mapping_sends(house: LocalHouse) -> None:
+    """Rows are unchanged when what is sent is; another constant sends them all, and a refused row is never skipped."""
+    tag = _tag()
+
+    def load(rows: list[dict[str, str]], site: str) -> dict[str, Any]:
+        mapping = {"columns": {"Code": "External_Id__c", "Firm": "Name"}, "constants": {"Site": site}}
+        mapping["nulls"] = {"Firm": "error"}
+        options = {"external_id_field": "External_Id__c", "delta": "true", "delta_source": tag}
+        ended = _load(house, _csv(*rows), "upsert", mapping=json.dumps(mapping), **options)
+        with house.client() as client:
+            figures: dict[str, Any] = _receipt(client, ended["job_id"])["rows"]
+        return figures | {"job_id": ended["job_id"]}
+
+    def figures(found: dict[str, Any]) -> tuple[int, ...]:
+        return tuple(found[name] for name in ("sent", "refused", "skipped", "not_sent", "succeeded", "failed"))
+
+    rows = [{"Firm": f"{tag} {n}", "Code": f"{tag}{n}"} for n in range(8)]
+    rows[7]["Firm"] = ""
+    assert figures(load(rows, "a")) == (7, 1, 0, 0, 7, 1)
+    rows[2]["Firm"] = f"{tag} new"
+    again = load(rows, "a")
+    assert figures(again) == (1, 1, 6, 0, 1, 1)
+    with house.client() as client:
+        found = _results(client, again["job_id"])
+        assert [row["ob__status"] for row in found] == [
+            *["skipped"] * 2, "succeeded", *["skipped"] * 4, "failed",
+        ]  # fmt: skip
+        assert (found[7]["ob__error_code"], found[7]["ob__error_fields"]) == ("BLANK_VALUE", "Name")
+        assert [row["Code"] for row in found] == [row["Code"] for row in rows]
+    assert figures(load(rows, "b")) == (7, 1, 0, 0, 7, 1)
+    with house.client() as client:
+        sites = _query(client, f"SELECT Site FROM Account WHERE External_Id__c LIKE '{tag}%'")
+    assert {record["Site"] for record in sites} == {"b"}
+
+
+def test_a_mapped_update_is_undone_and_its_refused_rows_are_retried_as_they_were_sent(house: LocalHouse) -> None:
+    """Before-images are of the fields that were sent; a retry of a mapped load is mapped again."""
+    tag = _tag()
+    made = _load(house, _csv(*({"Name": f"{tag}{n}", "NumberOfEmployees": str(n)} for n in range(4))), "insert")
+    with house.client() as client:
+        ids = [row["sf__Id"] for row in _results(client, made["job_id"])]
+        rows = [{"Key": found, "Staff": "1.000" if n else "many"} for n, found in enumerate(ids)]
+        mapping = json.dumps({"columns": {"Key": "Id", "Staff": "NumberOfEmployees"}, "constants": {"Site": "new"}})
+        load = _load(house, _csv(*rows), "update", mapping=mapping, decimal_mark=",")
+        receipt = _receipt(client, load["job_id"])
+        assert [receipt["rows"][name] for name in ("sent", "refused", "succeeded", "failed")] == [3, 1, 3, 1]
+        assert receipt["errors"][0]["code"] == "BAD_NUMBER"
+        assert "decimal_mark" in receipt["errors"][0]["remedy"]
+        soql = f"SELECT Name, NumberOfEmployees, Site FROM Account WHERE Name LIKE '{tag}%' ORDER BY Name"
+        changed = [(record["NumberOfEmployees"], record["Site"]) for record in _query(client, soql)]
+        assert changed == [(0, None), *[(1000, "new")] * 3]
+        retry = client.post(f"/bulk/job/{load['job_id']}/retry")
+        assert retry.status_code == 202, retry.text
+        again = _receipt(client, house.wait(retry.json()["job_id"])["job_id"])
+        assert [again["rows"][name] for name in ("read", "sent", "refused")] == [1, 0, 1]
+        undone = client.post(f"/bulk/job/{load['job_id']}/undo")
+        assert undone.status_code == 202, undone.text
+        back = undone.json()
+        house.wait(back["job_id"])
+        restored = [(record["NumberOfEmployees"], record["Site"]) for record in _query(client, soql)]
+        assert restored == [(n, None) for n in range(4)]
 
 
 @pytest.mark.parametrize(

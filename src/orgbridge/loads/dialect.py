@@ -11,7 +11,7 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from orgbridge.loads.errors import (
     BadHeader,
@@ -312,6 +312,18 @@ def check_names(names: tuple[str, ...]) -> None:
             raise BadHeader(f"The name of column {place}, {name!r}, holds a control character.")
         first = seen.setdefault(name.casefold(), place)
         if first != place:
-            raise DuplicateHeader(f"The columns {first} and {place} are both named {name!r}.")
+            raise DuplicateHeader(f"The columns {first} and {place} are both named {name!r}.", details=_repeated(names))
     if len(names) > INGEST_RECORD_FIELDS:
         raise BadHeader(f"The header names {len(names)} columns; Salesforce takes {INGEST_RECORD_FIELDS}.")
+
+
+def _repeated(names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return each column whose name another one before it has."""
+    places: dict[str, int] = {}
+    found = []
+    for place, name in enumerate(names, 1):
+        first = places.setdefault(name.casefold(), place)
+        if first != place:
+            message = f"The columns {first} and {place} are both named {name!r}."
+            found.append({"line": 1, "field": name, "code": DuplicateHeader.code, "message": message})
+    return found

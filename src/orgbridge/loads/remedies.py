@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orgbridge.loads.causes import CALL_CAUSES, JOB_RETRIES
+from orgbridge.loads.inputcauses import INPUT_CAUSES
 from orgbridge.wire.errorcodes import Retry, retry_of
 
 
@@ -215,7 +216,7 @@ UNKNOWN_OUTCOMES: Final = frozenset(code for code, retry in _OUR_RETRIES.items()
 
 def remedy_for(code: str) -> Remedy:
     """Return what lies behind an error code; cause and remedy are empty for one that is not known."""
-    cause, remedy = _TEXTS.get(code) or CALL_CAUSES.get(code, ("", ""))
+    cause, remedy = _TEXTS.get(code) or INPUT_CAUSES.get(code) or CALL_CAUSES.get(code, ("", ""))
     return Remedy(cause=cause, remedy=remedy, retry=_retry_of(code))
 
 
@@ -238,7 +239,7 @@ def may_hide_a_lock(code: str, message: str) -> bool:
 
 def known_codes() -> tuple[str, ...]:
     """Return the codes that have a text of ours, Salesforce's and our own."""
-    return (*_TEXTS, *CALL_CAUSES)
+    return (*_TEXTS, *INPUT_CAUSES, *CALL_CAUSES)
 
 
 def _retry_of(code: str) -> Retry:

@@ -8,6 +8,9 @@ from typing import Any
 
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.identifiers import new_identifier
+from orgbridge.loads.errors import DuplicateHeader
+from orgbridge.loads.findings import Findings
+from orgbridge.loads.preflight import Estimate, PreflightReport
 from orgbridge.orgs.connections import Orgs
 from orgbridge.orgs.preflights import Preflight, run_preflight
 from orgbridge.services.errors import InvalidRequest
@@ -20,7 +23,7 @@ from orgbridge.services.loads import (
     payload_request,
 )
 from orgbridge.services.scopes import Caller, Scope
-from orgbridge.store.files import FileStore
+from orgbridge.store.files import FileStore, StoredFile
 
 #: Inputs that are looked at at the same time: bounds memory.
 _AT_ONCE = 2
@@ -57,7 +60,10 @@ class PreflightService:
         async with self._turns:
             try:
                 stored = await self._files.write(f"{key}/input", chunks)
-                source = await asyncio.to_thread(self._loads.open_stored, f"{key}/input", request)
+                try:
+                    source = await asyncio.to_thread(self._loads.open_stored, f"{key}/input", request)
+                except DuplicateHeader as error:
+                    return _unread(error, stored)
                 mapping = mapping_of(checked, source)
                 header = source.header if mapping is None else mapping.header
                 await self._loads.check_fields(checked, header)
@@ -107,3 +113,15 @@ class PreflightService:
         if not records:
             raise InvalidRequest("records is empty.")
         return await self.stream(payload_request(request), payload_lines(records), caller)
+
+
+def _unread(error: DuplicateHeader, stored: StoredFile) -> dict[str, Any]:
+    """Return the report of an input whose columns have no names of their own, so that no row could be looked at."""
+    findings = Findings()
+    for item in error.details:
+        findings.add(item["code"], item["field"], item["message"], item["line"])
+    nothing = Estimate(rows=0, parts=0, api_calls=0, calls_left=None, calls_a_day=None)
+    found = tuple(findings.all())
+    report = PreflightReport(rows=0, complete=False, findings=found, cleared={}, columns=(), estimate=nothing)
+    detected = {"bytes": stored.bytes, "sha256": stored.sha256}
+    return {**report.to_json(), "summary": report.summary(), "detected": detected}

@@ -56,3 +56,27 @@ def test_too_many_failures_stop_and_locks_do_not_count() -> None:
 def test_rounds_of_locked_rows_get_narrower() -> None:
     """Down to one part at a time."""
     assert [retry_width(8, turn) for turn in (1, 2, 3, 4, 5)] == [4, 2, 1, 1, 1]
+
+
+def test_nothing_goes_before_the_canary_proved_something() -> None:
+    """An unprocessed canary, or one of which nothing is known, stops; one of which nothing was sent is no proof."""
+    plan = RampPlan.from_options({"canary": 10}, limit=5)
+    lost = Ramp(plan)
+    lost.see({**_ended(), "state": "failed", "unprocessed": 100})
+    assert lost.stopped is not None
+    assert "100 of the first 100 rows were not processed" in lost.stopped
+    unknown = Ramp(plan)
+    unknown.see({})
+    assert unknown.stopped is not None
+    cancelled = Ramp(plan)
+    cancelled.see({**_ended(), "state": "aborted", "unprocessed": 100})
+    assert cancelled.stopped is None
+    unchanged = Ramp(plan)
+    unchanged.see({**_ended(), "send": 0})
+    assert (unchanged.width, unchanged.waits_for_canary) == (1, True)
+    unchanged.see(_ended())
+    assert (unchanged.width, unchanged.waits_for_canary) == (2, False)
+    later = Ramp(plan)
+    later.see(_ended())
+    later.see({**_ended(), "state": "failed", "unprocessed": 100})
+    assert later.stopped is None
