@@ -129,6 +129,22 @@ deploy-test: $(DEVELOPMENT) ## Build the images, bring compose up, kill a worker
 	ORGBRIDGE_TEST_ENGINE=required BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest tests/system/test_images.py \
 		tests/system/test_deploy_compose.py tests/unit/deploy -p no:randomly --timeout 1200 -v $(ARGS)
 
+# Both tools run as containers and look at the image through the engine's socket, so nothing is installed.
+TRIVY_IMAGE ?= aquasec/trivy:0.58.1
+TRIVY := $(DOCKER) run --rm --volume /var/run/docker.sock:/var/run/docker.sock --volume orgbridge-trivy:/trivy --env TRIVY_CACHE_DIR=/trivy
+.PHONY: sbom
+sbom: ## Write what the image is made of to dist/sbom.spdx.json (needs docker and the network)
+	mkdir -p dist
+	$(TRIVY) $(TRIVY_IMAGE) image --quiet --format spdx-json $(IMAGE) > dist/sbom.spdx.json
+
+.PHONY: scan
+scan: ## Fail on serious weaknesses of the image that have a remedy (needs docker and the network)
+	$(TRIVY) $(TRIVY_IMAGE) image --quiet --severity HIGH,CRITICAL --ignore-unfixed --exit-code 1 $(IMAGE)
+
+.PHONY: database
+database: $(RUNTIME) ## Make or update the tables that PSQL_CONNECTION_STRING names
+	$(BIN)/orgbridge db upgrade
+
 .PHONY: lock
 lock: ## Pin the newest versions with hashes (needs uv)
 	$(UV) pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --upgrade \

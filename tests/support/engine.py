@@ -133,8 +133,12 @@ def wait_until(holds: Callable[[], bool], what: str, *, seconds: float = 90.0) -
         time.sleep(_POLL_SECONDS)
 
 
-def seconds_to_stop(container: str) -> float:
+def seconds_to_stop(container: str, *, codes: tuple[str, ...] = ("0",)) -> float:
     """Stop a container by SIGTERM to its first process and return how long that took.
+
+    Args:
+        container: Its name or id.
+        codes: Exit codes that are in order.
 
     Raises:
         EngineFailed: The engine refused, or the process had to be killed.
@@ -143,6 +147,6 @@ def seconds_to_stop(container: str) -> float:
     said("stop", "--time", "20", container)
     took = time.monotonic() - began
     code = said("inspect", "--format", "{{.State.ExitCode}}", container)
-    if code != "0":
+    if code not in codes:
         raise EngineFailed(f"{container} ended with {code}: {docker('logs', '--tail', '20', container).stderr}")
     return took

@@ -1,4 +1,4 @@
-"""docker-compose.yml brought up for real: images built, PostgreSQL, two workers, one killed, an emulated org."""
+"""docker-compose.yml for real: images built, PostgreSQL, two workers of which one is killed, an emulated org."""
 
 from __future__ import annotations
 
@@ -14,10 +14,20 @@ from typing import Any
 import pytest
 
 from orgbridge.cli.demo.processes import free_port
-from tests.support.engine import EngineFailed, build, docker, need_engine, postgres_image, seconds_to_stop, wait_until
+from tests.support.engine import (
+    EngineFailed,
+    build,
+    docker,
+    need_engine,
+    postgres_image,
+    said,
+    seconds_to_stop,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 _ROWS = 20_000
+_PART_ROWS = 1_000
 _WRONG_EVERY = 100
 _STOP_SECONDS = 4.0
 #: One request to the service from inside its container: method, path, token; the body comes by standard input.
@@ -45,6 +55,7 @@ class Deployment:
 
     def __init__(self, folder: Path, image: str, postgres: str) -> None:
         self.name = f"orgbridge-test-{token_hex(4)}"
+        self.image = image
         self.port = free_port()
         self.password = token_hex(12)
         self._file = folder / "settings.env"
@@ -56,7 +67,7 @@ class Deployment:
             "POSTGRES_PASSWORD": token_hex(8),
             "ORGBRIDGE_ADMIN_USERNAME": "ada",
             "ORGBRIDGE_ADMIN_PASSWORD": self.password,
-            "ORGBRIDGE_PART_ROWS": "1000",
+            "ORGBRIDGE_PART_ROWS": str(_PART_ROWS),
             "ORGBRIDGE_PARTS_IN_PARALLEL": "2",
             "ORGBRIDGE_POLL_SECONDS": "0.5",
             "ORGBRIDGE_LEASE_SECONDS": "5",
@@ -155,7 +166,9 @@ def test_a_load_outlives_the_container_of_a_worker(deployment: Deployment) -> No
 
     wait_until(lambda: status()["progress"]["parts_by_state"].get("matched", 0) >= 4, "four parts to be done")
     doomed = deployment.containers("worker")[0]
-    docker("kill", "--signal", "KILL", doomed)
+    said("kill", "--signal", "KILL", doomed)
+    assert said("inspect", "--format", "{{.State.Running}} {{.State.ExitCode}}", doomed) == "false 137"
+    assert status()["progress"]["parts_by_state"]["matched"] < _ROWS // _PART_ROWS
     wait_until(lambda: status()["state"] in ("JobComplete", "Failed", "Aborted"), "the load to end", seconds=240)
     receipt = deployment.ask("GET", f"/api/v1/bulk/job/{job}/receipt")
     wrong = sum(not name for _, name in rows())
@@ -170,7 +183,7 @@ def test_a_load_outlives_the_container_of_a_worker(deployment: Deployment) -> No
 
 
 def test_parquet_comes_out_of_the_slimmed_image(deployment: Deployment) -> None:
-    """An export to Parquet, typed by describe, is written in the container and read there: nothing is missing."""
+    """An export to Parquet, typed by describe, is written and read in the container: nothing needed was cut off."""
     target = "/app/data/output/accounts.parquet"
     deployment.orgbridge("export", "SELECT Id, Name, NumberOfEmployees FROM Account", "--output", target)
     read = f"import pyarrow.parquet as p; t = p.read_table({target!r}); print(t.num_rows, t.schema.field(2).type)"
@@ -197,3 +210,15 @@ def test_processes_stop_when_told(deployment: Deployment, service: str) -> None:
     running = deployment.containers(service)
     assert running
     assert seconds_to_stop(running[-1]) < _STOP_SECONDS
+
+
+def test_a_process_that_is_still_starting_stops_when_told(deployment: Deployment) -> None:
+    """SIGTERM between the first word of the log and the first request is not lost."""
+    name = f"{deployment.name}-starting"
+    settings = ("--env", "SALESFORCE_CLIENT_ID=c", "--env", "SALESFORCE_CLIENT_SECRET=s", "--tmpfs", "/tmp")
+    said("run", "--detach", "--name", name, *settings, deployment.image)
+    try:
+        wait_until(lambda: bool(docker("logs", name).stderr), "the first word")
+        assert seconds_to_stop(name, codes=("0", "143")) < _STOP_SECONDS
+    finally:
+        docker("rm", "--force", "--volumes", name)

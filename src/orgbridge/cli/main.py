@@ -20,6 +20,7 @@ from orgbridge.cli.errors import ExitCode, exit_code
 from orgbridge.cli.terminal import Terminal
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.logs import LogConfig, configure_logs
+from orgbridge.wiring.signals import end_when_told
 
 _INTERRUPTED = 130
 
@@ -66,6 +67,7 @@ app.add_typer(emulator.app)
 
 def main() -> None:
     """Run one command line and end the process with its exit code; no traceback ever reaches a person."""
+    end_when_told()
     terminal = Terminal(as_json="--json" in sys.argv)
     # Until a command sets up its own logs, warnings go to standard error: standard output is for results.
     configure_logs(LogConfig(level="WARNING", json=False))

@@ -27,8 +27,9 @@ from orgbridge.wiring.house import build_house
 from orgbridge.wiring.identity import make_first_admin
 from orgbridge.wiring.service import api_config, build_services, server_config
 from orgbridge.wiring.settings import AuthFlow, Settings, load_settings
+from orgbridge.wiring.signals import end_process
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, start_logs
-from orgbridge.wiring.worker import end_process, worker_config
+from orgbridge.wiring.worker import worker_config
 
 #: Where the address and the token of the local administrator lie in the data folder.
 CLI_FILE = "cli.json"

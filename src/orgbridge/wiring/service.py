@@ -36,6 +36,7 @@ from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
 from orgbridge.wiring.settings import Settings, hand_down, load_settings
+from orgbridge.wiring.signals import termination_is_an_end
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, say_warnings, start_logs
 
 #: Longest time that a stopping server waits for requests under way.
@@ -157,7 +158,8 @@ def serve(settings: Settings, *, host: str | None = None, port: int | None = Non
         if count > 1:
             _serve_many(settings, sock, count)
         else:
-            uvicorn.Server(server_config(build_app(settings))).run(sockets=[sock])
+            with termination_is_an_end():
+                uvicorn.Server(server_config(build_app(settings))).run(sockets=[sock])
 
 
 def server_config(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:

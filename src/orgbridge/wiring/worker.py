@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +15,7 @@ from orgbridge.kit.logs import get_logger
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.settings import Settings
+from orgbridge.wiring.signals import end_process
 from orgbridge.wiring.startup import make_data_folder, prepare_tables, say_warnings, start_logs
 
 log = get_logger(__name__)
@@ -64,14 +63,6 @@ def work(settings: Settings) -> NoReturn:
         runner.run(_work(settings))
         # Left from within the runner: closing it would wait for threads of workflows that the next worker takes over.
         end_process(0)
-
-
-def end_process(status: int) -> NoReturn:
-    """End this process at once, with everything written that was said."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
 
 
 async def _work(settings: Settings) -> None:
