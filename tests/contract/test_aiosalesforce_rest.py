@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from aiosalesforce.auth import Auth, ClientCredentialsFlow, JwtBearerFlow, SoapL
 from aiosalesforce.events import Event, RequestEvent, ResponseEvent, RestApiCallConsumptionEvent, RetryEvent
 from aiosalesforce.exceptions import (
     AuthorizationError,
+    DuplicatesDetectedError,
     MoreThanOneRecordError,
     NotFoundError,
     RequestLimitExceededError,
@@ -30,7 +32,10 @@ from tests.support.emulator_server import (
     USERNAME,
     EmulatorServer,
 )
+from tests.support.rerouting import EmulatorTransport
+from tests.unit.emulator.http.test_policies import project
 
+__all__ = ["project"]
 KEY = "External_Id__c"
 BASE_URL = "https://acme.my.salesforce.com"
 
@@ -123,6 +128,18 @@ async def test_a_key_that_two_rows_share_is_an_error_of_its_own(emulator: Emulat
         await aio.sobject.create("Lead", {"LastName": name, "Company": "C", "Aio_Key__c": "k"})
     with pytest.raises(MoreThanOneRecordError, match="/sobjects/Lead/00Q"):
         await aio.sobject.get("Lead", "k", external_id_field="Aio_Key__c")
+
+
+async def test_duplicates_are_told_with_what_they_are_like(tmp_path: Path, project: Path) -> None:
+    """A rule that warns of duplicates ends in an error that names the row which is there already."""
+    with EmulatorServer(tmp_path / "org.db", metadata=project) as server:
+        async with httpx.AsyncClient(transport=EmulatorTransport(server.url), timeout=60) as client:
+            sf = Salesforce(client, BASE_URL, ClientCredentialsFlow(CLIENT_ID, CLIENT_SECRET))
+            first = await sf.sobject.create("Account", {"Name": "a", "Site": "S"})
+            with pytest.raises(DuplicatesDetectedError) as caught:
+                await sf.sobject.create("Account", {"Name": "b", "Site": "S"})
+    assert [(one["id"], one["sobject"]) for one in caught.value.duplicates] == [(first, "Account")]
+    assert first in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,11 @@ await check("Apex by tooling", async () => {
   await assert.rejects(conn.tooling.sobject("EntityDefinition").create({}), code("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"));
   await assert.rejects(conn.tooling.sobject("EntityDefinition").destroy("000000000000001AAA"), code("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"));
 });
+await check("rows of tooling by id", async () => {
+  const { tooling } = conn;
+  await assert.rejects(tooling.retrieve("EntityDefinition", "000000000000001AAA"), missing);
+  await assert.rejects(tooling.update("ApexClass", { Id: "01p000000000001AAA", Body: "" }), missing);
+});
 await check("metadata", async () => {
   await assert.rejects(conn.metadata.describe(), code("sf:INVALID_OPERATION"));
   await assert.rejects(conn.metadata.list({ type: "CustomObject" }), /Metadata API/);

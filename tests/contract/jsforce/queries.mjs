@@ -64,6 +64,18 @@ await check("streams of records and of CSV", async () => {
   assert.equal(upper.length, 45);
   assert.equal(upper[0].Name, `${run} q 001`.toUpperCase());
 });
+await check("a query as a promise and as a pipe", async () => {
+  assert.equal((await accounts.find(like, "Id").limit(2).promise()).length, 2);
+  assert.equal(await accounts.find({ Nope: 1 }, "Id").catch((error) => error.errorCode), "INVALID_FIELD");
+  const parts = [];
+  const sink = new Writable({ objectMode: true, write: (record, _encoding, done) => (parts.push(record.Name), done()) });
+  await new Promise((resolve, reject) => {
+    accounts.find(like, "Name").limit(3).pipe(sink).on("finish", resolve).on("error", reject);
+  });
+  assert.equal(parts.length, 3);
+  const nested = accounts.find({ Id: parent.id }, "Name").includeChildren({ Contacts: { fields: ["Id"] } });
+  assert.equal((await nested)[0].Contacts.totalSize, 3);
+});
 const CONDITIONS = [
   [{ NumberOfEmployees: 7 }, 1],
   [{ NumberOfEmployees: { $eq: 7 } }, 1],

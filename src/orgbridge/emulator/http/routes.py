@@ -119,7 +119,7 @@ _EXTRAS = (
     Route(pattern=f"{_DATA}/tooling/sobjects/{{sobject}}/describe", handlers={"GET": tooling.describe}),
     Route(
         pattern=f"{_DATA}/tooling/sobjects/{{sobject}}/{{id}}",
-        handlers={"PATCH": tooling.change, "DELETE": tooling.change},
+        handlers={"GET": tooling.retrieve, "PATCH": tooling.change, "DELETE": tooling.change},
     ),
 )
 _BULK = (

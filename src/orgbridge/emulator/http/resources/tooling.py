@@ -61,6 +61,11 @@ async def change(call: Call) -> Response:
     raise SFError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", text)
 
 
+async def retrieve(_call: Call) -> Response:
+    """Answer GET /tooling/sobjects/{sobject}/{id}: definitions are found by queries only."""
+    raise not_found()
+
+
 async def query(call: Call) -> Response:
     """Answer GET /tooling/query: EntityDefinition and FieldDefinition, in one page."""
     soql = call.query("q")
