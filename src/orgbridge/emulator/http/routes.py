@@ -5,6 +5,7 @@ from __future__ import annotations
 from orgbridge.emulator.http.auth import routes as auth
 from orgbridge.emulator.http.control.table import CONTROLS
 from orgbridge.emulator.http.resources import (
+    appearance,
     batch,
     blobs,
     bulk1,
@@ -16,6 +17,7 @@ from orgbridge.emulator.http.resources import (
     discovery,
     graph,
     layouts,
+    listviews,
     queries,
     recent,
     records,
@@ -49,8 +51,15 @@ _REST = (
     ),
     Route(pattern=f"{_DATA}/sobjects/{{sobject}}/describe/approvalLayouts", handlers={"GET": layouts.approval_layouts}),
     Route(pattern=f"{_DATA}/sobjects/{{sobject}}/defaultValues", handlers={"GET": layouts.default_values}),
-    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/listviews", handlers={"GET": layouts.list_views}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/listviews", handlers={"GET": listviews.list_views}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/listviews/{{id}}", handlers={"GET": listviews.list_view}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/listviews/{{id}}/describe", handlers={"GET": listviews.describe}),
+    Route(pattern=f"{_DATA}/sobjects/{{sobject}}/listviews/{{id}}/results", handlers={"GET": listviews.show}),
     Route(pattern=f"{_DATA}/sobjects/{{sobject}}/quickActions", handlers={"GET": layouts.quick_actions}),
+    Route(
+        pattern=f"{_DATA}/sobjects/{{sobject}}/quickActions/{{name}}",
+        handlers={"GET": appearance.quick_action, "POST": appearance.quick_action},
+    ),
     Route(pattern=f"{_DATA}/sobjects/{{sobject}}/deleted", handlers={"GET": replication.deleted}),
     Route(pattern=f"{_DATA}/sobjects/{{sobject}}/updated", handlers={"GET": replication.updated}),
     Route(
@@ -92,12 +101,26 @@ _REST = (
 )
 _EXTRAS = (
     Route(pattern=f"{_DATA}/recent", handlers={"GET": recent.recent}),
+    Route(pattern=f"{_DATA}/tabs", handlers={"GET": appearance.tabs}),
+    Route(pattern=f"{_DATA}/theme", handlers={"GET": appearance.theme}),
+    Route(pattern=f"{_DATA}/quickActions", handlers={"GET": appearance.quick_actions}),
+    Route(pattern=f"{_DATA}/process/rules", handlers={"GET": appearance.rules, "POST": appearance.run_rules}),
+    Route(
+        pattern=f"{_DATA}/process/approvals",
+        handlers={"GET": appearance.approvals, "POST": appearance.request_approval},
+    ),
     Route(pattern=f"{_DATA}/compactLayouts", handlers={"GET": layouts.many_compact_layouts}),
     Route(pattern=f"{_DATA}/tooling", handlers={"GET": tooling.overview}),
     Route(pattern=f"{_DATA}/tooling/query", handlers={"GET": tooling.query}),
     Route(pattern=f"{_DATA}/tooling/sobjects", handlers={"GET": tooling.global_describe}),
-    Route(pattern=f"{_DATA}/tooling/sobjects/{{sobject}}", handlers={"GET": tooling.basic_info}),
+    Route(
+        pattern=f"{_DATA}/tooling/sobjects/{{sobject}}", handlers={"GET": tooling.basic_info, "POST": tooling.change}
+    ),
     Route(pattern=f"{_DATA}/tooling/sobjects/{{sobject}}/describe", handlers={"GET": tooling.describe}),
+    Route(
+        pattern=f"{_DATA}/tooling/sobjects/{{sobject}}/{{id}}",
+        handlers={"GET": tooling.retrieve, "PATCH": tooling.change, "DELETE": tooling.change},
+    ),
 )
 _BULK = (
     Route(

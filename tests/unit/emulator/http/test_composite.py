@@ -86,6 +86,22 @@ def test_references_reach_into_results(call: Caller) -> None:
     assert call("GET", f"/sobjects/Account/{results[3]['body'][0]['id']}").json()["NumberOfEmployees"] == 7
 
 
+@pytest.mark.assumed
+@pytest.mark.parametrize("written", ["@%7Ba.id%7D", "%40%7ba.id%7d", "@{a.id}"])
+def test_references_in_addresses_may_be_percent_encoded(call: Caller, written: str) -> None:
+    """As libraries of addresses write it, a reference is found in a path, in a query, and in a graph."""
+    create = {"method": "POST", "url": f"{V}/sobjects/Account", "referenceId": "a", "body": {"Name": "Enc %40"}}
+    read = {"method": "GET", "url": f"{V}/sobjects/Account/{written}?fields=Name", "referenceId": "b"}
+    ask = {"method": "GET", "url": f"{V}/query?q=SELECT+Name+FROM+Account+WHERE+Id='{written}'", "referenceId": "c"}
+    asked = [create, read, ask]
+    reply = call("POST", "/composite", json={"compositeRequest": asked}).json()["compositeResponse"]
+    assert reply[1]["body"]["Name"] == "Enc %40"
+    assert [row["Name"] for row in reply[2]["body"]["records"]] == ["Enc %40"]
+    graph = {"graphId": "g", "compositeRequest": asked[:2]}
+    told = call("POST", "/composite/graph", json={"graphs": [graph]}).json()["graphs"][0]
+    assert told["isSuccessful"] is True
+
+
 @pytest.mark.documented
 def test_a_dependant_of_a_failed_node_is_halted_and_others_run(call: Caller) -> None:
     """Without allOrNone only what refers to the failed node is stopped, with the documented text."""

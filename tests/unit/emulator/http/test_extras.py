@@ -144,7 +144,14 @@ def test_other_tooling_resources_are_refused(call: Caller) -> None:
     assert call("GET", "/tooling/sobjects/EntityDefinition/describe").json()["createable"] is False
     assert call("GET", "/tooling/sobjects/FieldDefinition").status_code == 200
     assert call("GET", "/tooling/sobjects/ApexClass/describe").status_code == 404
-    assert call("POST", "/tooling/sobjects/EntityDefinition", json={}).status_code == 405
+    for method, path, status, code in (
+        ("POST", "EntityDefinition", 400, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"),
+        ("DELETE", "EntityDefinition/000000000000001", 400, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"),
+        ("POST", "ApexClass", 404, "NOT_FOUND"),
+        ("PATCH", "ApexClass/01p000000000001", 404, "NOT_FOUND"),
+    ):
+        reply = call(method, f"/tooling/sobjects/{path}", json={})
+        assert (reply.status_code, reply.json()[0]["errorCode"]) == (status, code)
     assert call("GET", "/tooling/executeAnonymous").status_code == 404
 
 

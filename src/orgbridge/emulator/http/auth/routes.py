@@ -30,4 +30,9 @@ ROUTES = (
     _open("/services/Soap/u/{version}/{org}", POST=soap.partner),
     _open("/services/Soap/c/{version}", POST=soap.enterprise),
     _open("/services/Soap/c/{version}/{org}", POST=soap.enterprise),
+    *(
+        _open(f"/services/Soap/{face}/{{version}}{more}", POST=soap.elsewhere)
+        for face in ("m", "T", "s")
+        for more in ("", "/{org}", "/{org}/{job}")
+    ),
 )

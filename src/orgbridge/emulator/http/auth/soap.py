@@ -60,6 +60,14 @@ async def enterprise(call: Call) -> Response:
     return await _answer(call, "c")
 
 
+async def elsewhere(call: Call) -> Response:
+    """Answer POST /services/Soap/m, /T and /s: the Metadata, Tooling and Apex APIs, which are not emulated."""
+    face = call.request.url.path.split("/")[3]
+    apis = {"m": "Metadata", "t": "Tooling", "s": "Apex"}
+    text = f"The emulated org has no SOAP {apis[face.lower()]} API"
+    return fault_reply(SOAPFault("INVALID_OPERATION", text, prefixed=True))
+
+
 async def _answer(call: Call, face: str) -> Response:
     try:
         version = _version(call.args["version"])

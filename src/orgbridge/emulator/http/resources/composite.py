@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call, Parts
-from orgbridge.emulator.http.resources.references import BadReferenceError, fill, fill_url, is_reference_id
+from orgbridge.emulator.http.resources.references import BadReferenceError, fill, fill_url, is_reference_id, plain_url
 from orgbridge.emulator.http.resources.subrequests import Result, Subrequest, Subrequests
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.storage.joined import JoinedStorage
@@ -237,7 +237,7 @@ def _read_node(item: JSON, version: int) -> Node:
     for name in headers:
         if name.lower() in _OUTER_HEADERS:
             refuse(f"The header {name} is not allowed in a subrequest")
-    return Node(method=method, url=url, reference_id=reference_id, body=item.get("body"), headers=headers)
+    return Node(method=method, url=plain_url(url), reference_id=reference_id, body=item.get("body"), headers=headers)
 
 
 def _is_deeper(value: JSON, levels: int) -> bool:

@@ -25,6 +25,10 @@ _RESOURCES = (
     "recent",
     "tooling",
     "compactLayouts",
+    "tabs",
+    "theme",
+    "quickActions",
+    "process",
 )
 _DAILY_QUERY_JOBS = 10_000
 #: Limits that the emulated org never spends. Values are those of a large sandbox; Assumed.

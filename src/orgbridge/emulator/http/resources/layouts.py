@@ -1,6 +1,6 @@
 """Layouts in a plain form: one section with every field that people may fill in, one compact layout with the name.
 
-Nobody designs pages in an emulated org, so all objects have the same simple ones, and no list views, quick actions
+Nobody designs pages in an emulated org, so all objects have the same simple ones, and no named layouts, quick actions
 or approval layouts. Source: facts/salesforce/rest.md section 2 for the addresses. Assumed: the keys, from memory of
 the guide; ids of layouts, which stand for nothing that could be read.
 """
@@ -160,12 +160,6 @@ async def approval_layouts(call: Call) -> Response:
     """Answer GET /sobjects/{sobject}/describe/approvalLayouts: there are no approvals."""
     _layoutable(call)
     return call.json({"approvalLayouts": []})
-
-
-async def list_views(call: Call) -> Response:
-    """Answer GET /sobjects/{sobject}/listviews: there are none."""
-    sobject = _layoutable(call)
-    return call.json({"done": True, "listviews": [], "nextRecordsUrl": None, "size": 0, "sobjectType": sobject.name})
 
 
 async def quick_actions(call: Call) -> Response:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.cursors import Page
 from orgbridge.emulator.http.replies import raw_json_reply
+from orgbridge.emulator.http.resources import listviews
 from orgbridge.emulator.http.resources.explain import explain
 from orgbridge.emulator.query import results
 from orgbridge.emulator.query.planner import plan_query
@@ -63,6 +64,8 @@ async def _query(call: Call, *, include_deleted: bool) -> Response:
         if name not in ("q", "explain", "_HttpMethod"):
             raise SFError("FUNCTIONALITY_NOT_ENABLED", f"The emulated org does not know the parameter {name}")
     explained = call.query("explain")
+    if explained and explained.startswith(listviews.PREFIX):
+        return await listviews.explain_view(call, explained)
     if explained:
         return await explain(call, explained)
     soql = call.query("q")

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from orgbridge.kit.json import JSON
 
 _REFERENCE = re.compile(r"@\{([^{}]*)\}")
+#: The same as clients' libraries of addresses write it. Assumed: a real org reads it too; aiosalesforce counts on it.
+_ENCODED = re.compile(r"(?:@|%40)(?:\{|%7B)((?:[A-Za-z0-9_.\[\]]|%5B|%5D)*)(?:\}|%7D)", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*\Z")
 _PATH = re.compile(r"([A-Za-z0-9_]+)((?:\.[A-Za-z0-9_]+|\[\d{1,9}\])+)\Z")
 _STEP = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+)\]")
@@ -46,6 +48,11 @@ def names_in(value: JSON) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from names_in(inner)
+
+
+def plain_url(url: str) -> str:
+    """Return a URL whose references are all written plainly; the rest of it stays percent-encoded."""
+    return _ENCODED.sub(lambda m: f"@{{{unquote(m.group(1))}}}", url)
 
 
 def fill_url(url: str, results: Mapping[str, JSON], version: int) -> str:

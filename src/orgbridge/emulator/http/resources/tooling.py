@@ -52,6 +52,20 @@ async def describe(call: Call) -> Response:
     return call.json(describe_sobject(sobject, _base(call)))
 
 
+async def change(call: Call) -> Response:
+    """Answer POST, PATCH and DELETE on /tooling/sobjects/{sobject}: nothing can be made or changed there."""
+    sobject = definition_catalogue().sobject(call.args["sobject"])
+    if sobject is None:
+        raise not_found()
+    text = f"entity type cannot be changed: {sobject.label}"
+    raise SFError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", text)
+
+
+async def retrieve(_call: Call) -> Response:
+    """Answer GET /tooling/sobjects/{sobject}/{id}: definitions are found by queries only."""
+    raise not_found()
+
+
 async def query(call: Call) -> Response:
     """Answer GET /tooling/query: EntityDefinition and FieldDefinition, in one page."""
     soql = call.query("q")

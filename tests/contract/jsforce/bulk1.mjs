@@ -1,0 +1,122 @@
+// jsforce's Bulk API 1.0: whole loads, jobs and batches step by step, streams, events, queries.
+import assert from "node:assert/strict";
+import { Readable } from "node:stream";
+import { check, code, connect, key, listen, rows, run } from "./harness.mjs";
+
+const conn = await connect();
+const accounts = conn.sobject("Account");
+const ok = (results) => results.map((result) => result.success);
+const count = (mark) => accounts.count({ Name: { $like: `${run} ${mark}%` } });
+const emitted = (emitter, name) => new Promise((resolve, reject) => emitter.once(name, resolve).once("error", reject));
+
+await check("load of rows, CSV and a stream", async () => {
+  const results = await conn.bulk.load("Account", "insert", [...rows("a", 2), { Name: "" }]);
+  assert.deepEqual(ok(results), [true, true, false]);
+  assert.match(results[2].errors[0], /^REQUIRED_FIELD_MISSING/);
+  assert.match(results[0].id, /^001\w{15}$/);
+  const csv = (name) => `Name,${key}\n"${run} ${name}, ""quoted""",${run}-${name}\n`;
+  assert.deepEqual(ok(await conn.bulk.load("Account", "insert", csv("b"))), [true]);
+  assert.deepEqual(ok(await conn.bulk.load("Account", "insert", Readable.from([csv("c")]))), [true]);
+  assert.equal(await accounts.count({ Name: `${run} c, "quoted"` }), 1);
+  assert.equal(await count("a"), 2);
+});
+await check("every operation with its options", async () => {
+  const made = await conn.bulk.load("Account", "insert", { concurrencyMode: "Serial" }, rows("o", 4));
+  const merged = await conn.bulk.load("Account", "upsert", { extIdField: key }, rows("o", 5));
+  assert.deepEqual(merged.map((result) => result.created), [false, false, false, false, true]);
+  const ids = merged.map((result) => ({ Id: result.id }));
+  assert.ok(ok(await conn.bulk.load("Account", "update", ids.map((row) => ({ ...row, Site: null, NumberOfEmployees: 5 })))).every(Boolean));
+  assert.equal(await accounts.count({ Name: { $like: `${run} o%` }, NumberOfEmployees: 5 }), 5);
+  assert.ok(ok(await conn.bulk.load("Account", "delete", ids.slice(0, 2))).every(Boolean));
+  assert.ok(ok(await conn.bulk.load("Account", "hardDelete", ids.slice(2))).every(Boolean));
+  assert.equal(await count("o"), 0);
+  const bin = await accounts.find({ Name: { $like: `${run} o%` } }, "Id").scanAll(true);
+  assert.deepEqual(bin.map((row) => row.Id).sort(), made.slice(0, 2).map((result) => result.id).sort());
+});
+await check("loads of an object", async () => {
+  const results = await accounts.createBulk(rows("s", 3));
+  const ids = results.map((result) => ({ Id: result.id }));
+  assert.ok(ok(await accounts.updateBulk(ids.map((row) => ({ ...row, Site: "s" })))).every(Boolean));
+  assert.equal((await accounts.upsertBulk(rows("s", 4), key)).filter((result) => result.created).length, 1);
+  assert.ok(ok(await accounts.destroyBulk(ids.slice(0, 1))).every(Boolean));
+  assert.ok(ok(await accounts.deleteBulk(ids.slice(1, 2))).every(Boolean));
+  assert.ok(ok(await accounts.destroyHardBulk(ids.slice(2))).every(Boolean));
+  assert.ok(ok(await accounts.insertBulk(rows("s2", 1))).every(Boolean));
+  assert.ok(ok(await accounts.bulkload("insert", rows("s3", 1))).every(Boolean));
+  assert.equal(await count("s 00"), 1);
+});
+await check("a job with two batches, step by step", async () => {
+  const job = conn.bulk.createJob("Account", "insert");
+  const seen = listen(job, "open", "close");
+  const info = await job.open();
+  assert.deepEqual([info.operation, info.object, info.state, info.contentType], ["insert", "Account", "Open", "CSV"]);
+  const [first, second] = [job.createBatch(), job.createBatch()];
+  const queued = Promise.all([emitted(first, "queue"), emitted(second, "queue")]);
+  first.execute(rows("j1", 2));
+  for (const row of rows("j2", 3)) second.write(row);
+  second.end();
+  const infos = await queued;
+  assert.ok(infos.every((one) => one.jobId === job.id && ["Queued", "InProgress", "Completed"].includes(one.state)));
+  first.poll(50, 60_000);
+  assert.deepEqual(ok(await emitted(first, "response")), [true, true]);
+  second.poll(50, 60_000);
+  assert.equal((await emitted(second, "response")).length, 3);
+  assert.equal((await first.check()).state, "Completed");
+  const listed = await job.list();
+  assert.deepEqual(listed.map((one) => one.id).sort(), [first.id, second.id].sort());
+  const { id } = job;
+  const same = conn.bulk.job(id);
+  assert.equal((await same.info()).numberBatchesCompleted, "2");
+  assert.equal((await same.check()).numberRecordsProcessed, "5");
+  const again = await same.batch(first.id).retrieve();
+  assert.deepEqual(ok(again), [true, true]);
+  assert.equal((await job.close()).state, "Closed");
+  assert.deepEqual(seen, ["open", "close"]);
+  assert.equal(await count("j"), 5);
+});
+await check("a batch as a stream of CSV", async () => {
+  const job = conn.bulk.createJob("Account", "insert");
+  const batch = job.createBatch();
+  const queued = emitted(batch, "queue");
+  Readable.from([`Name\n${run} stream 1\n`, `${run} stream 2\n`]).pipe(batch.stream());
+  await queued;
+  batch.poll(50, 60_000);
+  assert.deepEqual(ok(await emitted(batch, "response")), [true, true]);
+  await job.close();
+  assert.equal(await count("stream"), 2);
+});
+await check("a job that was aborted", async () => {
+  const job = conn.bulk.createJob("Account", "insert");
+  const seen = listen(job, "abort");
+  await job.open();
+  const { id } = job;
+  assert.equal((await job.abort()).state, "Aborted");
+  assert.deepEqual(seen, ["abort"]);
+  const late = conn.bulk.job(id).createBatch();
+  await assert.rejects(Promise.resolve(late.execute(rows("late", 1))), code("InvalidJobState"));
+  assert.equal(await count("late"), 0);
+});
+await check("queries", async () => {
+  const soql = `SELECT Id, Name, ${key} FROM Account WHERE Name LIKE '${run} j%' ORDER BY Name`;
+  const records = await (await conn.bulk.query(soql)).toArray();
+  assert.deepEqual(records.map((record) => record[key]).slice(0, 2), [`${run}-j1-0`, `${run}-j1-1`]);
+  const job = conn.bulk.createJob("Account", "queryAll");
+  const batch = job.createBatch();
+  const queued = emitted(batch, "queue");
+  batch.execute(`SELECT Id FROM Account WHERE Name LIKE '${run} o%'`);
+  await queued;
+  batch.poll(50, 60_000);
+  const [result] = await emitted(batch, "response");
+  assert.deepEqual([result.batchId, result.jobId], [batch.id, job.id]);
+  assert.equal((await batch.result(result.id).toArray()).length, 2);
+  await job.close();
+});
+await check("refusals", async () => {
+  await assert.rejects(Promise.resolve(conn.bulk.load("Nope", "insert", rows("x", 1))), code("InvalidEntity"));
+  await assert.rejects(Promise.resolve(conn.bulk.load("Account", "upsert", rows("x", 1))), code("InvalidJob"));
+  await assert.rejects(Promise.resolve(conn.bulk.load("Account", "insert", "Colour\nred\n")), /InvalidBatch/);
+  await assert.rejects(conn.bulk.query("SELECT Naem FROM Account"), /InvalidBatch|INVALID_FIELD/);
+  await assert.rejects(conn.bulk.job("750000000000001AAA").check(), code("InvalidJob"));
+  const timed = conn.bulk.createJob("Account", "insert").createBatch();
+  assert.throws(() => timed.poll(1, 0), /Batch not started/);
+});
