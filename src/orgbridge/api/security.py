@@ -8,8 +8,9 @@ from fastapi import Request, Security
 from fastapi.openapi.models import OAuthFlowClientCredentials, OAuthFlowPassword, OAuthFlows
 from fastapi.security import OAuth2, SecurityScopes
 
+from orgbridge.api.traffic import CALLER
 from orgbridge.services.bundle import Services
-from orgbridge.services.errors import NotSignedIn
+from orgbridge.services.errors import NotSignedIn, ScopeMissing
 from orgbridge.services.scopes import SCOPES, Caller, Scope
 from orgbridge.services.sessions import Origin
 
@@ -24,6 +25,13 @@ class Bearer(OAuth2):
             NotSignedIn: There is no usable bearer token.
             ScopeMissing: The token lacks a scope of the route.
         """
+        known: Caller | None = request.scope.get(CALLER)
+        if known is not None:
+            # The gate has looked at the token already.
+            missing = [scope for scope in security_scopes.scopes if scope not in known.scopes]
+            if missing:
+                raise ScopeMissing(missing)
+            return known
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotSignedIn

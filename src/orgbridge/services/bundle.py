@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
+from orgbridge.services.idempotency import IdempotencyService
 from orgbridge.services.identity import IdentityService
 from orgbridge.services.jobs import JobService
 from orgbridge.services.loads import LoadService
 from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.organizations import OrganizationService
 from orgbridge.services.queries import QueryService
+from orgbridge.services.quotas import Quotas
 from orgbridge.services.records import RecordService
 from orgbridge.services.roles import RoleService
 from orgbridge.services.service_accounts import ServiceAccountService
@@ -52,3 +55,9 @@ class Services:
     health: HealthService
     #: Figures.
     telemetry: Telemetry
+    #: The same call twice is done once.
+    idempotency: IdempotencyService
+    #: How many calls a caller may make.
+    quotas: Quotas
+    #: Who did what.
+    audit: AuditTrail

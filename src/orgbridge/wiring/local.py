@@ -173,6 +173,7 @@ async def _up(
         )
         announce(addresses)
         await worker
+    await services.audit.close()
     await house.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import uvicorn
@@ -13,6 +13,7 @@ from uvicorn.supervisors import Multiprocess
 
 from orgbridge.api.app import APIConfig, build_api
 from orgbridge.kit.logs import get_logger
+from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
 from orgbridge.services.events import EventService
@@ -26,6 +27,7 @@ from orgbridge.services.telemetry import Telemetry
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
+from orgbridge.wiring.protection import audit_config, build_idempotency, build_quotas
 from orgbridge.wiring.settings import Settings, hand_down, load_settings
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, say_warnings, start_logs
 
@@ -64,6 +66,9 @@ def build_services(settings: Settings, house: House) -> Services:
         events=EventService(database, jobs, clock),
         health=HealthService(database, orgs, clock),
         telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),
+        idempotency=build_idempotency(settings, database, clock),
+        quotas=build_quotas(settings),
+        audit=AuditTrail(database, clock, audit_config(settings)),
     )
 
 
@@ -84,6 +89,7 @@ def build_app(settings: Settings) -> FastAPI:
         try:
             yield
         finally:
+            await services.audit.close()
             await house.close()
             log.info("service_stopped")
 
@@ -98,6 +104,8 @@ def api_config(settings: Settings) -> APIConfig:
         prefix=settings.api_v1_str,
         cors_origins=tuple(settings.backend_cors_origins),
         max_body_bytes=settings.orgbridge_max_body_bytes,
+        allowed_hosts=tuple(settings.orgbridge_allowed_hosts),
+        hsts_seconds=settings.orgbridge_hsts_seconds,
     )
 
 
@@ -139,11 +147,18 @@ def serve(settings: Settings, *, host: str | None = None, port: int | None = Non
         if count > 1:
             _serve_many(settings, sock, count)
         else:
-            uvicorn.Server(server_config(build_app(settings))).run(sockets=[sock])
+            proxies = settings.orgbridge_trusted_proxies
+            uvicorn.Server(server_config(build_app(settings), proxies=proxies)).run(sockets=[sock])
 
 
-def server_config(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:
-    """Return how uvicorn runs an application of ours: our logs, no access log of its own, no server header."""
+def server_config(app: ASGIApp | str, *, workers: int = 1, proxies: Sequence[str] = ()) -> uvicorn.Config:
+    """Return how uvicorn runs an application of ours: our logs, no access log of its own, no server header.
+
+    Args:
+        app: What to run.
+        workers: Processes.
+        proxies: Addresses and networks whose X-Forwarded-For is believed; none: nobody's.
+    """
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),
@@ -155,6 +170,8 @@ def server_config(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 
@@ -162,5 +179,6 @@ def server_config(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:
 def _serve_many(settings: Settings, sock: socket.socket, count: int) -> None:
     build_keys(settings)  # Made once here, so that no two children make different keys.
     hand_down(settings)
-    config = server_config("orgbridge.wiring.service:app_from_environment", workers=count)
+    factory, proxies = "orgbridge.wiring.service:app_from_environment", settings.orgbridge_trusted_proxies
+    config = server_config(factory, workers=count, proxies=proxies)
     Multiprocess(config, sockets=[sock]).run()
