@@ -22,6 +22,11 @@ def note(**facts: JSON) -> None:
         sheet.update(facts)
 
 
+def noted() -> dict[str, JSON]:
+    """Return a copy of what was written about the call at hand, empty outside of one."""
+    return dict(_sheet.get() or {})
+
+
 @contextmanager
 def notes() -> Iterator[dict[str, JSON]]:
     """Give the sheet that everything called within the block writes on."""

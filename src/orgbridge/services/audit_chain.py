@@ -154,6 +154,11 @@ class AuditChain:
             remarks.append(f"{name}: signed by {checkpoint.jwk.get('kid')}, which no longer is a key of this service")
 
 
+def head_of(seq: int, digest: str) -> AuditHead:
+    """Return an entry's number and hash as `verify` expects them."""
+    return AuditHead(seq=seq, hash=digest.lower())
+
+
 def entry_portrait(record: AuditRecord) -> dict[str, JSON]:
     """Return an entry as plain values: number and hash, then all that was written."""
     return {"seq": record.seq, "hash": record.hash, **loads(record.content)}
