@@ -94,7 +94,7 @@ async def test_a_record_is_made_by_whom_it_was_made_for(orgs: Orgs) -> None:
     """What a buyer creates is the buyer's at Salesforce."""
     ann = await orgs.buyer(_ANN)
     made = await ann.records.create("Account", {"Name": "Ann's"})
-    page = await ann.query.start(f"SELECT CreatedBy.Username FROM Account WHERE Id = '{made}'")
+    page = await ann.query.page(f"SELECT CreatedBy.Username FROM Account WHERE Id = '{made}'")
     assert page.records[0]["CreatedBy"]["Username"] == _ANN
 
 

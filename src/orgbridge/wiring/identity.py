@@ -47,6 +47,7 @@ def key_config(settings: Settings) -> KeyConfig:
         private_path=settings.jwt_private_key_path,
         public_path=settings.jwt_public_key_path,
         folder=settings.orgbridge_data.absolute() / "keys",
+        pem=settings.signing_pem,
     )
 
 

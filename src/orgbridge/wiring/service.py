@@ -28,6 +28,7 @@ from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
 from orgbridge.wiring.protection import audit_config, build_idempotency, build_quotas
+from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.settings import Settings, hand_down, load_settings
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, say_warnings, start_logs
 
@@ -87,7 +88,8 @@ def build_app(settings: Settings) -> FastAPI:
         await make_first_admin(settings, services.identity)
         log.info("service_started", version=settings.app_version)
         try:
-            yield
+            async with upkeep(settings, house, services.identity.keys):
+                yield
         finally:
             await services.audit.close()
             await house.close()
