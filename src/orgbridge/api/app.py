@@ -12,10 +12,17 @@ from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
 
 from orgbridge.api import identity, operation
+from orgbridge.api.auditing import Auditing
 from orgbridge.api.errors import add_handlers
 from orgbridge.api.express import Express
+from orgbridge.api.gate import Gate
+from orgbridge.api.hardening import Doorkeeper, SecurityHeaders
+from orgbridge.api.idempotency import Idempotency
 from orgbridge.api.middleware import BodyLimit, Edge
+from orgbridge.api.protection_docs import declare_protection
+from orgbridge.api.traffic import Traffic
 from orgbridge.api.v1 import (
+    audit,
     bulk,
     composite,
     events,
@@ -55,6 +62,10 @@ class APIConfig:
     cors_origins: tuple[str, ...]
     #: Largest JSON body.
     max_body_bytes: int
+    #: Names that this service is called by; none: any.
+    allowed_hosts: tuple[str, ...] = ()
+    #: Seconds for which browsers are to use https only; 0 says nothing.
+    hsts_seconds: int = 0
 
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -82,17 +93,23 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
     # Routes are tried one after another: those asked most come first.
     for router in (records.router, queries.router, bulk.router, identity.router):
         app.include_router(router, prefix=config.prefix)
+    app.state.prefix = config.prefix
     for router in (operation.root, identity.root):
         app.include_router(router)
     for router in (sobjects.router, search.router, limits.router, composite.router, job_actions.router):
         app.include_router(router, prefix=config.prefix)
     for router in (events.router, webhooks.router, users.router, service_accounts.router):
         app.include_router(router, prefix=config.prefix)
-    for router in (roles.router, organizations.router):
+    for router in (roles.router, organizations.router, audit.router):
         app.include_router(router, prefix=config.prefix)
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.
-    app.add_middleware(BodyLimit, max_bytes=config.max_body_bytes, unlimited=[f"{config.prefix}/bulk/dml-file-upload"])
+    traffic, streamed = Traffic(prefix=config.prefix), [f"{config.prefix}/bulk/dml-file-upload"]
+    app.add_middleware(Express, services=services, prefix=config.prefix)
+    app.add_middleware(Idempotency, keys=services.idempotency, traffic=traffic, clock=clock, streamed=streamed)
+    app.add_middleware(Auditing, trail=services.audit, traffic=traffic)
+    app.add_middleware(BodyLimit, max_bytes=config.max_body_bytes, unlimited=streamed)
+    app.add_middleware(Gate, identity=services.identity, quotas=services.quotas, traffic=traffic)
     if config.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -100,10 +117,14 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
             allow_credentials="*" not in config.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Accept", "Idempotency-Key", "If-Match", "X-Request-ID"],
-            expose_headers=["X-Request-ID", "Link", "Location", "ETag", "Retry-After"],
+            expose_headers=[
+                *("X-Request-ID", "Link", "Location", "ETag", "Retry-After"),
+                *("Idempotency-Replayed", "RateLimit", "RateLimit-Policy"),
+            ],
         )
-    app.add_middleware(Express, services=services, prefix=config.prefix)
-    app.add_middleware(Edge, telemetry=services.telemetry, clock=clock, prefix=config.prefix)
+    app.add_middleware(Doorkeeper, hosts=config.allowed_hosts)
+    headers = SecurityHeaders(hsts_seconds=config.hsts_seconds)
+    app.add_middleware(Edge, telemetry=services.telemetry, clock=clock, prefix=config.prefix, headers=headers)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's documented way to extend it
     return app
 
@@ -121,6 +142,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = schema
         _declare_problems(document)
+        declare_protection(document, str(app.state.prefix))
         app.openapi_schema = document
     return app.openapi_schema
 

@@ -25,6 +25,7 @@ STATUS: dict[ErrorKind, int] = {
     ErrorKind.FORBIDDEN: 403,
     ErrorKind.MISSING: 404,
     ErrorKind.CONFLICT: 409,
+    ErrorKind.CONTRADICTION: 422,
     ErrorKind.STALE: 412,
     ErrorKind.UNCONDITIONAL: 428,
     ErrorKind.TOO_LARGE: 413,

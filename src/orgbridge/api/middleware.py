@@ -12,6 +12,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orgbridge.api.errors import problem
+from orgbridge.api.hardening import SecurityHeaders
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.identifiers import new_identifier
 from orgbridge.kit.logs import get_logger
@@ -29,8 +30,11 @@ log = get_logger("orgbridge.access")
 class Edge:
     """Gives every request an id, logs and counts it, and turns a fault of our own into a 500 without its text."""
 
-    def __init__(self, app: ASGIApp, *, telemetry: Telemetry, clock: Clock, prefix: str) -> None:
+    def __init__(
+        self, app: ASGIApp, *, telemetry: Telemetry, clock: Clock, prefix: str, headers: SecurityHeaders
+    ) -> None:
         self._app = app
+        self._headers = headers
         self._prefix = prefix
         self._telemetry = telemetry
         self._clock = clock
@@ -51,7 +55,7 @@ class Edge:
                 status = message["status"]
                 headers = message.setdefault("headers", [])
                 headers.append((REQUEST_ID, request_id.encode()))
-                headers.append((b"x-content-type-options", b"nosniff"))
+                self._headers.add(scope["path"], headers)
             await send(message)
 
         self._telemetry.began()

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import MutableMapping
+from typing import Annotated, Any
 
 from fastapi import Request, Security
 from fastapi.openapi.models import OAuthFlowClientCredentials, OAuthFlowPassword, OAuthFlows
 from fastapi.security import OAuth2, SecurityScopes
 
+from orgbridge.api.traffic import CALLER
 from orgbridge.services.bundle import Services
-from orgbridge.services.errors import NotSignedIn
+from orgbridge.services.errors import NotSignedIn, ScopeMissing
 from orgbridge.services.scopes import SCOPES, Caller, Scope
 from orgbridge.services.sessions import Origin
 
 
-async def signed_in(services: Services, authorization: str, scopes: list[str]) -> Caller:
-    """Return who calls, from the value of an `Authorization` header: the one check of every guarded request.
+async def signed_in(
+    services: Services, scope: MutableMapping[str, Any], authorization: str, scopes: list[str]
+) -> Caller:
+    """Return who calls: the one check of every guarded request.
+
+    Args:
+        services: Of this process.
+        scope: The request's; the gate has left the caller in it when the token is good.
+        authorization: Value of the `Authorization` header.
+        scopes: What the route asks for.
 
     Raises:
         NotSignedIn: There is no usable bearer token.
         ScopeMissing: The token lacks one of the scopes.
     """
+    known: Caller | None = scope.get(CALLER)
+    if known is not None:
+        missing = [name for name in scopes if name not in known.scopes]
+        if missing:
+            raise ScopeMissing(missing)
+        return known
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise NotSignedIn
@@ -37,7 +53,8 @@ class Bearer(OAuth2):
             NotSignedIn: There is no usable bearer token.
             ScopeMissing: The token lacks a scope of the route.
         """
-        return await signed_in(services_of(request), request.headers.get("Authorization", ""), security_scopes.scopes)
+        authorization = request.headers.get("Authorization", "")
+        return await signed_in(services_of(request), request.scope, authorization, security_scopes.scopes)
 
 
 bearer = Bearer(

@@ -7,12 +7,16 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import click
 import typer
 
 from orgbridge.cli.addresses import Address, read_address
+from orgbridge.kit.notes import note, notes
 from orgbridge.wiring.settings import load_client_settings
 
 Result = TypeVar("Result")
+#: Arguments of commands that name what is changed; never a secret.
+_NAMED = ("username", "name", "role", "identifier", "organization", "plant", "secret_id", "kid")
 
 JSONFlag = Annotated[bool, typer.Option("--json", help="Write the result as JSON for machines.")]
 DataOption = Annotated[
@@ -42,5 +46,11 @@ def service_address(folder: Path | None = None) -> Address:
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run one command's work on an event loop of its own."""
-    return asyncio.run(work)
+    """Run one command's work on an event loop of its own, with the command's name noted for the audit."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return asyncio.run(work)
+    names = [str(context.params[name]) for name in _NAMED if context.params.get(name)]
+    with notes():
+        note(command=".".join(context.command_path.split()[1:]), ids=names)
+        return asyncio.run(work)

@@ -20,6 +20,8 @@ class ErrorKind(StrEnum):
     FORBIDDEN = "forbidden"
     MISSING = "missing"
     CONFLICT = "conflict"
+    #: The request contradicts what the caller said before.
+    CONTRADICTION = "contradiction"
     #: The caller acts on an old state of the thing.
     STALE = "stale"
     #: The caller did not say which state of the thing it acts on.

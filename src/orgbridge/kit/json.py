@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
 import msgspec
@@ -32,6 +33,15 @@ def dumps(value: JSON) -> bytes:
         TypeError: A value in it has no JSON form.
     """
     return _encoder.encode(value)
+
+
+def dumps_sorted(value: JSON) -> str:
+    """Return JSON text that is the same for the same value: keys sorted, no spaces, nothing but ASCII.
+
+    Raises:
+        TypeError: A value in it has no JSON form.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def loads(data: bytes | str) -> JSON:

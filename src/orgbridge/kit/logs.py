@@ -38,6 +38,8 @@ _PATTERNS = (
 #: Without one of these a text has nothing that the patterns look for; most texts have none, and one search is cheap.
 _HINT = re.compile(r"00D|eyJ|=|://|(?i:bearer|oauth)")
 REDACTED = "[redacted]"
+#: The redactor of the logs as they are configured, which are the process's own, as its loggers are.
+_present: list[Redactor] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,13 @@ class Redactor:
     """Takes known secrets and things shaped like secrets out of text."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = sorted({s for s in secrets if len(s) >= 4}, key=len, reverse=True)
+        self._secrets: list[str] = []
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Take these out from now on, too; former ones are still good somewhere, and stay known."""
+        known = {*self._secrets, *(secret for secret in secrets if len(secret) >= 4)}
+        self._secrets = sorted(known, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """Return the text with every secret replaced by `[redacted]`."""
@@ -111,6 +119,7 @@ def configure_logs(config: LogConfig, secrets: Iterable[str] = ()) -> None:
             )
         )
     redactor = Redactor(secrets)
+    _present[:] = [redactor]
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -134,6 +143,12 @@ def configure_logs(config: LogConfig, secrets: Iterable[str] = ()) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def learn_secrets(secrets: Iterable[str]) -> None:
+    """Let the logs of this process write none of these from now on: they were rotated while it ran."""
+    for redactor in _present:
+        redactor.learn(secrets)
 
 
 def _formatter(shared: list[Any], redactor: Redactor, *, as_json: bool) -> logging.Formatter:

@@ -22,6 +22,7 @@ from orgbridge.client import (
 from orgbridge.client.errors import MalformedReply
 from orgbridge.kit.clock import Clock
 from orgbridge.orgs.budget import Budget, BudgetConfig
+from orgbridge.orgs.buyers import BuyerConfig, Buyers
 from orgbridge.orgs.concurrency import Concurrency, ConcurrencyConfig
 from orgbridge.orgs.errors import UnknownOrg
 from orgbridge.orgs.gate import OrgGate
@@ -62,6 +63,8 @@ class OrgConfig:
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     #: Seconds during which a description is not even checked for changes.
     describe_seconds: float = 60.0
+    #: How users of Salesforce are acted for; None: nobody can be.
+    buyers: BuyerConfig | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +102,9 @@ class OrgConnection:
 
     Attributes:
         config: How the org is reached.
-        salesforce: The client; it signs in at its first call.
-        budget: What is left of the org's API requests; every call of the client passes it.
+        salesforce: The client of the integration user; it signs in at its first call.
+        buyers: Clients of users who are acted for.
+        budget: What is left of the org's API requests; every call of the clients passes it.
         concurrency: How many calls run at once.
     """
 
@@ -110,25 +114,25 @@ class OrgConnection:
         self.concurrency = Concurrency(
             ConcurrencyConfig(ceiling=config.max_concurrent, queue_seconds=config.queue_seconds), clock
         )
-        self.salesforce = Salesforce(
-            TokenConfig(
-                credentials=config.credentials,
-                token_url=config.token_url,
-                session_seconds=config.session_seconds,
-                refresh_buffer=config.refresh_buffer,
-                instance_url=config.instance_url,
-                connect_timeout=config.timeouts.connect,
-            ),
-            TransportConfig(
-                api_version=config.api_version,
-                timeouts=config.timeouts,
-                retry=config.retry,
-                max_concurrent=config.max_concurrent,
-            ),
-            clock=clock,
-            describes=DescribeCache(fresh_seconds=config.describe_seconds),
-            gate=OrgGate(self.budget, self.concurrency),
+        gate = OrgGate(self.budget, self.concurrency)
+        sign_in = TokenConfig(
+            credentials=config.credentials,
+            token_url=config.token_url,
+            session_seconds=config.session_seconds,
+            refresh_buffer=config.refresh_buffer,
+            instance_url=config.instance_url,
+            connect_timeout=config.timeouts.connect,
         )
+        transport = TransportConfig(
+            api_version=config.api_version,
+            timeouts=config.timeouts,
+            retry=config.retry,
+            max_concurrent=config.max_concurrent,
+        )
+        self.salesforce = Salesforce(
+            sign_in, transport, clock=clock, describes=DescribeCache(fresh_seconds=config.describe_seconds), gate=gate
+        )
+        self.buyers = Buyers(config.buyers, sign_in, transport, clock, gate)
 
     async def describe(self, sobject: str) -> FieldMap:
         """Return the fields of an object; most calls are answered from what is kept.
@@ -161,8 +165,14 @@ class OrgConnection:
         await self.salesforce.request("GET", "", idempotent=True, once=once)
 
     async def close(self) -> None:
-        """Close all connections; the session lives on at Salesforce."""
+        """Close all connections; the sessions live on at Salesforce."""
+        await self.buyers.close()
         await self.salesforce.close()
+
+    async def use(self, credentials: Credentials, buyers: BuyerConfig | None) -> None:
+        """Sign in with other secrets from now on, because they were rotated; living sessions go on."""
+        self.salesforce.tokens.use(credentials)
+        await self.buyers.use(buyers)
 
 
 class Orgs:
@@ -190,6 +200,24 @@ class Orgs:
         if connection is None:
             raise UnknownOrg(name, self.names)
         return connection
+
+    async def buyer(self, sf_username: str | None, name: str = DEFAULT_ORG) -> Salesforce:
+        """Return the client that acts as a Salesforce user; for None the integration user's.
+
+        Args:
+            sf_username: Of the user who calls us.
+            name: Which org.
+
+        Raises:
+            UnknownOrg: None is configured under this name.
+            BuyersNotConfigured: There is no key to sign users in with; nothing is done as somebody else.
+            AuthenticationFailed: Salesforce refuses the user.
+            SignInUnavailable: The token endpoint cannot be reached.
+        """
+        connection = self.get(name)
+        if sf_username is None:
+            return connection.salesforce
+        return await connection.buyers.get(sf_username)
 
     async def close(self) -> None:
         """Close all connections of all orgs."""

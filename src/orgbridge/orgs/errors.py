@@ -6,6 +6,8 @@ OrgError
     +-- Parked              a load waits until the org has API requests to spare
     +-- CallerShareSpent    a caller has used up the share of one caller
     +-- QueueTimedOut       no slot came free in time
++-- UnknownOrg            no org is configured under this name
++-- BuyersNotConfigured   nobody can be acted for
 """
 
 from __future__ import annotations
@@ -70,3 +72,21 @@ class QueueTimedOut(CallWithheld):
 
     code: ClassVar[str] = "org.queue_timed_out"
     kind: ClassVar[ErrorKind] = ErrorKind.UNAVAILABLE
+
+
+class BuyersNotConfigured(OrgError):
+    """No Salesforce user can be acted for: there is no key to sign users in with.
+
+    Attributes:
+        sf_username: The Salesforce user.
+    """
+
+    code: ClassVar[str] = "org.buyers_not_configured"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNAVAILABLE
+
+    def __init__(self, sf_username: str) -> None:
+        super().__init__(
+            f"The Salesforce user {sf_username[:255]!r} cannot be acted for: this service has no key to sign users in "
+            "with. Set ORGBRIDGE_SALESFORCE_JWT_KEY_PATH or ORGBRIDGE_SALESFORCE_JWT_KEY."
+        )
+        self.sf_username = sf_username

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
+from orgbridge.services.idempotency import IdempotencyService
 from orgbridge.services.identity import IdentityService
 from orgbridge.services.jobs import JobService
 from orgbridge.services.limits import LimitService
@@ -16,6 +18,7 @@ from orgbridge.services.local_batches import LocalBatchService
 from orgbridge.services.organizations import OrganizationService
 from orgbridge.services.preflight import PreflightService
 from orgbridge.services.queries import QueryService
+from orgbridge.services.quotas import Quotas
 from orgbridge.services.records import RecordService
 from orgbridge.services.retries import RetryService
 from orgbridge.services.roles import RoleService
@@ -70,3 +73,9 @@ class Services:
     retries: RetryService
     #: Loads taken back.
     undo: UndoService
+    #: The same call twice is done once.
+    idempotency: IdempotencyService
+    #: How many calls a caller may make.
+    quotas: Quotas
+    #: Who did what.
+    audit: AuditTrail

@@ -12,6 +12,7 @@ from datetime import timedelta
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.identifiers import new_identifier
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.notes import note
 from orgbridge.services.errors import (
     ClientRefused,
     InvalidRequest,
@@ -89,6 +90,7 @@ class IdentityService:
             ScopeNotGranted: A scope was asked for that the user does not have; the password was right.
         """
         origin = origin or Origin()
+        note(name=username[:MAX_USERNAME_CHARS], grant="password")
         await self._purge()
         attempt = await self._throttle.begin(username, origin.address)
         user = None
@@ -124,8 +126,10 @@ class IdentityService:
             ScopeNotGranted: A scope was asked for that the sign-in did not ask for or the user lost; the refresh token
                 is used up.
         """
+        note(grant="refresh_token")
         session, following = await self.sessions.renew(refresh_token)
         principal = await self.principals.read(session.user_id)
+        note(name=principal.user.username if principal is not None else session.user_id)
         if principal is None or principal.user.disabled:
             raise RefreshTokenInvalid
         granted = _narrowed(principal, scopes, within=session.scopes)
@@ -143,6 +147,7 @@ class IdentityService:
             ScopeNotGranted: A scope was asked for that the account does not have.
         """
         origin = origin or Origin()
+        note(name=client_id[:MAX_USERNAME_CHARS], grant="client_credentials")
         attempt = await self._throttle.begin(f"client:{client_id}", origin.address)
         given = hashlib.sha256(client_secret.encode("utf-8", "surrogatepass")).hexdigest()
         now = self._clock.now()

@@ -58,6 +58,7 @@ class SigningKeys:
         self._database = database
         self._clock = clock
         self._seen_file: tuple[int, int, int] | None = None
+        self._seen_pem: str | None = None
         self._checked: float | None = None
         self._asked: float | None = None
         self._until: dict[str, datetime] = {}
@@ -69,6 +70,11 @@ class SigningKeys:
     def kid(self) -> str:
         """Name of the key that signs."""
         return self.ring.kid
+
+    def use(self, config: KeyConfig) -> None:
+        """Sign with what this configuration names, as soon as it was looked at; what is no key changes nothing."""
+        self._config = config
+        self._checked = None
 
     async def refresh(self, *, unknown_key: bool = False) -> None:
         """See what files and store say, unless that was done a moment ago.
@@ -125,6 +131,11 @@ class SigningKeys:
             raise UnusableKey(
                 "The key comes from JWT_PRIVATE_KEY_PATH: replace that file. Every process signs with the new key "
                 "within seconds, and the old one verifies until its tokens have expired."
+            )
+        if self._config.pem is not None:
+            raise UnusableKey(
+                "The key comes from JWT_PRIVATE_KEY: replace that secret. Every process that reads it from Key Vault "
+                "signs with the new key soon after, and the old one verifies until its tokens have expired."
             )
         old = self.ring.signing
         # Published first: a process that dies between leaves an old key that is still good.
@@ -201,6 +212,13 @@ class SigningKeys:
             self.generation += 1
 
     def _read_file(self) -> SigningKey:
+        pem = self._config.pem
+        if pem is not None:
+            if pem == self._seen_pem:
+                return self.ring.signing
+            signing = load_signing_key(self._config)
+            self._seen_pem = pem
+            return signing
         try:
             found = self._config.path.stat()
         except FileNotFoundError:

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ class KeyConfig:
     public_path: Path | None
     #: Where a made key lies, mode 0600.
     folder: Path
+    #: The private key itself, in PEM form; goes before the files.
+    pem: str | None = field(default=None, repr=False)
 
     @property
     def path(self) -> Path:
@@ -189,7 +191,11 @@ def load_signing_key(config: KeyConfig) -> SigningKey:
     Raises:
         UnusableKey: A file is not a PEM key, the two keys are not a pair, or the key does not fit the algorithm.
     """
-    if config.private_path is not None:
+    if config.pem is not None:
+        private = _parse_private(config.pem.encode(), "JWT_PRIVATE_KEY", "it")
+        if config.public_path is not None:
+            _check_pair(private, config.public_path)
+    elif config.private_path is not None:
         private = _read_private(config.private_path, "JWT_PRIVATE_KEY_PATH")
         if config.public_path is not None:
             _check_pair(private, config.public_path)
@@ -253,11 +259,20 @@ def make_key(config: KeyConfig, *, replacing: bool) -> None:
 
 def _read_private(path: Path, name: str) -> PrivateKey:
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
+        pem = path.read_bytes()
+    except OSError as error:
         raise UnusableKey(f"{name}: {path.name} is not a readable PEM private key without a passphrase.") from error
+    return _parse_private(pem, name, path.name)
+
+
+def _parse_private(pem: bytes, name: str, what: str) -> PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError):
+        # The cause is cut off: a parser's message may quote the key.
+        raise UnusableKey(f"{name}: {what} is not a readable PEM private key without a passphrase.") from None
     if not isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise UnusableKey(f"{name}: {path.name} is not an Ed25519, P-256 or RSA key.")
+        raise UnusableKey(f"{name}: {what} is not an Ed25519, P-256 or RSA key.")
     return key
 
 

@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from orgbridge.store.addresses import StoreAddress, parse_address
 from orgbridge.store.errors import StoreUnavailable
+from orgbridge.store.repositories.audit import AuditRepository
+from orgbridge.store.repositories.idempotency import IdempotencyRepository
 from orgbridge.store.repositories.jobs import JobRepository
 from orgbridge.store.repositories.leases import LeaseRepository
 from orgbridge.store.repositories.loads import LoadRepository
@@ -70,6 +72,10 @@ class Unit:
         self.leases = LeaseRepository(connection)
         #: Rounds of rows sent again, links between loads, intents, baselines.
         self.sequels = SequelRepository(connection)
+        #: Calls under an Idempotency-Key.
+        self.idempotency = IdempotencyRepository(connection)
+        #: The audit's chain.
+        self.audit = AuditRepository(connection)
         self._connection = connection
 
     def sendings(self, round_number: int) -> PartRepository:

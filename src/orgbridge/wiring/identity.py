@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from orgbridge.kit.clock import Clock
+from orgbridge.services.audit_chain import AuditChain
 from orgbridge.services.external import ExternalConfig, ExternalIssuer
 from orgbridge.services.identity import IdentityService
 from orgbridge.services.key_rotation import SigningKeys
@@ -35,6 +36,8 @@ class People:
     service_accounts: ServiceAccountService
     roles: RoleService
     organizations: OrganizationService
+    #: What was done, verified and pruned.
+    audit: AuditChain
 
 
 def key_config(settings: Settings) -> KeyConfig:
@@ -44,6 +47,7 @@ def key_config(settings: Settings) -> KeyConfig:
         private_path=settings.jwt_private_key_path,
         public_path=settings.jwt_public_key_path,
         folder=settings.orgbridge_data.absolute() / "keys",
+        pem=settings.signing_pem,
     )
 
 
@@ -100,6 +104,7 @@ def build_people(settings: Settings, database: Database, clock: Clock, cost: Has
         service_accounts=ServiceAccountService(database, principals, clock),
         roles=RoleService(database, principals, clock),
         organizations=OrganizationService(database, principals, clock),
+        audit=AuditChain(database, keys, clock),
     )
 
 

@@ -25,6 +25,7 @@ from orgbridge.kit.json import JSON, dumps
 from orgbridge.kit.logs import get_logger
 from orgbridge.wiring.house import build_house
 from orgbridge.wiring.identity import make_first_admin
+from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.service import api_config, build_services, server_config
 from orgbridge.wiring.settings import AuthFlow, Settings, load_settings
 from orgbridge.wiring.signals import end_process
@@ -140,7 +141,11 @@ async def _up(
     app = build_api(services, api_config(settings), house.clock)
     org = build_app(local_org(settings.orgbridge_data / "org.sqlite"))
     ready = asyncio.Event()
-    async with _served(org, org_socket), _served(app, service_socket):
+    async with (
+        upkeep(settings, house, services.identity.keys),
+        _served(org, org_socket),
+        _served(app, service_socket),
+    ):
         worker = asyncio.create_task(
             run_worker(
                 worker_config(settings),
@@ -174,6 +179,7 @@ async def _up(
         )
         announce(addresses)
         await worker
+    await services.audit.close()
     await house.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import uvicorn
@@ -13,6 +13,7 @@ from uvicorn.supervisors import Multiprocess
 
 from orgbridge.api.app import APIConfig, build_api
 from orgbridge.kit.logs import get_logger
+from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
 from orgbridge.services.composite import CompositeService
@@ -35,6 +36,8 @@ from orgbridge.services.webhooks import WebhookService
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
+from orgbridge.wiring.protection import audit_config, build_idempotency, build_quotas
+from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.settings import Settings, hand_down, load_settings
 from orgbridge.wiring.signals import termination_is_an_end
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, say_warnings, start_logs
@@ -83,6 +86,9 @@ def build_services(settings: Settings, house: House) -> Services:
         retries=RetryService(sequels, files),
         undo=UndoService(sequels, files, database),
         telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),
+        idempotency=build_idempotency(settings, database, clock),
+        quotas=build_quotas(settings),
+        audit=AuditTrail(database, clock, audit_config(settings)),
     )
 
 
@@ -101,8 +107,10 @@ def build_app(settings: Settings) -> FastAPI:
         await make_first_admin(settings, services.identity)
         log.info("service_started", version=settings.app_version)
         try:
-            yield
+            async with upkeep(settings, house, services.identity.keys):
+                yield
         finally:
+            await services.audit.close()
             await house.close()
             log.info("service_stopped")
 
@@ -117,6 +125,8 @@ def api_config(settings: Settings) -> APIConfig:
         prefix=settings.api_v1_str,
         cors_origins=tuple(settings.backend_cors_origins),
         max_body_bytes=settings.orgbridge_max_body_bytes,
+        allowed_hosts=tuple(settings.orgbridge_allowed_hosts),
+        hsts_seconds=settings.orgbridge_hsts_seconds,
     )
 
 
@@ -158,12 +168,19 @@ def serve(settings: Settings, *, host: str | None = None, port: int | None = Non
         if count > 1:
             _serve_many(settings, sock, count)
         else:
+            proxies = settings.orgbridge_trusted_proxies
             with termination_is_an_end():
-                uvicorn.Server(server_config(build_app(settings))).run(sockets=[sock])
+                uvicorn.Server(server_config(build_app(settings), proxies=proxies)).run(sockets=[sock])
 
 
-def server_config(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:
-    """Return how uvicorn runs an application of ours: our logs, no access log of its own, no server header."""
+def server_config(app: ASGIApp | str, *, workers: int = 1, proxies: Sequence[str] = ()) -> uvicorn.Config:
+    """Return how uvicorn runs an application of ours: our logs, no access log of its own, no server header.
+
+    Args:
+        app: What to run.
+        workers: Processes.
+        proxies: Addresses and networks whose X-Forwarded-For is believed; none: nobody's.
+    """
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),
@@ -175,6 +192,8 @@ def server_config(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 
@@ -182,5 +201,6 @@ def server_config(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:
 def _serve_many(settings: Settings, sock: socket.socket, count: int) -> None:
     build_keys(settings)  # Made once here, so that no two children make different keys.
     hand_down(settings)
-    config = server_config("orgbridge.wiring.service:app_from_environment", workers=count)
+    factory, proxies = "orgbridge.wiring.service:app_from_environment", settings.orgbridge_trusted_proxies
+    config = server_config(factory, workers=count, proxies=proxies)
     Multiprocess(config, sockets=[sock]).run()

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -23,9 +23,12 @@ from orgbridge.kit.receivers import WebhookPolicy, is_safe_url
 from orgbridge.wire.limits import INGEST_BATCH_RECORDS
 from orgbridge.wire.versions import DEFAULT_VERSION, NEWEST, OLDEST, parse_version
 from orgbridge.wiring.errors import SettingFault, SettingsError
+from orgbridge.wiring.pems import private_key_pem
 
 LOGIN_URL = "https://login.salesforce.com/services/oauth2/token"
 _MAX_SECRET_FILE_BYTES = 64 * 1024
+#: Calls per time, as the library `limits` reads it.
+_LIMIT = r"^(off|[1-9][0-9]{0,8} ?/ ?([1-9][0-9]{0,4} ?)?(second|minute|hour|day)s?)$"
 
 
 class AuthFlow(StrEnum):
@@ -147,8 +150,21 @@ class Settings(BaseSettings):
     )
     azure_key_vault_url: str | None = Field(
         None,
-        description="the vault to take secrets from; not used by this version",
+        description="the vault to take secrets from, named as settings with dashes: SALESFORCE-CLIENT-SECRET",
         examples=["https://x.vault.azure.net"],
+    )
+
+    orgbridge_key_vault_refresh_seconds: float = Field(
+        300.0,
+        gt=0,
+        le=86_400,
+        description="seconds between two looks at the vault: a rotated secret is used without a restart",
+        examples=["300"],
+    )
+    orgbridge_key_vault_ca: Path | None = Field(
+        None,
+        description="a PEM file of the authority of a vault that is not Azure's own; empty: those of this machine",
+        examples=["/etc/ssl/private-cloud.pem"],
     )
 
     # The names of the second document; they fill in for missing SALESFORCE_* names.
@@ -183,6 +199,11 @@ class Settings(BaseSettings):
         None,
         description="a PEM file with the key that signs tokens; empty makes one in the data folder",
         examples=["/run/secrets/jwt.pem"],
+    )
+    jwt_private_key: SecretStr | None = Field(
+        None,
+        description="the key that signs tokens itself, as PEM or PKCS#12 in base64, best from Key Vault",
+        examples=["-----BEGIN PRIVATE KEY-----..."],
     )
     jwt_public_key_path: Path | None = Field(
         None,
@@ -339,6 +360,69 @@ class Settings(BaseSettings):
         description="days after which counts and receipts of ended loads are removed too; empty keeps them",
         examples=["730"],
     )
+    orgbridge_rate_limit_read: str = Field(
+        "120000/minute",
+        pattern=_LIMIT,
+        description="calls that only read, per caller and service process, e.g. 600/minute; off for no limit",
+        examples=["120000/minute"],
+    )
+    orgbridge_rate_limit_write: str = Field(
+        "60000/minute",
+        pattern=_LIMIT,
+        description="calls that change records and the like, per caller and service process; off for no limit",
+        examples=["60000/minute"],
+    )
+    orgbridge_rate_limit_bulk: str = Field(
+        "6000/minute",
+        pattern=_LIMIT,
+        description="calls that submit or steer loads, per caller and service process; off for no limit",
+        examples=["6000/minute"],
+    )
+    orgbridge_rate_limit_token: str = Field(
+        "600/minute",
+        pattern=_LIMIT,
+        description="sign-ins per address and service process, failed ones wait besides; off for no limit",
+        examples=["600/minute"],
+    )
+    orgbridge_idempotency_hours: int = Field(
+        24, ge=1, le=720, description="hours for which a reply under an Idempotency-Key is kept", examples=["24"]
+    )
+    orgbridge_idempotency_lease_seconds: float = Field(
+        60.0,
+        ge=1,
+        le=3_600,
+        description="seconds after which a silent request counts as cut off, and its Idempotency-Key as unknown",
+        examples=["60"],
+    )
+    orgbridge_idempotency_reply_bytes: int = Field(
+        1_048_576, ge=1024, description="largest reply in bytes that an Idempotency-Key replays", examples=["1048576"]
+    )
+    orgbridge_audit_reads: bool = Field(
+        False, description="true to write calls that only read to the audit as well", examples=["false"]
+    )
+    orgbridge_audit_values: bool = Field(
+        False, description="true to write values of fields to the audit as well", examples=["false"]
+    )
+    orgbridge_audit_retention_days: int = Field(
+        0, ge=0, le=36_500, description="days for which audit entries are kept, 0 for ever", examples=["365"]
+    )
+    orgbridge_allowed_hosts: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="names that this service may be called by, separated by commas, *.example.com too; empty: any",
+        examples=["api.example.com"],
+    )
+    orgbridge_trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="addresses or networks of proxies whose X-Forwarded-For and -Proto are believed; empty: nobody's",
+        examples=["10.0.0.0/8"],
+    )
+    orgbridge_hsts_seconds: int = Field(
+        0,
+        ge=0,
+        le=63_072_000,
+        description="seconds for which browsers are to use https only (Strict-Transport-Security); 0 says nothing",
+        examples=["31536000"],
+    )
     orgbridge_files_url: str | None = Field(
         None,
         pattern=r"^(s3|az)://[^\s/@?#]+(/[A-Za-z0-9._/-]*)?$",
@@ -380,6 +464,21 @@ class Settings(BaseSettings):
     orgbridge_salesforce_jwt_key_path: Path | None = Field(
         None, description="a PEM file with the RSA key of the JWT bearer flow", examples=["/run/secrets/salesforce.pem"]
     )
+    orgbridge_salesforce_jwt_key: SecretStr | None = Field(
+        None,
+        description="that key itself, as PEM or PKCS#12 in base64, best from Key Vault; goes before the file",
+        examples=["-----BEGIN PRIVATE KEY-----..."],
+    )
+    orgbridge_salesforce_buyer_sessions: int = Field(
+        500, ge=1, le=100_000, description="users of Salesforce that are acted for at once, at most", examples=["500"]
+    )
+    orgbridge_salesforce_buyer_idle_seconds: int = Field(
+        1_800,
+        ge=10,
+        le=86_400,
+        description="seconds after which an unused session of such a user is let go",
+        examples=["1800"],
+    )
     orgbridge_salesforce_jwt_audience: str | None = Field(
         None,
         description="the audience of the JWT bearer flow; empty derives it",
@@ -389,7 +488,11 @@ class Settings(BaseSettings):
         None, description="the refresh token of the refresh_token flow", examples=["5Aep861..."]
     )
 
-    @field_validator("backend_cors_origins", "orgbridge_export_urls", "orgbridge_webhook_allow", mode="before")
+    @field_validator(
+        *("backend_cors_origins", "orgbridge_export_urls", "orgbridge_webhook_allow", "orgbridge_allowed_hosts"),
+        "orgbridge_trusted_proxies",
+        mode="before",
+    )
     @classmethod
     def _split_origins(cls, value: Any) -> Any:
         """Accept `a,b` and a JSON list, as the first document's deployments write either."""
@@ -421,7 +524,25 @@ class Settings(BaseSettings):
             raise ValueError("Salesforce does not serve this API version, or the project is not tested on it")
         return f"v{number}.0"
 
+    @field_validator("jwt_private_key", "orgbridge_salesforce_jwt_key", mode="after")
+    @classmethod
+    def _one_pem(cls, value: SecretStr | None) -> SecretStr | None:
+        return SecretStr(private_key_pem(value.get_secret_value())) if value is not None else None
+
+    #: What these settings were read with, so that they can be read again.
+    _origin: dict[str, Any] = PrivateAttr(default_factory=dict)
+
     # Values that come from more than one setting
+
+    @property
+    def signing_pem(self) -> str | None:
+        """The key that signs tokens, when it was given itself."""
+        return _reveal(self.jwt_private_key)
+
+    @property
+    def has_salesforce_key(self) -> bool:
+        """Whether users can be signed in to Salesforce by JWT bearer."""
+        return self.orgbridge_salesforce_jwt_key is not None or self.orgbridge_salesforce_jwt_key_path is not None
 
     @property
     def client_id(self) -> str | None:
@@ -460,7 +581,7 @@ class Settings(BaseSettings):
         """The flow that is set, else the one whose settings are present, the safest first."""
         if self.salesforce_auth_flow is not None:
             return self.salesforce_auth_flow
-        if self.orgbridge_salesforce_jwt_key_path is not None:
+        if self.has_salesforce_key:
             return AuthFlow.JWT_BEARER
         if self.orgbridge_salesforce_refresh_token is not None:
             return AuthFlow.REFRESH_TOKEN
@@ -536,7 +657,28 @@ class Settings(BaseSettings):
             NamedFiles(settings_cls, env_settings, dotenv_settings),
             dotenv_settings,
             file_secret_settings,
+            *_vault_sources(settings_cls, init_settings, env_settings, dotenv_settings),
         )
+
+
+def _vault_sources(
+    settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource
+) -> list[PydanticBaseSettingsSource]:
+    """Return the vault as a source when one is named; it has the last word, so that a machine can override it."""
+    named: dict[str, str | None] = {"azure_key_vault_url": None, "orgbridge_key_vault_ca": None}
+    for source in reversed(sources):
+        if isinstance(source, EnvSettingsSource | DotEnvSettingsSource):
+            values: dict[str, Any] = {name.lower(): value for name, value in source.env_vars.items()}
+        else:
+            values = source()
+        named.update({name: str(values[name]) for name in named if values.get(name)})
+    url, authority = named["azure_key_vault_url"], named["orgbridge_key_vault_ca"]
+    if url is None:
+        return []
+    # Imported here because the SDK takes half a second that nobody without a vault should wait.
+    from orgbridge.wiring.vault import VaultSettings
+
+    return [VaultSettings(settings_cls, url, Path(authority) if authority is not None else None)]
 
 
 class NamedFiles(PydanticBaseSettingsSource):
@@ -616,6 +758,7 @@ def load_settings(
         raise SettingsError(
             [_fault(item) for item in error.errors(include_input=False, include_context=False)]
         ) from None
+    settings._origin = {"env_file": env_file, "needs_salesforce": needs_salesforce, **overrides}
     faults = [
         *_key_faults(settings),
         *_sign_in_faults(settings),
@@ -624,6 +767,15 @@ def load_settings(
     if faults:
         raise SettingsError(faults)
     return settings
+
+
+def reload_settings(settings: Settings) -> Settings:
+    """Read all settings again, from where these came.
+
+    Raises:
+        SettingsError: At least one is missing or wrong now.
+    """
+    return load_settings(**settings._origin)
 
 
 def hand_down(settings: Settings) -> None:
@@ -689,7 +841,7 @@ def _salesforce_faults(settings: Settings) -> list[SettingFault]:
         case AuthFlow.JWT_BEARER:
             needed |= {
                 "SALESFORCE_USERNAME": settings.username,
-                "ORGBRIDGE_SALESFORCE_JWT_KEY_PATH": settings.orgbridge_salesforce_jwt_key_path,
+                "ORGBRIDGE_SALESFORCE_JWT_KEY_PATH": settings.has_salesforce_key,
             }
         case AuthFlow.REFRESH_TOKEN:
             needed |= {"ORGBRIDGE_SALESFORCE_REFRESH_TOKEN": settings.orgbridge_salesforce_refresh_token}

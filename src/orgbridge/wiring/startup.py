@@ -17,6 +17,7 @@ from orgbridge.client import (
 )
 from orgbridge.kit.logs import LogConfig, configure_logs, get_logger
 from orgbridge.orgs.budget import BudgetConfig
+from orgbridge.orgs.buyers import BuyerConfig
 from orgbridge.orgs.connections import OrgConfig
 from orgbridge.store.schema import check_schema, upgrade
 from orgbridge.wiring.errors import PortInUse, SettingFault, SettingsError
@@ -66,8 +67,6 @@ def say_warnings(settings: Settings) -> None:
             message="Salesforce is retiring the username-password flow: existing apps keep it until Winter '27.",
             remedy="set up client credentials or JWT bearer and name it in SALESFORCE_AUTH_FLOW",
         )
-    if settings.azure_key_vault_url:
-        log.warning("key_vault_not_read", remedy="give the secrets by NAME_FILE or ORGBRIDGE_SECRETS_DIR")
     if settings.azure_cosmos_endpoint:
         log.warning("cosmos_not_used", remedy="nothing: this version keeps no documents")
 
@@ -122,6 +121,7 @@ def org_config(settings: Settings) -> OrgConfig:
             caller_percent=settings.orgbridge_api_caller_percent,
             recheck_seconds=settings.orgbridge_api_recheck_seconds,
         ),
+        buyers=_buyers(settings),
     )
 
 
@@ -174,17 +174,10 @@ def _credentials(settings: Settings) -> Credentials:
         case AuthFlow.CLIENT_CREDENTIALS:
             return ClientCredentials(client_id=client_id, client_secret=client_secret)
         case AuthFlow.JWT_BEARER:
-            path = settings.orgbridge_salesforce_jwt_key_path
-            assert path is not None, "checked when the settings were read"
-            try:
-                key = path.read_text(encoding="ascii")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = "the file cannot be read as PEM; point it at the key whose certificate the app holds"
-                raise SettingsError([SettingFault(name="ORGBRIDGE_SALESFORCE_JWT_KEY_PATH", reason=reason)]) from error
             return JWTCredentials(
                 client_id=client_id,
                 username=settings.username or "",
-                private_key=Secret(key),
+                private_key=_salesforce_key(settings),
                 audience=settings.orgbridge_salesforce_jwt_audience,
             )
         case AuthFlow.REFRESH_TOKEN:
@@ -194,6 +187,30 @@ def _credentials(settings: Settings) -> Credentials:
                 refresh_token=Secret(refresh.get_secret_value() if refresh is not None else ""),
                 client_secret=client_secret if settings.client_secret else None,
             )
+
+
+def _salesforce_key(settings: Settings) -> Secret:
+    if settings.orgbridge_salesforce_jwt_key is not None:
+        return Secret(settings.orgbridge_salesforce_jwt_key.get_secret_value())
+    path = settings.orgbridge_salesforce_jwt_key_path
+    assert path is not None, "checked by the caller"
+    try:
+        return Secret(path.read_text(encoding="ascii"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "the file cannot be read as PEM; point it at the key whose certificate the app holds"
+        raise SettingsError([SettingFault(name="ORGBRIDGE_SALESFORCE_JWT_KEY_PATH", reason=reason)]) from error
+
+
+def _buyers(settings: Settings) -> BuyerConfig | None:
+    if not settings.has_salesforce_key or not settings.client_id:
+        return None
+    return BuyerConfig(
+        client_id=settings.client_id,
+        private_key=_salesforce_key(settings),
+        audience=settings.orgbridge_salesforce_jwt_audience,
+        max_sessions=settings.orgbridge_salesforce_buyer_sessions,
+        idle_seconds=float(settings.orgbridge_salesforce_buyer_idle_seconds),
+    )
 
 
 def _folder_fault(name: str, error: OSError) -> SettingsError:

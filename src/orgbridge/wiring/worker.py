@@ -14,6 +14,7 @@ from orgbridge.engine.worker import WorkerConfig, run_worker
 from orgbridge.kit.logs import get_logger
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
+from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.settings import Settings
 from orgbridge.wiring.signals import end_process
 from orgbridge.wiring.startup import make_data_folder, prepare_tables, say_warnings, start_logs
@@ -71,13 +72,14 @@ async def _work(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run_worker(
-        worker_config(settings),
-        house.database,
-        house.files,
-        house.orgs,
-        house.clock,
-        stop,
-        ready=lambda: log.info("worker_ready", pid=os.getpid()),
-    )
+    async with upkeep(settings, house):
+        await run_worker(
+            worker_config(settings),
+            house.database,
+            house.files,
+            house.orgs,
+            house.clock,
+            stop,
+            ready=lambda: log.info("worker_ready", pid=os.getpid()),
+        )
     log.info("worker_stopped")

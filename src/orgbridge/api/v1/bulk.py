@@ -43,6 +43,7 @@ from orgbridge.services.handling import HANDLING_OPTIONS
 from orgbridge.services.jobs import JobFilter, JobStatus, ResultForm
 from orgbridge.services.loads import LoadRequest
 from orgbridge.services.scopes import Caller
+from orgbridge.services.spreadsheets import safe_for_spreadsheets
 
 router = APIRouter(prefix="/bulk", tags=["bulk"], route_class=StrictRoute)
 #: Bytes of a refused upload that are still read, so that the caller gets to see the refusal.
@@ -413,6 +414,9 @@ async def job_results(
             "a file to be mended and loaded again. Rows whose outcome is not known are left out."
         ),
     ] = False,
+    spreadsheet_safe: Annotated[
+        bool, Query(description="Of CSV: put an apostrophe before cells that a spreadsheet would run as formulas.")
+    ] = False,
 ) -> Response:
     """Return rows with line number, outcome and original columns; `all` is in the order of the input.
 
@@ -423,6 +427,8 @@ async def job_results(
     service = services_of(request).jobs
     form = await service.result_form(job_id, ResultForm(asked) if asked else None, caller=caller)
     blocks = await service.results(job_id, kind, form, caller=caller, loadable=loadable)
+    if spreadsheet_safe and form is ResultForm.CSV:
+        blocks = safe_for_spreadsheets(blocks)
     ending = {ResultForm.CSV: "csv", ResultForm.NDJSON: "ndjson", ResultForm.PARQUET: "parquet"}[form]
     return await stream_reply(blocks, media_type=form.value, filename=f"{job_id}-{kind}.{ending}")
 

@@ -19,9 +19,16 @@ from urllib.parse import urlsplit
 import aiohttp
 import stamina
 
-from orgbridge.client.auth.credentials import Credentials, RefreshCredentials, flow_name, grant_form
+from orgbridge.client.auth.credentials import (
+    Credentials,
+    JWTCredentials,
+    RefreshCredentials,
+    flow_name,
+    grant_form,
+)
 from orgbridge.client.auth.refusals import refusal
 from orgbridge.client.auth.secrets import Secret
+from orgbridge.client.destinations import may_follow
 from orgbridge.client.errors import (
     AuthenticationFailed,
     MalformedReply,
@@ -153,6 +160,20 @@ class TokenManager:
         """Allow a sign-in again at once, because somebody mended the cause."""
         self._refused, self._refused_until, self._refusals = None, 0.0, 0
 
+    def use(self, credentials: Credentials) -> None:
+        """Sign in with other credentials from now on; the present session goes on until it ends.
+
+        A refusal of the old ones is forgotten: somebody has just mended them.
+        """
+        if credentials != self._credentials:
+            self._credentials = credentials
+            self.forget_refusal()
+
+    def use_key(self, private_key: Secret) -> None:
+        """Sign assertions with another key from now on; nothing for a flow without one."""
+        if isinstance(self._credentials, JWTCredentials):
+            self.use(replace(self._credentials, private_key=private_key))
+
     async def close(self) -> None:
         """End a sign-in under way. The session itself lives on at Salesforce."""
         task, self._signing_in = self._signing_in, None
@@ -236,6 +257,11 @@ class TokenManager:
         parts = urlsplit(str(instance))
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise MalformedReply(f"{self._host} answered the sign-in with an `instance_url` that is no URL.")
+        if not may_follow(self._config.token_url, str(instance)):
+            raise MalformedReply(
+                f"{self._host} answered the sign-in with an `instance_url` that a session must not be sent to: "
+                f"{parts.scheme}://{parts.hostname}."
+            )
         owner = str(value.get("id") or "").rstrip("/").split("/")
         known = len(owner) >= 3 and owner[-3] == "id"
         return Token(

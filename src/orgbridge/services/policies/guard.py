@@ -11,6 +11,7 @@ from typing import Any
 
 from orgbridge.client.errors import NotFound
 from orgbridge.kit.json import dumps, loads
+from orgbridge.kit.notes import note
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.policies.composites import secure_subrequest
 from orgbridge.services.policies.describes import describe_view, objects_view
@@ -296,6 +297,7 @@ class Guard:
             PolicyError: The operation, a field or a row is not allowed; nothing was written.
             ClientError: Salesforce could not be asked; nothing was written.
         """
+        note(object_name=object_name, operation=operation.value, records=len(records))
         policy = policy_of(caller, Scope.RECORDS_WRITE)
         if policy.is_unrestricted:
             return
@@ -356,6 +358,7 @@ class Guard:
             PolicyError: No role allows it, or only for rows that a load cannot be compared with; nothing was kept.
             ClientError: The object could not be described.
         """
+        note(object_name=object_name, operation=operation.value)
         policy = policy_of(caller, Scope.BULK_WRITE)
         if policy.is_unrestricted:
             return

@@ -1,0 +1,39 @@
+"""Which calls change something, and which kind of call each is: for limits, keys and the audit alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orgbridge.services.quotas import RouteClass
+
+_CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+#: Scope key under which the gate leaves who calls, None for nobody known.
+CALLER = "orgbridge_caller"
+#: Signing in and out: no caller yet, and a class of its own.
+TOKEN_PATHS = frozenset({"/token", "/token/revoke"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Tells calls apart by method and path, before any route was looked up."""
+
+    #: Prefix of version 1.
+    prefix: str
+    #: Paths below it whose POST only reads.
+    reading: tuple[str, ...] = ("/query", "/search", "/bulk/preflight")
+
+    def kind(self, method: str, path: str) -> RouteClass | None:
+        """Return the kind of a call, None for probes, documents and figures, which are not counted."""
+        if path in TOKEN_PATHS:
+            return RouteClass.TOKEN
+        if not path.startswith(f"{self.prefix}/"):
+            return None
+        if not self.changes(method, path):
+            return RouteClass.READ
+        return RouteClass.BULK if path.startswith(f"{self.prefix}/bulk/") else RouteClass.WRITE
+
+    def changes(self, method: str, path: str) -> bool:
+        """Return whether a call of version 1 may change something."""
+        if method not in _CHANGING or not path.startswith(f"{self.prefix}/"):
+            return False
+        return not (method == "POST" and path[len(self.prefix) :] in self.reading)

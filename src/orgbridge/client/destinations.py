@@ -1,0 +1,38 @@
+"""Where a session may be sent that a token endpoint handed out. No I/O here."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+
+def may_follow(token_url: str, instance_url: str) -> bool:
+    """Return whether calls may go where a token reply says, seen from where the token came.
+
+    A reply that was tampered with could lead the session, and the requests of this machine, elsewhere: to plain http,
+    to the cloud's own metadata service, to machines of the house. What comes by https stays with https, and what comes
+    from a name or a public address does not lead to an address of this machine or its neighbours.
+    """
+    origin, target = urlsplit(token_url), urlsplit(instance_url)
+    if origin.hostname == target.hostname and origin.scheme == target.scheme:
+        return True
+    if origin.scheme == "https" and target.scheme != "https":
+        return False
+    if target.username is not None or target.password is not None:
+        return False
+    return is_inside(origin.hostname or "") or not is_inside(target.hostname or "")
+
+
+def is_inside(host: str) -> bool:
+    """Return whether a host names this machine or an address that the outside cannot reach."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith((".localhost", ".local", ".internal")):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        # Names of digits and dots are addresses to some resolvers: 127.1, 2130706433, 0x7f.1.
+        return bool(name) and all(part[:1].isdigit() for part in name.split("."))
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return not address.is_global
