@@ -20,6 +20,7 @@ help: ## Show this list
 	@echo
 	@echo "  make demo ROWS=1000000      ten times the rows"
 	@echo "  make demo ARGS=--no-crash   without killing the worker"
+	@echo "  make demo ARGS=--faults     with everything going wrong at once"
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Orgbridge needs Python 3.11, 3.12 or 3.13 and found none." \
@@ -101,8 +102,8 @@ imports: $(DEVELOPMENT) ## Check who may import whom
 	$(BIN)/lint-imports
 
 .PHONY: chaos
-chaos: $(DEVELOPMENT) ## Kill processes at random moments, long form (KILLS=30 on each backend)
-	$(BIN)/python -m pytest tests/chaos -p no:randomly --kills $(KILLS) --timeout 1800 -v $(ARGS)
+chaos: $(DEVELOPMENT) $(S3_SERVER) ## Kill processes at random moments, long form (KILLS=30, ROWS=1000000 on each backend)
+	$(BIN)/python -m pytest tests/chaos -p no:randomly --kills $(KILLS) --rows $(or $(ROWS),1000000) -v $(ARGS)
 
 .PHONY: bench
 bench: $(DEVELOPMENT) ## Measure, print one table, write benchmarks/results.json

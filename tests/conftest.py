@@ -34,8 +34,9 @@ settings.load_profile("orgbridge")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `make chaos` ask for more kills than `make test` has time for."""
+    """Let `make chaos` ask for more kills and rows than `make test` has time for."""
     parser.addoption("--kills", type=int, default=5, help="SIGKILLs per chaos test")
+    parser.addoption("--rows", type=int, default=20_000, help="rows of the faulty demo")
     parser.addoption("--chaos-seed", type=int, default=20261122, help="seed of the killer's dice")
 
 

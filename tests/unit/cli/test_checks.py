@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orgbridge.cli.demo.accounts import COLUMNS, EXISTING_ID, FAULT_CODES, Accounts
+from orgbridge.cli.demo.accounts import COLUMNS, EXISTING_ID, FAULT_CODES, Account, Accounts, Fault
 from orgbridge.cli.demo.checks import ORG_COLUMNS, PREFIX, check_org, check_results
 
 _ROWS = 900
@@ -53,11 +53,11 @@ def _write_org(path: Path, rows: list[list[str]]) -> None:
     path.write_bytes(out.getvalue().encode())
 
 
-def _verdict(tmp_path: Path, results: Records, org: list[list[str]]) -> dict[str, bool]:
+def _verdict(tmp_path: Path, results: Records, org: list[list[str]], *, locks: bool = False) -> dict[str, bool]:
     accounts = Accounts(_ROWS)
     (tmp_path / "results.csv").write_bytes(b"".join(results))
     _write_org(tmp_path / "org.csv", org)
-    ledger, checks = check_results(accounts, tmp_path / "results.csv")
+    ledger, checks = check_results(accounts, tmp_path / "results.csv", locks=locks)
     checks += check_org(accounts, ledger, tmp_path / "org.csv")
     return {check.claim: check.holds for check in checks}
 
@@ -140,3 +140,39 @@ def test_damaged_org_is_found(damage: Callable[[list[list[str]]], None], claim: 
     rows = _org(accounts)
     damage(rows)
     assert _verdict(tmp_path, _results(accounts), rows)[claim] is False
+
+
+_OUTCOMES = "exactly the wrong rows failed, each with its own code"
+
+
+def _twin(accounts: Accounts) -> int:
+    """Return a row that carries the external id of the one before."""
+    return next(row for row in range(_ROWS) if accounts.fault(row) is Fault.DUPLICATE_IN_FILE)
+
+
+def _told(record: bytes, account: Account, succeeded: bool) -> bytes:
+    line = record.split(b",", 1)[0].decode()
+    outcome = f"succeeded,{_record_id(account.row)},true,,," if succeeded else "failed,,,DUPLICATE_VALUE,twice,"
+    return f"{line},{outcome},1,exact,".encode() + account.record
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "locks", "holds"),
+    [(False, True, True, True), (True, True, True, False), (False, False, True, False), (False, True, False, False)],
+    ids=["second went first", "both", "neither", "second without locks"],
+)
+def test_of_twins_one_succeeds(first: bool, second: bool, locks: bool, holds: bool, tmp_path: Path) -> None:
+    """Where rows met locks, either of two rows with one external id may be in the org, but never both or neither."""
+    accounts = Accounts(_ROWS)
+    row = _twin(accounts)
+    records, org = _results(accounts), _org(accounts)
+    # The header goes first.
+    records[row] = _told(records[row], accounts.account(row - 1), first)
+    records[row + 1] = _told(records[row + 1], accounts.account(row), second)
+    if second and not first:
+        held = next(cells for cells in org if cells[1] == accounts.external_id(row - 1))
+        twin = accounts.account(row)
+        held[:] = [_record_id(row), twin.external_id, twin.name, twin.street]
+    verdict = _verdict(tmp_path, records, org, locks=locks)
+    assert verdict[_OUTCOMES] is holds
+    assert not holds or all(verdict.values()), verdict

@@ -24,6 +24,11 @@ _FOLDER = Path(".demo")
 def demo(
     rows: Annotated[int, typer.Option(min=1, max=100_000_000, help="Accounts in the file.")] = 100_000,
     crash: Annotated[bool, typer.Option("--crash/--no-crash", help="Kill the worker half way.")] = True,
+    faults: Annotated[
+        bool,
+        typer.Option("--faults", help="Let the org fail in every way that it can, and kill every process in turn."),
+    ] = False,
+    kills: Annotated[int, typer.Option(min=1, max=1_000, help="With --faults: how many processes die.")] = 4,
     keep: Annotated[
         Path | None, typer.Option(help="Work in this folder and keep everything.", show_default=".demo, tidied")
     ] = None,
@@ -32,10 +37,13 @@ def demo(
 ) -> None:
     """Load a dirty CSV into an emulated org, kill the worker half way, and prove what became of every row.
 
+    With --faults the org loses replies, cuts connections, locks rows and ends sessions, and every process dies in turn.
     Exit code 0 only when every check holds.
     """
     terminal = Terminal(as_json=as_json)
-    options = DemoOptions(rows=rows, seed=seed, crash=crash, folder=prepare(keep or _FOLDER))
+    options = DemoOptions(
+        rows=rows, seed=seed, crash=crash, faults=faults, kills=kills, folder=prepare(keep or _FOLDER)
+    )
     raise typer.Exit(run(_demo(options, terminal, keep=keep is not None)))
 
 
@@ -62,7 +70,9 @@ def _tell(story: Story, demo: Demo, terminal: Terminal) -> None:
                 "checks": [{"claim": c.claim, "holds": c.holds, "detail": c.detail} for c in story.checks],
                 "receipt": dict(story.receipt),
                 "seconds": round(story.seconds, 2),
-                "killed_at_rows": story.killed[1] if story.killed else None,
+                "killed_at_rows": story.kills[0].rows if story.kills else None,
+                "kills": [{"name": kill.name, "rows": kill.rows} for kill in story.kills],
+                "strikes": story.strikes,
                 "service_bytes_above_idle": story.service_memory,
                 "worker_bytes_above_idle": story.worker_memory,
                 "results": str(demo.results_path),

@@ -1,11 +1,12 @@
-"""A whole Orgbridge in child processes: emulated org, service and worker on free loopback ports, one data folder."""
+"""A whole Orgbridge in child processes: emulated org, service and workers on free loopback ports."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -25,14 +26,18 @@ _PROBE = aiohttp.ClientTimeout(total=3)
 
 
 class House:
-    """The three processes and how much memory two of them take.
+    """The processes, and how much memory service and workers take.
 
     Args:
         folder: Data, logs and databases go here.
         clock: For waiting.
+        workers: How many; more than one only with a shared database, and then each has a data folder of its own.
+        settings: On top of the usual ones, e.g. PSQL_CONNECTION_STRING.
     """
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(
+        self, folder: Path, clock: Clock, *, workers: int = 1, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self._clock = clock
         org_port, service_port = free_port(), free_port()
@@ -49,12 +54,13 @@ class House:
             "DATA_PATH_INPUT": str(folder),
             "DATA_PATH_OUTPUT": str(folder / "output"),
             "DATA_PATH_FAILED": str(folder / "failed"),
+            **(settings or {}),
         }
         self._settings = settings
         org_arguments = ("emulator", "serve", "--port", str(org_port), "--data", str(folder / "org.sqlite"))
         self.org = Child("org", org_arguments, {}, folder)
         self.service = Child("service", ("serve", "--port", str(service_port)), settings, folder)
-        self.worker = Child("worker", ("worker",), settings, folder)
+        self.workers = [self._new_worker(number, alone=workers == 1) for number in range(workers)]
         self.service_memory, self.worker_memory = Gauge(), Gauge()
         self._token = ""
 
@@ -69,16 +75,15 @@ class House:
         try:
             # None waits for another to start: each is a Python that has the house to import, and whichever comes first
             # makes the tables while the others take turns.
-            await self.org.start()
-            await self.service.start()
-            await self.start_worker()
+            await self.start(self.org)
+            await self.start(self.service)
+            for worker in self.workers:
+                await self.start(worker)
             await asyncio.gather(
                 self._make_user(),
-                self.org.wait_until(lambda: _answers(f"{self.org_url}/services/data"), self._clock),
-                self.service.wait_until(lambda: _answers(f"{self.service_url}/health/live"), self._clock),
-                self.worker.wait_until(lambda: self.worker.says(_WORKER_READY), self._clock),
+                self.settle(),
+                *(worker.wait_until(partial(worker.says, _WORKER_READY), self._clock) for worker in self.workers),
             )
-            self.service_memory.watch(self.service.pid)
             self._token = await sign_in(self.service_url, "demo", self._password)
             await self.service.wait_until(self._ready, self._clock)
             self.service_memory.mark_idle()
@@ -88,28 +93,61 @@ class House:
             sampler.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sampler
-            await asyncio.gather(*(child.stop() for child in (self.worker, self.service, self.org)))
+            await asyncio.gather(*(child.stop() for child in reversed(self.children)))
 
     @property
     def address(self) -> Address:
         """The service, signed in."""
         return Address(url=self.service_url, token=self._token)
 
-    async def start_worker(self) -> None:
-        """Start the worker, or another one after a kill."""
-        await self.worker.start()
-        self.worker_memory.watch(self.worker.pid)
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """Every process."""
+        return (self.org, self.service, *self.workers)
 
-    async def kill_worker(self) -> int:
-        """Kill the worker with SIGKILL and return its process id."""
-        self.worker_memory.sample()
-        pid = self.worker.pid
-        await self.worker.kill()
+    @property
+    def worker(self) -> Child:
+        """The first worker."""
+        return self.workers[0]
+
+    async def settle(self) -> None:
+        """Wait until org and service answer.
+
+        Raises:
+            DemoFailed: One of them ended, or did not answer in time.
+        """
+        await self.org.wait_until(lambda: _answers(f"{self.org_url}/services/data"), self._clock)
+        await self.service.wait_until(lambda: _answers(f"{self.service_url}/health/live"), self._clock)
+
+    async def start(self, child: Child) -> None:
+        """Start a process, or another one after a kill."""
+        await child.start()
+        if (gauge := self._gauge(child)) is not None:
+            gauge.watch(child.pid)
+
+    async def kill(self, child: Child) -> int:
+        """Kill a process with SIGKILL and return its process id."""
+        if (gauge := self._gauge(child)) is not None:
+            gauge.sample()
+        pid = child.pid
+        await child.kill()
         return pid
 
     def fallen(self) -> Child | None:
         """Return a process that ended by itself, None when all run."""
-        return next((child for child in (self.org, self.service, self.worker) if not child.running), None)
+        return next((child for child in self.children if not child.running), None)
+
+    def _new_worker(self, number: int, *, alone: bool) -> Child:
+        if alone:
+            return Child("worker", ("worker",), self._settings, self.folder)
+        name = f"worker-{number}"
+        settings = {**self._settings, "ORGBRIDGE_DATA": str(self.folder / name)}
+        return Child(name, ("worker",), settings, self.folder)
+
+    def _gauge(self, child: Child) -> Gauge | None:
+        if child is self.service:
+            return self.service_memory
+        return None if child is self.org else self.worker_memory
 
     async def _make_user(self) -> None:
         environment = clean_environment(self._settings)

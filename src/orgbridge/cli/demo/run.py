@@ -1,4 +1,4 @@
-"""The demo's story: make a file, start the house, load, kill the worker half way, prove every row."""
+"""The demo's story: make a file, start the house, load, let processes die, prove every row."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orgbridge.cli.demo.accounts import EXISTING_ID, Account, Accounts
+from orgbridge.cli.demo.accounts import EXISTING_ID, Account, Accounts, Fault
 from orgbridge.cli.demo.checks import ORG_COLUMNS, Check, Ledger, check_org, check_results
 from orgbridge.cli.demo.house import House
-from orgbridge.cli.errors import DemoFailed
+from orgbridge.cli.demo.trouble import Kill, Trouble
+from orgbridge.cli.demo.watcher import Watcher
+from orgbridge.cli.errors import DemoFailed, ServiceRefused
+from orgbridge.cli.load_options import InputOptions
 from orgbridge.cli.loading import LoadRequest, ResultKind, fetch_receipt, save_results, submit
 from orgbridge.cli.receipts import balanced, rows
 from orgbridge.cli.service import Service
-from orgbridge.cli.terminal import Bar, Terminal
+from orgbridge.cli.terminal import Terminal
 from orgbridge.cli.watching import Status, watch
 from orgbridge.kit import json
 from orgbridge.kit.clock import Clock
@@ -23,8 +26,14 @@ from orgbridge.wire.bulk import IngestOperation
 
 #: A file of so few rows is one part.
 _PART_ROWS = 10_000
-#: A load on which nothing moves for so long is stuck.
-_STALL_SECONDS = 180.0
+#: With faults a load has about so many parts, so that short ones meet all kinds of trouble too.
+_FAULTY_PARTS = 10
+#: Who dies in turn when there are faults: 0 the org, 1 the service, others the workers one after another.
+_TURNS = (2, 1, 0, 3, 1, 4)
+#: All kills come before so much of the rows is done.
+_LAST_KILL = 0.9
+_HALF_WAY = ((0.5, 2),)
+_SUBMIT_SECONDS = 60.0
 _SAMPLED_ROWS = 100
 MEBIBYTE = 1024 * 1024
 _EVERYTHING = f"SELECT {', '.join(ORG_COLUMNS)} FROM Account"  # noqa: S608 - SOQL of constants
@@ -38,9 +47,25 @@ class DemoOptions:
 
     rows: int
     seed: int
-    #: Kill the worker half way.
+    #: Kill the worker half way; with `faults`, kill each process in turn.
     crash: bool
     folder: Path
+    #: Let the org fail in every way that it can while the load runs.
+    faults: bool = False
+    #: Processes killed with `faults`, spread over the load.
+    kills: int = 4
+    #: More than one needs a shared database in `settings`.
+    workers: int = 1
+    #: Settings of service and workers on top of the demo's own.
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def part_rows(self) -> int:
+        """Rows of each part."""
+        if not self.faults:
+            return _PART_ROWS
+        # Hundreds, so that rows with one external id stay in one part.
+        return max(100, min(_PART_ROWS, self.rows // _FAULTY_PARTS // 100 * 100))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,8 +75,10 @@ class Story:
     status: Status | None = None
     receipt: Mapping[str, Any] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
-    #: Process id and rows done when the worker was killed.
-    killed: tuple[int, int] | None = None
+    #: Every SIGKILL.
+    kills: list[Kill] = field(default_factory=list)
+    #: How often each kind of trouble struck; empty when none was ordered.
+    strikes: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     service_memory: int = 0
     worker_memory: int = 0
@@ -89,12 +116,13 @@ class Demo:
         story = Story()
         writing = asyncio.create_task(asyncio.to_thread(self._write_input))
         self._say("starting the emulated org, the service and the worker")
-        house = House(self._options.folder, self._clock)
+        options = self._options
+        house = House(options.folder, self._clock, workers=options.workers, settings=options.settings)
         async with house.open():
             await writing
             self._say(
                 f"  org {house.org_url} (pid {house.org.pid}), service {house.service_url} (pid {house.service.pid}), "
-                f"worker (pid {house.worker.pid})"
+                + ", ".join(f"{worker.name} (pid {worker.pid})" for worker in house.workers)
             )
             async with Service(house.address) as service:
                 await self._load(house, service, story)
@@ -118,16 +146,20 @@ class Demo:
 
     async def _load(self, house: House, service: Service, story: Story) -> None:
         await service.create_record("Account", {"Name": "Already there", "External_Id__c": EXISTING_ID})
+        options = self._options
+        trouble = Trouble(house, -(-options.rows // options.part_rows)) if options.faults else None
+        if trouble is not None:
+            await trouble.begin()
+            self._say("the org fails from now on in every way that it can")
         began = self._clock.monotonic()
-        request = LoadRequest(path=self._input, object_name="Account", operation=IngestOperation.INSERT)
-        job_id = await submit(service, request, self._terminal)
+        job_id = await self._submit(service)
         self._say(f"{job_id}: taken by the service")
-        with self._terminal.rows_bar("insert Account", self._options.rows) as bar:
-            watcher = _Watcher(house, bar, self._clock, self._options.rows)
+        with self._terminal.rows_bar("insert Account", options.rows) as bar:
+            watcher = Watcher(house, bar, self._clock, options.rows)
             follow = asyncio.create_task(watch(service, job_id, self._clock, watcher.see))
             try:
-                if self._options.crash:
-                    story.killed = await self._kill_half_way(house, watcher, follow)
+                if options.crash:
+                    await self._kill(house, watcher, follow, story, trouble)
                 while not follow.done():
                     watcher.check_alive()
                     await asyncio.wait({follow}, timeout=0.5)
@@ -135,35 +167,68 @@ class Demo:
             finally:
                 follow.cancel()
         story.seconds = self._clock.monotonic() - began
+        if trouble is not None:
+            await house.settle()
+            await trouble.end()
+            story.strikes = dict(trouble.strikes)
+            story.checks.append(_trouble_check(trouble))
         story.receipt = await fetch_receipt(service, job_id)
         await asyncio.to_thread(self.receipt_path.write_bytes, json.dumps(dict(story.receipt)))
 
-    async def _kill_half_way(
-        self, house: House, watcher: _Watcher, follow: asyncio.Task[Status]
-    ) -> tuple[int, int] | None:
-        """Kill the worker when half of the rows are done and start it again.
+    async def _submit(self, service: Service) -> str:
+        """Hand the file in; while the org fails its columns may not be there to check, and nothing is taken."""
+        options = InputOptions(part_rows=self._options.part_rows if self._options.faults else None)
+        request = LoadRequest(
+            path=self._input, object_name="Account", operation=IngestOperation.INSERT, options=options
+        )
+        deadline = self._clock.monotonic() + _SUBMIT_SECONDS
+        while True:
+            try:
+                return await submit(service, request, self._terminal)
+            except ServiceRefused as refused:
+                if refused.status < 500 or not self._options.faults or self._clock.monotonic() > deadline:
+                    raise
+                self._say(f"not taken ({refused.message}); once more")
+                await self._clock.sleep(0.5)
 
-        A file of one part has no half that shows: then as soon as the part is at Salesforce.
-        """
-        while not follow.done():
-            watcher.check_alive()
+    async def _kill(
+        self, house: House, watcher: Watcher, follow: asyncio.Task[Status], story: Story, trouble: Trouble | None
+    ) -> None:
+        """Kill a process whenever its share of the rows is done, and start it again."""
+        for share, turn in self._plan:
+            while not follow.done() and not self._due(watcher, share):
+                watcher.check_alive()
+                await asyncio.wait({follow}, timeout=0.02)
+            if follow.done():
+                return
+            child = house.children[turn if turn < 2 else 2 + (turn - 2) % len(house.workers)]
             done = watcher.processed
-            if done >= self._options.rows // 2 or (self._options.rows <= _PART_ROWS and watcher.working):
-                pid = await house.kill_worker()
-                self._say(f"killed the worker (pid {pid}) with SIGKILL at {done:,} of {self._options.rows:,} rows")
-                await house.start_worker()
-                self._say(f"started it again (pid {house.worker.pid})")
-                return pid, done
-            await asyncio.wait({follow}, timeout=0.02)
-        return None
+            if trouble is not None:
+                await trouble.expire()
+            pid = await house.kill(child)
+            story.kills.append(Kill(name=child.name, pid=pid, rows=done))
+            self._say(f"killed the {child.name} (pid {pid}) with SIGKILL at {done:,} of {self._options.rows:,} rows")
+            await house.start(child)
+            self._say(f"started it again (pid {child.pid})")
+            if child is house.org:
+                await house.settle()
+
+    @property
+    def _plan(self) -> tuple[tuple[float, int], ...]:
+        if not self._options.faults:
+            return _HALF_WAY
+        kills = self._options.kills
+        return tuple((_LAST_KILL * (kill + 1) / (kills + 1), _TURNS[kill % len(_TURNS)]) for kill in range(kills))
+
+    def _due(self, watcher: Watcher, share: float) -> bool:
+        """Tell whether enough rows are done. A file of one part has no half that shows: then once it is sent."""
+        options = self._options
+        return watcher.processed >= int(options.rows * share) or (options.rows <= options.part_rows and watcher.working)
 
     async def _prove(self, service: Service, story: Story) -> None:
         assert story.status is not None, "the load has ended"
         if self._options.crash:
-            detail = f"at {story.killed[1]:,} rows" if story.killed else "the load ended before its half was seen"
-            story.checks.append(
-                Check(claim="the worker was killed during the load", holds=story.killed is not None, detail=detail)
-            )
+            story.checks.append(self._kills_check(story.kills))
         if not story.receipt:
             raise DemoFailed(f"The load ended as {story.status.state}: {story.status.error_message}")
         self._say("asking the org by SOQL what it holds, and checking the results file, row by row")
@@ -180,7 +245,18 @@ class Demo:
 
     async def _check_results(self, service: Service, job_id: str) -> tuple[Ledger, list[Check]]:
         await save_results(service, job_id, ResultKind.ALL, self.results_path)
-        return await asyncio.to_thread(check_results, self._accounts, self.results_path)
+        return await asyncio.to_thread(check_results, self._accounts, self.results_path, locks=self._options.faults)
+
+    def _kills_check(self, kills: list[Kill]) -> Check:
+        told = ", ".join(f"{kill.name} at {kill.rows:,} rows" for kill in kills)
+        if not self._options.faults:
+            claim = "the worker was killed during the load"
+        else:
+            claim = f"{len(self._plan)} processes were killed during the load"
+        missing = len(self._plan) - len(kills)
+        if missing:
+            told = f"{told or 'none'}; the load ended before {missing} of the kills were due"
+        return Check(claim=claim, holds=not missing, detail=told)
 
     def _receipt_check(self, story: Story, ledger: Ledger) -> Check:
         receipt = story.receipt
@@ -241,6 +317,8 @@ class Demo:
             account
             for row in range(0, self._options.rows, step)
             if (account := self._accounts.account(row)).fault is None
+            # With locks the next row may have gone first under the same external id.
+            and self._accounts.fault(row + 1) is not Fault.DUPLICATE_IN_FILE
         ]
         good.sort(key=lambda account: "\n" not in account.street)
         return good[:_SAMPLED_ROWS]
@@ -253,44 +331,18 @@ class Demo:
         await save_results(service, job_id, ResultKind.ALL, path)
 
 
-class _Watcher:
-    """Moves the bar, and notices when nothing moves or a process is gone."""
-
-    def __init__(self, house: House, bar: Bar, clock: Clock, total: int) -> None:
-        self._house = house
-        self._bar = bar
-        self._clock = clock
-        self._total = total
-        self._moved_at = clock.monotonic()
-        self.processed = 0
-        self.working = False
-
-    def see(self, status: Status) -> None:
-        """Take in a status."""
-        if status.processed != self.processed:
-            self._moved_at = self._clock.monotonic()
-        self.processed = status.processed
-        self.working = status.state == "InProgress"
-        self._bar.set(status.processed, total=self._total)
-
-    def check_alive(self) -> None:
-        """Raise when the load cannot come to its end.
-
-        Raises:
-            DemoFailed: A process ended by itself, or no row moved for minutes.
-        """
-        if (child := self._house.fallen()) is not None:
-            raise DemoFailed(f"The {child.name} ended by itself. Its last words:\n{child.tail()}")
-        if self._clock.monotonic() - self._moved_at > _STALL_SECONDS:
-            raise DemoFailed(
-                f"Nothing has moved for {_STALL_SECONDS:.0f} s at {self.processed:,} rows. "
-                f"The worker's last words:\n{self._house.worker.tail()}"
-            )
-
-
 def _memory_check(name: str, above_idle: int) -> Check:
     return Check(
         claim=f"peak memory of the {name} is less than {MEMORY_PROMISE // MEBIBYTE} MiB above idle",
         holds=above_idle < MEMORY_PROMISE,
         detail=f"{above_idle / MEBIBYTE:.0f} MiB",
+    )
+
+
+def _trouble_check(trouble: Trouble) -> Check:
+    struck = ", ".join(f"{name} {count:,}" for name, count in trouble.strikes.items())
+    return Check(
+        claim="every kind of trouble struck",
+        holds=not trouble.unstruck,
+        detail=f"never: {', '.join(trouble.unstruck)}" if trouble.unstruck else struck,
     )
