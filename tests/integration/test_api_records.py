@@ -391,3 +391,60 @@ async def test_the_short_way_of_a_read_answers_as_the_long_way(service: LoneServ
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Bearer error="invalid_token"')
     metrics = (await api.get("/metrics", headers={"Accept": "text/plain"})).text
     assert 'route="/api/v1/records/{object_name}/{record_id}",status="200"' in metrics
+
+
+async def test_every_way_through_the_api_shows_what_the_role_shows(service: LoneService) -> None:
+    """A role with a policy holds for the short way of a read, queries of every form, searches and composite calls."""
+    api = service.client
+    api.headers["Authorization"] = f"Bearer {await service.token(admin=True)}"
+    body = {"object_name": "Account", "operation_type": "create"}
+    records = [
+        {"Name": "Zzbank", "Industry": "Banking", "Phone": "031 555 1234"},
+        {"Name": "Zzshop", "Industry": "Retail", "Phone": "031 555 9999"},
+    ]
+    made = (await api.post(f"{V1}/records/batch", json={**body, "records": records})).json()
+    bank, shop = (result["id"] for result in made["results"])
+    rule = {
+        "operations": "*",
+        "where": "Industry = 'Banking'",
+        "masked": {"Phone": "last4"},
+        "hidden": ["AnnualRevenue"],
+    }
+    role = {
+        "name": "banker",
+        "scopes": ["records:read", "records:write"],
+        "policy": {"objects": {"Account": rule}, "max_rows": 5},
+    }
+    assert (await api.post(f"{V1}/roles", json=role)).status_code == 201
+    password = "correct horse battery"
+    user = {"username": "ada", "password": password, "roles": ["banker"]}
+    assert (await api.post(f"{V1}/users", json=user)).status_code == 201
+    form = {"grant_type": "password", "username": "ada", "password": password}
+    token = (await api.post("/token", data=form)).json()["access_token"]
+    api.headers["Authorization"] = f"Bearer {token}"
+    for headers in ({}, {"Origin": "https://console.example.com"}):
+        seen = (await api.get(f"{V1}/records/Account/{bank}", headers=headers)).json()["data"]
+        assert (seen["Phone"], "AnnualRevenue" in seen) == ("********1234", False)
+        hidden = await api.get(f"{V1}/records/Account/{shop}", headers=headers)
+        assert (hidden.status_code, hidden.json()["code"]) == (404, "policy.record_not_found")
+    query = {"q": "SELECT Name, Phone FROM Account WHERE Name IN :names", "binds": {"names": ["Zzbank", "Zzshop"]}}
+    page = (await api.post(f"{V1}/query", json=query)).json()
+    assert [(row["Name"], row["Phone"]) for row in page["records"]] == [("Zzbank", "********1234")]
+    assert page["row_cap"] == 5
+    for form_asked in ("application/x-ndjson", "text/csv"):
+        lines = await api.post(f"{V1}/query", json=query, headers={"Accept": form_asked})
+        assert lines.headers["orgbridge-row-cap"] == "5"
+        assert "********1234" in lines.text
+        assert "Zzshop" not in lines.text
+        assert "555" not in lines.text
+    found = await api.get(f"{V1}/search", params={"q": "FIND {Zz*} IN EMAIL FIELDS RETURNING Account(Name, Phone)"})
+    assert found.status_code == 200
+    assert "Zzshop" not in found.text
+    subrequest = {"method": "PATCH", "url": f"sobjects/Account/{shop}", "referenceId": "a", "body": {"Name": "x"}}
+    refused = await api.post(f"{V1}/composite", json={"compositeRequest": [subrequest]})
+    assert (refused.status_code, refused.json()["code"]) == (404, "policy.record_not_found")
+    assert "subrequest 1" in refused.json()["detail"]
+    wrong = {"object_name": "Account", "data": {"Name": "x", "Industry": "Banking", "NumberOfEmployees": "many"}}
+    told = (await api.post(f"{V1}/records/create", json=wrong)).json()
+    assert "NumberOfEmployees" in told["detail"]
+    assert "AnnualRevenue" not in str(told)
