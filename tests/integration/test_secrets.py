@@ -84,22 +84,18 @@ async def _scenario(client: httpx2.AsyncClient, said: list[str]) -> set[str]:
     ).json()
     secrets |= {signed["access_token"], signed["refresh_token"], again["access_token"], again["refresh_token"]}
     auth = {"Authorization": f"Bearer {again['access_token']}"}
-    made = await ask(
-        "POST",
-        "/api/v1/service-accounts",
-        silent=True,
-        json={"username": "robot", "scopes": ["records:read"]},
-        headers=auth,
-    )
-    account = made.json()
-    reply = await ask(
-        "POST", f"/api/v1/service-accounts/{account.get('id')}/secrets", silent=True, json={}, headers=auth
-    )
-    if reply.status_code == 201:
-        secrets.add(str(reply.json()["client_secret"]))
-        pair = (str(account["id"]), str(reply.json()["client_secret"]))
-        await ask("POST", "/token", silent=True, data={"grant_type": "client_credentials"}, auth=pair)
-        await ask("POST", "/token", data={"grant_type": "client_credentials"}, auth=(pair[0], _WRONG))
+    account = {"name": "robot", "scopes": ["records:read"]}
+    made = await ask("POST", "/api/v1/service-accounts", silent=True, json=account, headers=auth)
+    assert made.status_code == 201, made.text
+    robot = made.json()
+    path = f"/api/v1/service-accounts/{robot['id']}/secrets"
+    more = (await ask("POST", path, silent=True, json={}, headers=auth)).json()
+    await ask("GET", path, headers=auth)
+    secrets |= {robot["client_secret"], more["client_secret"]}
+    grant = {"grant_type": "client_credentials"}
+    pair = (robot["id"], more["client_secret"])
+    secrets.add((await ask("POST", "/token", silent=True, data=grant, auth=pair)).json()["access_token"])
+    await ask("POST", "/token", data=grant, auth=(robot["id"], _WRONG))
     await ask("POST", "/api/v1/users", json={"username": "eve", "password": _NEW}, headers=auth)
     await ask("POST", "/api/v1/users", json={"username": "eve", "password": _NEW, "oops": 1}, headers=auth)
     await ask("POST", "/api/v1/users", content=f'{{"username": "eve", "password": "{_NEW}"'.encode(), headers=auth)

@@ -2,8 +2,8 @@
 
 Numbers are those of section 5 of the list. Covered here: 3 (as far as grants go), 4, 11, 13, 14, 15, 16, 19, 20.
 Covered elsewhere: the repeated call of 7 in `test_idempotency`, 10 in `test_api_house` (the loop is not blocked), 12
-and 23 in `test_buyers` and `test_client_emulator` (one host per session, flows without a password). The rest is about carts
-and orders and waits for commerce: 1, 2, 5, 6, 7 (one transaction), 8, 9, 17, 18, 21, 22, 24, 25.
+and 23 in `test_buyers` and `test_client_emulator` (one host per session, flows without a password). The rest is about
+carts and orders and waits for commerce: 1, 2, 5, 6, 7 (one transaction), 8, 9, 17, 18, 21, 22, 24, 25.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ _KEY = b"idempotency-key"
 #: Codes of replies after which nobody knows whether the work was done.
 _UNSURE = frozenset({OutcomeUnknown.code, "internal"})
 #: Refusals that speak of the caller or of the moment, and not of the work: the same request may fare better later.
-_PASSING = frozenset({401, 403, 408, 425, 429})
+_PASSING = frozenset({401, 403, 405, 408, 425, 429})
 #: Bytes of a refused upload that are still read, so that the caller gets to see the refusal.
 _DRAINED_BYTES = 64 * 1024 * 1024
 log = get_logger(__name__)

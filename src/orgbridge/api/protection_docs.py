@@ -6,13 +6,9 @@ from typing import Any
 
 from orgbridge.api.traffic import Traffic
 
-_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "A random text. The same call with the same key is done once; later ones get the first one's reply.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]+$"},
-}
+#: An extension and no parameter: programs that try an API by its document would draw one key for all their calls, and
+#: be told, rightly, that it was used before.
+_KEY = "Takes Idempotency-Key: the same call with the same key is done once; later ones get the first one's reply."
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _WORDS = {
     "400": "The request cannot be carried out as it stands",
@@ -35,7 +31,7 @@ def declare_protection(document: dict[str, Any], prefix: str) -> None:
             replies = operation.setdefault("responses", {})
             wanted = ["429"]
             if traffic.changes(method.upper(), path):
-                operation.setdefault("parameters", []).append(dict(_KEY))
+                operation["x-idempotency-key"] = _KEY
                 wanted += ["400", "409"]
             for status in wanted:
                 replies.setdefault(status, {"description": _WORDS[status], "content": _PROBLEM})
