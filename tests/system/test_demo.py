@@ -28,6 +28,9 @@ def test_demo_proves_every_row(crash: str, tmp_path: Path) -> None:
     assert story["receipt"]["rows"] == {
         "read": 2000,
         "sent": 2000,
+        "refused": 0,
+        "skipped": 0,
+        "not_sent": 0,
         "succeeded": 1980,
         "failed": 20,
         "unprocessed": 0,

@@ -115,7 +115,7 @@ def receipt_lines(
     if balanced(receipt) and rows(receipt, "read") == rows(receipt, "sent"):
         lines.append("  read = sent = succeeded + failed + unprocessed")
     elif balanced(receipt):
-        idle = "; rows that were never sent are unprocessed or skipped"
+        idle = "; rows that were never sent are refused, skipped or unprocessed"
         lines.append(
             f"  read = succeeded + failed + unprocessed{' + skipped' if rows(receipt, 'skipped') else ''}{idle}"
         )
