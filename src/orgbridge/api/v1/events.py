@@ -33,8 +33,22 @@ _SEND_SECONDS = 30
             "description": "Events `state`, `progress`, `errors` and, last, `end`",
             "content": {
                 "text/event-stream": {
-                    "schema": {"type": "string"},
-                    "example": 'event: progress\nid: InProgress|8c1f|\ndata: {"records_processed":60000}\n\n',
+                    # Of one event, as readers of such streams see it.
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "event": {"type": "string", "enum": ["state", "progress", "errors", "end"]},
+                            "id": {"type": "string", "description": "For Last-Event-ID."},
+                            "data": {"type": "string", "description": "JSON."},
+                            "retry": {"type": "integer"},
+                        },
+                    },
+                    "example": {
+                        "event": "progress",
+                        "id": "InProgress|8c1f|",
+                        "data": '{"records_processed":60000}',
+                        "retry": 2000,
+                    },
                 }
             },
         },

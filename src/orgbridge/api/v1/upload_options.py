@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 
 from orgbridge.api.uploads import Upload
-from orgbridge.loads.mapping_files import MAPPING_CHARS, spec_of_options
+from orgbridge.loads.mapping_files import spec_of_options
 from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.handling import HANDLING_OPTIONS, MAX_CANARY, MAX_ROUNDS
 from orgbridge.services.loads import LoadRequest
@@ -37,6 +37,8 @@ RAW_OPTIONS = FORM_OPTIONS | {"filename"}
 #: Query parameters of every upload; no fields of a form.
 QUERY_OPTIONS = frozenset({"notify_url"})
 #: Texts of a flag.
+#: Of a mapping in the URL, all of which the server takes up to 64 KiB, some characters three bytes each.
+_URL_MAPPING_CHARS = 12_000
 _YES, _NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
 
@@ -47,14 +49,14 @@ def query_options(
     mapping: Annotated[
         str | None,
         Query(
-            max_length=MAPPING_CHARS,
-            description="Columns to fields: JSON, a CSV of two columns, or Data Loader's .sdl.",
+            max_length=_URL_MAPPING_CHARS,
+            description="Columns to fields: JSON, a CSV of two columns, or Data Loader's .sdl. Longer: a form field.",
             examples=['{"columns": {"Company": "Name", "Parent code": "Parent.External_Id__c"}}'],
         ),
     ] = None,
     null_policy: Annotated[
         str | None,
-        Query(max_length=10_000, description="What blank cells mean: ignore, clear or error; or Phone:clear,*:ignore."),
+        Query(max_length=2_000, description="What blank cells mean: ignore, clear or error; or Phone:clear,*:ignore."),
     ] = None,
     time_zone: Annotated[
         str | None, Query(max_length=64, description="Zone of instants that name none, e.g. Europe/Berlin.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 
 class WebhookRequest(BaseModel):
@@ -19,7 +19,7 @@ class WebhookRequest(BaseModel):
     events: list[str] = Field(
         default_factory=list, max_length=20, description="load.completed, load.failed, load.aborted; empty: all."
     )
-    all_loads: bool = Field(False, description="Everybody's loads and not only one's own; needs the scope admin.")
+    all_loads: StrictBool = Field(False, description="Everybody's loads and not only one's own; needs the scope admin.")
 
 
 class NotifyRequest(BaseModel):
