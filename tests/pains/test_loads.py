@@ -125,6 +125,21 @@ def test_pain_20_mixed_line_endings_are_refused_with_their_line(pains: Pains) ->
     assert pains.query(f"SELECT Id FROM Account WHERE Name = '{tag}'") == []
 
 
+def test_pain_21_a_blank_cell_means_what_the_load_says(pains: Pains) -> None:
+    """Blank leaves the value, clears it, or is an error on its line; a column that is absent is never touched."""
+    tag = pains.tag()
+    soql = f"SELECT Phone, Site FROM Account WHERE External_Id__c = '{tag}'"
+    key = {"external_id_field": "External_Id__c"}
+    pains.load(f"External_Id__c,Name,Phone,Site\n{tag},{tag},1,here\n".encode(), "upsert", **key)
+    blank = f"External_Id__c,Phone\n{tag},\n".encode()
+    outcomes = []
+    for policy in ("ignore", "error", "clear"):
+        receipt = pains.load(blank, "upsert", null_policy=policy, **key)
+        record = pains.query(soql)[0]
+        outcomes.append((policy, receipt["rows"]["succeeded"], record["Phone"], record["Site"]))
+    assert outcomes == [("ignore", 1, "1", "here"), ("error", 0, "1", "here"), ("clear", 1, None, "here")]
+
+
 def test_pain_24_a_client_that_hangs_up_does_not_end_its_load(pains: Pains) -> None:
     """A connection cut while the job runs costs nothing: the load ends complete, and no job was deleted or aborted."""
     tag = pains.tag()
