@@ -103,7 +103,7 @@ imports: $(DEVELOPMENT) ## Check who may import whom
 
 .PHONY: chaos
 chaos: $(DEVELOPMENT) $(S3_SERVER) ## Kill processes at random moments, long form (KILLS=30, ROWS=1000000 on each backend)
-	$(BIN)/python -m pytest tests/chaos -p no:randomly --kills $(KILLS) --rows $(or $(ROWS),1000000) -v $(ARGS)
+	$(BIN)/python -m pytest tests/chaos -p no:randomly --kills $(KILLS) --rows $(or $(ROWS),1000000) -v -rP $(ARGS)
 
 .PHONY: bench
 bench: $(DEVELOPMENT) ## Measure, print one table, write benchmarks/results.json

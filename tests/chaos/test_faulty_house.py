@@ -21,7 +21,15 @@ _ROWS_PER_KILL = 100_000
 
 
 async def _play(options: DemoOptions) -> Story:
-    return await Demo(options, Terminal(as_json=True), SystemClock()).run()
+    terminal = Terminal(as_json=True)
+    story = await Demo(options, terminal, SystemClock()).run()
+    # What `make chaos` shows.
+    terminal.note(
+        f"{story.seconds:.0f} s, {story.receipt.get('api_calls')} API calls, rows {story.receipt.get('rows')}"
+    )
+    for check in story.checks:
+        terminal.note(f"{check.claim}: {check.detail}")
+    return story
 
 
 def _options(folder: Path, rows: int) -> DemoOptions:

@@ -96,7 +96,9 @@ async def test_pain_35_a_refused_value_is_explained_from_the_describe(
     assert says in results[1]["help"]
 
 
-async def test_a_batch_says_which_way_it_went_and_why(api: httpx2.AsyncClient, orgbridge_org: HostedOrg) -> None:
+async def test_pain_32_a_batch_says_which_way_it_went_and_why(
+    api: httpx2.AsyncClient, orgbridge_org: HostedOrg
+) -> None:
     """Pain 32: up to 2,000 records go as collections at once, above that as a load, and the answer tells."""
     body: dict[str, Any] = {"object_name": "Account", "operation_type": "create", "use_bulk_api": "auto"}
     few = (
@@ -262,7 +264,7 @@ async def test_a_spent_quota_is_told_as_limited(api: httpx2.AsyncClient) -> None
     assert replies[-1].json()["code"] == "salesforce.request_limit_exceeded"
 
 
-async def test_overload_is_waited_out_and_halves_the_calls(
+async def test_pain_10_overload_is_waited_out_and_halves_the_calls(
     api: httpx2.AsyncClient, orgbridge_org: HostedOrg, service: LoneService
 ) -> None:
     """A 503 is tried again with fewer calls at once; the caller sees success."""

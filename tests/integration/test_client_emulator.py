@@ -156,7 +156,7 @@ async def rows(salesforce: Salesforce, job_id: str, which: IngestResult) -> list
         ),
     ],
 )
-async def test_every_flow_signs_in(emulator: EmulatorServer, credentials: Credentials) -> None:
+async def test_pain_1_every_flow_signs_in(emulator: EmulatorServer, credentials: Credentials) -> None:
     """Each of the four flows gives a token for the org and its user."""
     async with connect(emulator, credentials) as salesforce:
         token = await salesforce.tokens.get()

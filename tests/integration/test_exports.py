@@ -62,7 +62,7 @@ def _results(house: LocalHouse, job_id: str, accept: str | None = None) -> Any:
         return client.get(f"/bulk/job/{job_id}/results/all", headers=headers)
 
 
-def test_ndjson_has_the_very_rows_of_the_query_resource(typed: LocalHouse) -> None:
+def test_pain_36_ndjson_has_the_very_rows_of_the_query_resource(typed: LocalHouse) -> None:
     """One row shape for REST and Bulk: numbers, booleans, null, instants and parents are the same in both."""
     status, receipt = _export(typed, output_format="ndjson")
     assert (status["state"], receipt["rows"], receipt["format"]) == ("JobComplete", {"read": 3}, "ndjson")
@@ -224,7 +224,7 @@ async def test_a_page_that_is_damaged_in_the_store_is_fetched_again(bench: Bench
 
 
 @pytest.mark.parametrize("lie", ["job", "page"])
-async def test_a_count_that_does_not_come_out_fails_loudly(bench: Bench, lie: str) -> None:
+async def test_pain_25_a_count_that_does_not_come_out_fails_loudly(bench: Bench, lie: str) -> None:
     """Fewer records than the job or a page announced are an error, never a short file."""
     bench.start_worker()
     await _filled(bench)

@@ -93,7 +93,7 @@ def _match(
     size=st.sampled_from([1, 7, 10_000]),
 )
 @settings(max_examples=400, deadline=None)
-def test_every_row_gets_its_own_outcome(
+def test_pain_14_every_row_gets_its_own_outcome(
     pairs: list[tuple[tuple[str, ...], str]],
     seed: int,
     operation: IngestOperation,

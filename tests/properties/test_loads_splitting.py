@@ -93,7 +93,7 @@ def _parts(data: bytes, size: int, delimiter: str, max_rows: int) -> tuple[bytes
 
 @given(table=tables(), size=st.sampled_from([1, 2, 3, 4, 5, 6, 7, 64, 100_000]), max_rows=st.integers(1, 5))
 @settings(max_examples=300, deadline=None)
-def test_parts_hold_the_records_byte_for_byte(
+def test_pain_18_parts_hold_the_records_byte_for_byte(
     table: tuple[str, str, list[str], list[list[str]], bytes], size: int, max_rows: int
 ) -> None:
     """Whatever the blocks, the parts one after the other are the input's records, cut where csv says a record ends."""

@@ -101,7 +101,7 @@ def test_file_inside_the_input_folder_is_loaded(town: Town, shell: dict[str, str
     ],
     ids=["all", "some", "none"],
 )
-def test_exit_code_tells_how_many_rows_succeeded(
+def test_pain_17_exit_code_tells_how_many_rows_succeeded(
     content: bytes, code: int, town: Town, shell: dict[str, str], tmp_path: Path
 ) -> None:
     """0 when all rows succeeded, 1 when some failed, 2 when none did."""

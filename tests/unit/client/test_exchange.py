@@ -19,7 +19,9 @@ ROW = {"attributes": {"type": "Account"}, "Id": "001000000000001AAA"}
 CREATED = Answer(status=201, json={"id": "001000000000001AAA", "success": True, "errors": []})
 
 
-async def test_call_after_expiry_is_replayed_identically(salesforce: Salesforce, double: SalesforceDouble) -> None:
+async def test_pain_3_call_after_expiry_is_replayed_identically(
+    salesforce: Salesforce, double: SalesforceDouble
+) -> None:
     """A create that meets an expired session is sent once more with the same method, URL, headers and body."""
     double.script("GET", f"{BASE}/limits", Answer(json={}))
     double.script("POST", f"{BASE}/sobjects/Account", CREATED)

@@ -279,7 +279,7 @@ async def test_unreachable_token_endpoint_has_cause_and_remedy(
         ),
     ],
 )
-async def test_each_refusal_has_cause_and_remedy(
+async def test_pain_6_each_refusal_has_cause_and_remedy(
     salesforce: Salesforce, double: SalesforceDouble, reply: Answer, kind: ErrorKind, cause: str, remedy: str
 ) -> None:
     """Each refusal of the token endpoint is told with what is wrong and what to change."""
@@ -394,7 +394,7 @@ def test_flows_have_the_names_of_the_setting() -> None:
     assert [flow_name(kind) for kind in kinds] == ["password", "client_credentials", "jwt_bearer", "refresh_token"]
 
 
-async def test_no_secret_is_shown(
+async def test_pain_7_no_secret_is_shown(
     salesforce: Salesforce, double: SalesforceDouble, sign_in: TokenConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither secret nor token shows in a repr, a format, a log record or an error."""

@@ -25,7 +25,7 @@ def test_of_an_unknown_job_the_pauses_grow_to_the_longest() -> None:
     assert pace.rate is None, "a job that never moved tells no rate"
 
 
-def test_a_moving_job_is_looked_at_four_times_in_what_is_left_of_it() -> None:
+def test_pain_11_a_moving_job_is_looked_at_four_times_in_what_is_left_of_it() -> None:
     """A quarter of the remaining time at the job's own rate, whatever it waited in line before."""
     pace = _pace(100_000)
     pace.see(0, 60.0)

@@ -15,7 +15,7 @@ UTF8 = Encoding(name="utf-8", has_bom=False)
 
 @pytest.mark.parametrize("char", list("`^,|;\t"))
 @pytest.mark.parametrize(("newline", "ending"), [("\n", LineEnding.LF), ("\r\n", LineEnding.CRLF)])
-def test_each_of_the_six_delimiters_is_detected(char: str, newline: str, ending: LineEnding) -> None:
+def test_pain_20_each_of_the_six_delimiters_is_detected(char: str, newline: str, ending: LineEnding) -> None:
     """The header alone tells the delimiter and the line ending."""
     dialect = detect_dialect(f"Name{char}Industry{newline}a{char}b{newline}".encode())
     assert (dialect.delimiter, dialect.line_ending) == (char, ending)

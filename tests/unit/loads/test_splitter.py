@@ -160,7 +160,7 @@ def test_a_long_record_passes_if_salesforce_takes_it(quote: bytes) -> None:
     assert [(part.rows, part.bytes) for part in _parts(events)] == [(2, len(cell) + 7)]
 
 
-def test_parts_keep_their_bytes() -> None:
+def test_pain_31_parts_keep_their_bytes() -> None:
     """With the header, and with the line ending that takes more, no upload passes the limit."""
     body = b"".join(b'%04d,"x\r\ny"\n' % n for n in range(1_000))
     events = _split(body, max_bytes=200)

@@ -73,6 +73,9 @@ class House:
         """
         sampler = asyncio.create_task(self._sample())
         try:
+            if "PSQL_CONNECTION_STRING" in self._settings:
+                # Of a shared database nobody makes the tables unasked.
+                await run_to_end(("db", "upgrade"), clean_environment(self._settings), self.folder)
             # None waits for another to start: each is a Python that has the house to import, and whichever comes first
             # makes the tables while the others take turns.
             await self.start(self.org)

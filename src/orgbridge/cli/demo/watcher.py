@@ -28,13 +28,17 @@ class Watcher:
         self._clock = clock
         self._total = total
         self._moved_at = clock.monotonic()
+        self._moved: tuple[int, int, str, str] | None = None
         self.processed = 0
         self.working = False
 
     def see(self, status: Status) -> None:
         """Take in a status."""
-        if status.processed != self.processed:
+        # Rows that go again after a lock move no row to processed, but out of the failed ones.
+        moved = (status.processed, status.failed, status.state, status.waiting)
+        if moved != self._moved:
             self._moved_at = self._clock.monotonic()
+        self._moved = moved
         self.processed = status.processed
         self.working = status.state == "InProgress"
         self._bar.set(status.processed, total=self._total)

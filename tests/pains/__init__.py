@@ -1,0 +1,1 @@
+"""The complaints that users of other tools make, each where it would bite."""
