@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.leaks import leaks
 from tests.support.parts import OPTIONAL_PARTS
 
 _PREFIXES = ("SALESFORCE_", "SFCC_", "ORGBRIDGE_", "DATA_PATH_", "PSQL_", "AZURE_", "JWT_", "LOG_", "BACKEND_CORS_")
@@ -45,6 +48,19 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):  # noqa: TID251 - to clean it, not to read it
         if name.startswith(_PREFIXES) or name in _NAMES or name.lower() in _PROXIES:
             del os.environ[name]  # noqa: TID251
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Fail every test in whose output or logs a secret is, whatever else it claims."""
+    report = yield
+    if report.when == "call" and report.passed:
+        folder = getattr(item, "funcargs", {}).get("tmp_path")
+        found = leaks(report.sections, folder if isinstance(folder, Path) else None)
+        if found:
+            report.outcome = "failed"
+            report.longrepr = f"secrets came out: {'; '.join(sorted(set(found)))}"
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
