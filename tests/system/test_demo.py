@@ -35,6 +35,9 @@ def test_demo_proves_every_row(crash: str, tmp_path: Path) -> None:
         "failed": 20,
         "unprocessed": 0,
         "ambiguous": 0,
+        "refused": 0,
+        "skipped": 0,
+        "not_sent": 0,
     }
     assert (story["killed_at_rows"] is not None) == (crash == "--crash")
     assert Path(story["results"]).stat().st_size > 0
@@ -49,6 +52,14 @@ def test_demo_leaves_strange_folders_alone(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "not empty" in done.stderr
     assert treasure.read_text() == "dear"
+
+
+def test_faults_need_rows_to_strike(tmp_path: Path) -> None:
+    """A file too short for all kinds of trouble is refused before anything is started."""
+    done = orgbridge("demo", "--rows", "10", "--faults", folder=tmp_path)
+    assert done.returncode == 2
+    assert "10,000 rows" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["terminate", "interrupt"])

@@ -13,12 +13,14 @@ import typer
 from orgbridge.cli.context import JSONFlag, run
 from orgbridge.cli.demo.folder import prepare, tidy
 from orgbridge.cli.demo.run import MEBIBYTE, Demo, DemoOptions, Story
-from orgbridge.cli.errors import ExitCode
+from orgbridge.cli.errors import ExitCode, UsageError
 from orgbridge.cli.receipts import receipt_lines
 from orgbridge.cli.terminal import Terminal
 from orgbridge.kit.clock import SystemClock
 
 _FOLDER = Path(".demo")
+#: A shorter load ends before every kind of trouble came over it.
+_FAULTY_ROWS = 10_000
 
 
 def demo(
@@ -41,6 +43,8 @@ def demo(
     Exit code 0 only when every check holds.
     """
     terminal = Terminal(as_json=as_json)
+    if faults and rows < _FAULTY_ROWS:
+        raise UsageError(f"--faults needs at least {_FAULTY_ROWS:,} rows, or the load ends before all of them struck.")
     options = DemoOptions(
         rows=rows, seed=seed, crash=crash, faults=faults, kills=kills, folder=prepare(keep or _FOLDER)
     )
