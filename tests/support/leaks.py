@@ -1,4 +1,4 @@
-"""Secrets in what a test left behind: its captured output, its log records, and the log files of processes it started."""
+"""Secrets in what a test left behind: captured output, log records, and log files of processes it started."""
 
 from __future__ import annotations
 
