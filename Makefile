@@ -61,17 +61,18 @@ up: $(RUNTIME) ## Start service, worker and emulated org in one process
 	@$(BIN)/orgbridge up $(ARGS)
 
 # Installs npm's packages once; without Node.js and outside CI the tests that need them are skipped and say so.
-JSFORCE := tests/contract/jsforce
-$(JSFORCE)/node_modules/.package-lock.json: $(JSFORCE)/package-lock.json
+NODE_FOLDERS := tests/contract/jsforce tests/support/azurite
+NODE_STAMPS := $(NODE_FOLDERS:=/node_modules/.package-lock.json)
+$(NODE_STAMPS): %/node_modules/.package-lock.json: %/package-lock.json
 	@if [ "$(CI)" = true ] && ! command -v npm >/dev/null; then \
 		SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 		$$SUDO apt-get -q update && $$SUDO apt-get -q install -y --no-install-recommends nodejs npm; fi
-	@if command -v npm >/dev/null; then echo "installing jsforce for its contract test (package-lock.json)"; \
-		cd $(JSFORCE) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
-	elif [ "$(CI)" = true ]; then echo "npm cannot be had: jsforce's contract test cannot run" >&2; exit 2; fi
+	@if command -v npm >/dev/null; then echo "installing what $* needs (package-lock.json)"; \
+		cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	elif [ "$(CI)" = true ]; then echo "npm cannot be had: tests that need $* cannot run" >&2; exit 2; fi
 
 .PHONY: node
-node: $(JSFORCE)/node_modules/.package-lock.json ## Install what the contract test of jsforce needs (npm)
+node: $(NODE_STAMPS) ## Install what the tests of jsforce and of Azure Blob need (npm)
 
 .PHONY: test
 test: $(DEVELOPMENT) $(S3_SERVER) node ## Run every test, real PostgreSQL and the short chaos included

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,12 +62,13 @@ class LocalHouse:
                 time.sleep(0.05)
 
 
-def start_house(folder: Path) -> LocalHouse:
-    """Start `up` over a folder and wait until everything answers."""
+def start_house(folder: Path, settings: Mapping[str, str] | None = None) -> LocalHouse:
+    """Start `up` over a folder, with further settings, and wait until everything answers."""
     environment = {
         "PATH": os.defpath,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "ORGBRIDGE_POLL_SECONDS": "0.2",
+        **(settings or {}),
     }
     with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen(

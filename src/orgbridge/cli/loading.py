@@ -38,8 +38,8 @@ class LoadRequest:
     external_id: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
-    #: True when the path is the service's own, inside DATA_PATH_INPUT.
-    on_server: bool = False
+    #: What the service is to fetch itself: a path inside its DATA_PATH_INPUT, or an address in object storage.
+    on_server: str | None = None
     #: Columns, formats and checks.
     options: InputOptions = _NO_OPTIONS
 
@@ -74,8 +74,8 @@ async def examine(service: Service, request: LoadRequest, terminal: Terminal) ->
 
 async def _send(service: Service, request: LoadRequest, terminal: Terminal, more: dict[str, Any]) -> dict[str, Any]:
     params = {**request.params(), **more}
-    if request.on_server:
-        return await service.local_file({**params, "file_path": str(request.path), "use_bulk_api": True})
+    if request.on_server is not None:
+        return await service.local_file({**params, "file_path": request.on_server, "use_bulk_api": True})
     size = request.path.stat().st_size
     with terminal.bytes_bar(f"sending {request.path.name}", size) as bar:
         return await service.upload(

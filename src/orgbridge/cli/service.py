@@ -22,6 +22,8 @@ _CHUNK_BYTES = 256 * 1024
 #: A call that moves no byte for so long has failed.
 _SILENCE_SECONDS = 120.0
 _CONNECT_SECONDS = 10.0
+#: How long the service may copy an input that it fetches itself.
+_COPY_SECONDS = 3_600.0
 
 Params = Mapping[str, str | int]
 
@@ -38,8 +40,7 @@ class Service:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
-        self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=True)
+        self._session = aiohttp.ClientSession(auto_decompress=True)
         return self
 
     async def __aexit__(
@@ -78,8 +79,11 @@ class Service:
         return await self._json("POST", "/bulk/dml-file-upload", params=query, data=form)
 
     async def local_file(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Have the service load a file of its own input folder."""
-        return await self._json("POST", "/bulk/local-file-process", json_body=body)
+        """Have the service load a file of its own input folder, or an object of object storage.
+
+        It answers once it has copied all of it, which moves no byte here.
+        """
+        return await self._json("POST", "/bulk/local-file-process", json_body=body, silence=_COPY_SECONDS)
 
     async def query_submit(
         self, object_name: str, soql: str, operation: str = "query", *, output_format: str | None = None
@@ -189,8 +193,11 @@ class Service:
         json_body: json.JSON = None,
         data: object = None,
         root: bool = False,
+        silence: float = _SILENCE_SECONDS,
     ) -> dict[str, Any]:
-        async with self._response(method, path, params=params, json_body=json_body, data=data, root=root) as response:
+        async with self._response(
+            method, path, params=params, json_body=json_body, data=data, root=root, silence=silence
+        ) as response:
             body = await response.read()
         try:
             answer = json.loads(body) if body else {}
@@ -211,15 +218,19 @@ class Service:
         data: object = None,
         headers: Mapping[str, str] | None = None,
         root: bool = False,
+        silence: float = _SILENCE_SECONDS,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         assert self._session is not None, "use it as a context manager"
         sent = {"Authorization": f"Bearer {self.address.token}", "Accept": "application/json", **(headers or {})}
         if json_body is not None:
             data = json.dumps(json_body)
             sent["Content-Type"] = "application/json"
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=silence)
         url = self.address.url + ("" if root else self.address.prefix) + path
         try:
-            async with self._session.request(method, url, params=params, data=data, headers=sent) as response:
+            async with self._session.request(
+                method, url, params=params, data=data, headers=sent, timeout=timeout
+            ) as response:
                 if response.status >= 400:
                     raise ServiceRefused(response.status, _problem(await response.read()))
                 yield response

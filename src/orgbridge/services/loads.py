@@ -7,9 +7,8 @@ database before the caller is told its id.
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,7 +23,7 @@ from orgbridge.loads.mapping import Mapping as FieldMapping
 from orgbridge.loads.mapping import MappingSpec, compile_mapping
 from orgbridge.loads.states import LoadState
 from orgbridge.orgs.connections import Orgs
-from orgbridge.services.errors import ColumnsRefused, FileNotFound, InvalidRequest, PathRefused
+from orgbridge.services.errors import ColumnsRefused, InvalidRequest
 from orgbridge.services.exports import export_options
 from orgbridge.services.handling import read_handling
 from orgbridge.services.names import check_object, check_operation, check_upsert_field
@@ -32,15 +31,16 @@ from orgbridge.services.policies.errors import ObjectMissing
 from orgbridge.services.policies.guard import Guard
 from orgbridge.services.queries import check_queried, check_soql
 from orgbridge.services.scopes import Caller, Scope
+from orgbridge.services.server_inputs import ServerInputs
 from orgbridge.store.database import Database
 from orgbridge.store.files import FileStore
+from orgbridge.store.files.sources import Sources
 from orgbridge.store.files.targets import Targets
 from orgbridge.store.records import LoadKind, LoadRecord
 from orgbridge.wire.bulk import IngestOperation, QueryOperation
 
 #: First bytes by which a CSV is judged before the rest of it has arrived.
 HEAD_BYTES = 256 * 1024
-_BLOCK_BYTES = 1024 * 1024
 #: How gzip, zip (XLSX too), zstd and Parquet begin: of these the first bytes tell no header.
 _PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"PAR1")
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -52,6 +52,8 @@ class IntakeConfig:
 
     #: The only folder from which local files are taken.
     input_folder: Path
+    #: The only places in object storage from which inputs are taken.
+    sources: Sources = field(default_factory=Sources)
     #: Rows per part for loads that do not say; None leaves it to the worker.
     part_rows: int | None = None
     #: Where exports may be put besides the file store.
@@ -128,6 +130,7 @@ class LoadService:
         self._clock = clock
         self._config = config
         self._org = org
+        self._inputs = ServerInputs(config.input_folder, config.sources)
         self._guard = Guard(orgs, org)
 
     async def submit_stream(self, request: LoadRequest, chunks: AsyncIterator[bytes], caller: Caller) -> Accepted:
@@ -167,21 +170,24 @@ class LoadService:
         return await self._keep(checked, payload_lines(records), caller)
 
     async def submit_local(self, request: LoadRequest, file_path: str, caller: Caller) -> Accepted:
-        """Copy a file of the input folder as the input of a load, and record the load.
+        """Copy a file of the input folder, or an object of object storage, as the input of a load; record the load.
 
         Raises:
             PathRefused: The path leads outside of the input folder, also by a symlink; nothing was read.
             FileNotFound: There is no such file; nothing was read.
+            SourceRefused: The address may not be read; nothing was connected.
+            SourceMissing: There is no such object; nothing was kept.
+            SourceForbidden: Object storage does not let the service read it; nothing was kept.
+            SourceTooLarge: It is larger than what is taken; nothing was read.
+            SourceChanged: It was replaced while it was read; nothing was kept.
+            FilesUnavailable: Object storage cannot be reached; nothing was kept.
             InvalidRequest: A word of the request is wrong; nothing was read.
             InputError: The input is empty or has no usable header; nothing was kept.
             ColumnsRefused: Columns do not fit the object and the operation; nothing was kept.
             ClientError: The object is unknown, or Salesforce could not be asked; nothing was read.
         """
-        file = await asyncio.to_thread(self.open_local, file_path)
-        try:
-            return await self.submit_stream(request, file_blocks(file), caller)
-        finally:
-            file.close()
+        async with self.open_local(file_path) as chunks:
+            return await self.submit_stream(request, chunks, caller)
 
     async def submit_query(
         self,
@@ -234,14 +240,9 @@ class LoadService:
             await unit.loads.add(record)
         return Accepted(job_id=record.id, is_query=True)
 
-    def open_local(self, file_path: str) -> BinaryIO:
-        """Open a file of the input folder. Blocks.
-
-        Raises:
-            PathRefused: The path leads outside of the input folder, also by a symlink.
-            FileNotFound: There is no such file.
-        """
-        return open_inside(self._config.input_folder, file_path)
+    def open_local(self, file_path: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Open a file of the input folder, or an object of object storage. Raises what `ServerInputs.open` raises."""
+        return self._inputs.open(file_path)
 
     async def check(self, request: LoadRequest, caller: Caller) -> Checked:
         """Return the request with its words checked, with what its caller may know of the object.
@@ -436,48 +437,6 @@ async def payload_lines(records: Sequence[Mapping[str, Any]]) -> AsyncIterator[b
     """Yield records as NDJSON."""
     for start in range(0, len(records), 500):
         yield b"".join(dumps(record) + b"\n" for record in records[start : start + 500])
-
-
-def open_inside(folder: Path, file_path: str) -> BinaryIO:
-    """Open a regular file that lies inside a folder once every symlink is followed. Blocks.
-
-    Args:
-        folder: The only folder that may be read.
-        file_path: Relative to the folder, or absolute.
-
-    Raises:
-        PathRefused: The path leads outside.
-        FileNotFound: There is no such regular file inside.
-    """
-    if "\0" in file_path or not file_path.strip():
-        raise PathRefused("file_path is not a path.")
-    try:
-        root = folder.resolve(strict=True)
-    except OSError:
-        raise FileNotFound(
-            "DATA_PATH_INPUT is not a folder of this machine: set it to the folder with the files."
-        ) from None
-    try:
-        # Not strict: a path outside is refused in the same way whether or not something lies there.
-        resolved = (root / file_path).resolve()
-    except (OSError, RuntimeError):
-        raise PathRefused from None
-    if not resolved.is_relative_to(root):
-        raise PathRefused("file_path leads outside of DATA_PATH_INPUT; only files inside of it are read.")
-    try:
-        descriptor = os.open(resolved, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        raise FileNotFound(f"There is no readable file {Path(file_path).name!r} in DATA_PATH_INPUT.") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise FileNotFound(f"{Path(file_path).name!r} in DATA_PATH_INPUT is not a regular file.")
-    return os.fdopen(descriptor, "rb")
-
-
-async def file_blocks(file: BinaryIO) -> AsyncIterator[bytes]:
-    """Yield a file's bytes, each block read in a thread."""
-    while block := await asyncio.to_thread(file.read, _BLOCK_BYTES):
-        yield block
 
 
 async def _split_head(chunks: AsyncIterator[bytes]) -> tuple[list[bytes], AsyncIterator[bytes]]:

@@ -1,4 +1,4 @@
-"""A small file of the input folder, sent by sObject Collections instead of the Bulk API, answered at once."""
+"""A small file that the service fetches itself, sent by sObject Collections and answered at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 import math
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from orgbridge.loads.header import check_header
@@ -15,10 +14,11 @@ from orgbridge.loads.inputs import CSVSource, open_input
 from orgbridge.loads.splitter import split_records
 from orgbridge.services.batches import AUTO_COLLECTION_RECORDS, BatchOutcome, BatchService
 from orgbridge.services.errors import ColumnsRefused, InvalidRequest
-from orgbridge.services.loads import LoadRequest, open_inside
+from orgbridge.services.loads import LoadRequest
 from orgbridge.services.names import check_operation, check_upsert_field
 from orgbridge.services.records import RecordService
 from orgbridge.services.scopes import Caller, Scope
+from orgbridge.services.server_inputs import ServerInputs
 from orgbridge.services.streams import csv_rows
 from orgbridge.wire.bulk import NULL_CELL
 from orgbridge.wire.fieldtypes import DECIMAL_TYPES, FieldType
@@ -36,22 +36,23 @@ _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
 class LocalBatchService:
     """Batches from files of the input folder."""
 
-    def __init__(self, batches: BatchService, records: RecordService, input_folder: Path) -> None:
+    def __init__(self, batches: BatchService, records: RecordService, inputs: ServerInputs) -> None:
         self._batches = batches
         self._records = records
-        self._input_folder = input_folder
+        self._inputs = inputs
 
     async def run(self, request: LoadRequest, file_path: str, *, caller: Caller) -> BatchOutcome:
         """Send a file's records, 200 a call, and return what became of each in the order of the file.
 
         Args:
             request: Object, operation, key, and how the file is read.
-            file_path: Relative to the input folder, or absolute inside of it.
+            file_path: Relative to the input folder, absolute inside of it, or an address in object storage.
             caller: Who asks; writes what their policy allows.
 
         Raises:
             PathRefused: The path leads outside of the input folder; nothing was read.
             FileNotFound: There is no such file; nothing was read.
+            StoreError: The object may not be read, is not there, or cannot be had; nothing was sent.
             InvalidRequest: The file is too large to be answered at once; nothing was sent.
             InputError: The file is empty, has no usable header or faulty records; nothing was sent.
             ColumnsRefused: Columns do not fit the object and the operation; nothing was sent.
@@ -74,8 +75,7 @@ class LocalBatchService:
         )
 
     def _open(self, request: LoadRequest, file_path: str) -> CSVSource:
-        with open_inside(self._input_folder, file_path) as file:
-            data = file.read(_FILE_BYTES + 1)
+        data = self._inputs.first_bytes(file_path, _FILE_BYTES + 1)
         if len(data) > _FILE_BYTES:
             raise InvalidRequest(f"The file has more than {_FILE_BYTES} bytes: set use_bulk_api to true.")
 

@@ -17,7 +17,6 @@ from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.loads import (
     LoadRequest,
     LoadService,
-    file_blocks,
     mapping_of,
     payload_lines,
     payload_request,
@@ -94,17 +93,15 @@ class PreflightService:
         return {**report.to_json(), "summary": report.summary(), "detected": detected}
 
     async def local(self, request: LoadRequest, file_path: str, caller: Caller) -> dict[str, Any]:
-        """Look at a file of the input folder. Returns and raises what `stream` does, and for the path:
+        """Look at a file of the input folder or an object. Returns and raises what `stream` does, and for the path:
 
         Raises:
             PathRefused: The path leads outside of the input folder, also by a symlink.
             FileNotFound: There is no such file.
+            StoreError: The object may not be read, is not there, or cannot be had.
         """
-        file = await asyncio.to_thread(self._loads.open_local, file_path)
-        try:
-            return await self.stream(request, file_blocks(file), caller)
-        finally:
-            file.close()
+        async with self._loads.open_local(file_path) as chunks:
+            return await self.stream(request, chunks, caller)
 
     async def records(
         self, request: LoadRequest, records: Sequence[Mapping[str, Any]], caller: Caller

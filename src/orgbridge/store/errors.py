@@ -17,6 +17,11 @@ StoreError
 +-- FileAddressInvalid    an address of object storage of no known kind
 +-- FilesUnavailable      object storage refused or did not answer
 +-- FileTargetRefused     a file may not be put there
++-- SourceRefused         an input may not be taken from there
++-- SourceMissing         no object at that address
++-- SourceForbidden       object storage does not let us read it
++-- SourceTooLarge        the object is larger than what is taken
++-- SourceChanged         the object was replaced while it was read
 """
 
 from __future__ import annotations
@@ -142,3 +147,39 @@ class FileTargetRefused(StoreError):
 
     code = "file.target_refused"
     kind = ErrorKind.INVALID
+
+
+class SourceRefused(StoreError):
+    """Objects are read below the addresses in ORGBRIDGE_IMPORT_URLS only, and this one lies elsewhere."""
+
+    code = "file.source_refused"
+    kind = ErrorKind.FORBIDDEN
+
+
+class SourceMissing(StoreError):
+    """There is no such object in object storage."""
+
+    code = "file.source_missing"
+    kind = ErrorKind.MISSING
+
+
+class SourceForbidden(StoreError):
+    """Object storage does not let the service read the object."""
+
+    code = "file.source_forbidden"
+    kind = ErrorKind.UPSTREAM
+
+
+class SourceTooLarge(StoreError):
+    """The object is larger than ORGBRIDGE_IMPORT_MAX_BYTES."""
+
+    code = "file.source_too_large"
+    kind = ErrorKind.TOO_LARGE
+
+
+class SourceChanged(StoreError):
+    """The object was replaced while it was read; nothing was kept."""
+
+    code = "file.source_changed"
+    kind = ErrorKind.CONFLICT
+    retryable = True

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from orgbridge.store.errors import FileAddressInvalid
 from orgbridge.store.files import FileStore, LocalFiles, ObjectAccess, ObjectFiles, open_objects
+from orgbridge.store.files.sources import Sources
 from orgbridge.store.files.targets import Targets
 from orgbridge.wiring.errors import SettingFault, SettingsError
 from orgbridge.wiring.settings import Settings
@@ -51,6 +52,15 @@ def export_targets(settings: Settings) -> Targets:
         folder=settings.data_path_output,
         allowed=tuple(settings.orgbridge_export_urls),
         access=object_access(settings),
+    )
+
+
+def import_sources(settings: Settings) -> Sources:
+    """Return where inputs may be taken from in object storage."""
+    return Sources(
+        allowed=tuple(settings.orgbridge_import_urls),
+        access=object_access(settings),
+        max_bytes=settings.orgbridge_import_max_bytes,
     )
 
 

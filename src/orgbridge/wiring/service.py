@@ -30,10 +30,11 @@ from orgbridge.services.queries import QueryService
 from orgbridge.services.records import RecordService
 from orgbridge.services.retries import RetryService
 from orgbridge.services.sequels import Sequels
+from orgbridge.services.server_inputs import ServerInputs
 from orgbridge.services.telemetry import Telemetry
 from orgbridge.services.undo import UndoService
 from orgbridge.services.webhooks import WebhookService
-from orgbridge.wiring.files import export_targets
+from orgbridge.wiring.files import export_targets, import_sources
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
 from orgbridge.wiring.protection import audit_config, build_idempotency, build_quotas
@@ -55,8 +56,10 @@ def build_services(settings: Settings, house: House) -> Services:
     """
     database, files, orgs, clock = house.database, house.files, house.orgs, house.clock
     people = build_people(settings, database, clock)
+    sources = import_sources(settings)
     intake = IntakeConfig(
         input_folder=settings.data_path_input,
+        sources=sources,
         part_rows=settings.orgbridge_part_rows,
         targets=export_targets(settings),
     )
@@ -68,7 +71,7 @@ def build_services(settings: Settings, house: House) -> Services:
     return Services(
         records=records,
         batches=batches,
-        local_batches=LocalBatchService(batches, records, settings.data_path_input),
+        local_batches=LocalBatchService(batches, records, ServerInputs(settings.data_path_input, sources)),
         queries=QueryService(orgs, cursors),
         composite=CompositeService(orgs, cursors),
         limits=LimitService(orgs),

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from pydantic_settings.sources import DotEnvSettingsSource, EnvSettingsSource
 
 from orgbridge.kit.json import JSON, JSONDecodeError, dumps, loads
+from orgbridge.kit.object_addresses import ObjectAddress
 from orgbridge.kit.receivers import WebhookPolicy, is_safe_url
 from orgbridge.wire.limits import INGEST_BATCH_RECORDS
 from orgbridge.wire.versions import DEFAULT_VERSION, NEWEST, OLDEST, parse_version
@@ -434,6 +435,18 @@ class Settings(BaseSettings):
         description="addresses in object storage below which exports may be put, separated by commas",
         examples=["s3://acme-exports/daily"],
     )
+    orgbridge_import_urls: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="addresses in object storage below which inputs may be taken, separated by commas; empty: none",
+        examples=["s3://acme-inputs/daily"],
+    )
+    orgbridge_import_max_bytes: int = Field(
+        48 * 1024**3,
+        ge=1024,
+        le=48 * 1024**3,
+        description="largest object in bytes that is taken as an input",
+        examples=["51539607552"],
+    )
     orgbridge_files_endpoint: str | None = Field(
         None,
         pattern=r"^https?://[^\s@]+$",
@@ -490,7 +503,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("backend_cors_origins", "orgbridge_export_urls", "orgbridge_webhook_allow", "orgbridge_allowed_hosts"),
-        "orgbridge_trusted_proxies",
+        *("orgbridge_trusted_proxies", "orgbridge_import_urls"),
         mode="before",
     )
     @classmethod
@@ -504,6 +517,13 @@ class Settings(BaseSettings):
             except JSONDecodeError:
                 raise ValueError("it begins like a JSON list and is not one") from None
         return [origin.strip() for origin in value.split(",") if origin.strip()]
+
+    @field_validator("orgbridge_import_urls")
+    @classmethod
+    def _known_sources(cls, value: list[str]) -> list[str]:
+        for address in value:
+            ObjectAddress.parse(address)
+        return value
 
     @field_validator("orgbridge_webhook_allow")
     @classmethod

@@ -265,16 +265,20 @@ async def preflight(
     dependencies=NOTIFIES,
     response_model=JobAccepted,
     responses={
-        **problems(400, 404, 413, 429, 502),
+        **problems(400, 404, 409, 413, 429, 502),
         200: {
             "description": "Sent by collections: one result per record; or a dry run: what was found",
             "model": BatchReply | PreflightReply,
         },
     },
-    summary="Load a file of the input folder",
+    summary="Load a file of the input folder, or an object of object storage",
 )
 async def local_file_process(request: Request, body: LocalFileRequest, caller: BulkWriter) -> Response:
-    """Take in a file that lies inside DATA_PATH_INPUT once every symlink is followed."""
+    """Take in a file that lies inside DATA_PATH_INPUT once every symlink is followed, or `s3://bucket/key`.
+
+    Objects (`az://container/key` too) are read below the addresses in ORGBRIDGE_IMPORT_URLS only, and refused when they
+    are replaced meanwhile. The reply comes once the whole file was copied.
+    """
     load = LoadRequest(
         **option_fields(body.model_dump()),
         handling=handling_fields(body.model_dump()),

@@ -28,7 +28,11 @@ from orgbridge.kit.clock import SystemClock
 from orgbridge.wire.bulk import IngestOperation
 
 _File = Annotated[
-    Path, typer.Argument(help="CSV, JSON, NDJSON, Parquet or XLSX file; gzip, zstd and zip are unpacked.")
+    str,
+    typer.Argument(
+        help="CSV, JSON, NDJSON, Parquet or XLSX file, gzip, zstd and zip unpacked; or s3://bucket/key or "
+        "az://container/key, which the service fetches itself."
+    ),
 ]
 _Object = Annotated[str, typer.Option("--object", help="API name of the object, e.g. Account.")]
 _Operation = Annotated[IngestOperation, typer.Option(help="What to do with each row.")]
@@ -50,6 +54,9 @@ _DatetimeFormat = Annotated[str | None, typer.Option(help="Pattern of instants, 
 _DecimalMark = Annotated[str | None, typer.Option(help="A point or a comma; the other one separates thousands.")]
 _PartRows = Annotated[int | None, typer.Option(min=1, help="Rows per part.")]
 _OnServer = Annotated[bool, typer.Option("--on-server", help="FILE is a path on the service, inside DATA_PATH_INPUT.")]
+
+#: What the service fetches from object storage. As a path it would lose a slash.
+_ADDRESSES = ("s3://", "az://")
 
 
 def load(
@@ -196,7 +203,7 @@ def preflight(
 
 
 def _request(
-    file: Path,
+    file: str,
     object_name: str,
     operation: IngestOperation,
     external_id: str | None,
@@ -206,21 +213,23 @@ def _request(
     on_server: bool,
     options: InputOptions,
 ) -> LoadRequest:
-    if not on_server:
-        if not file.exists():
+    fetched = on_server or file.startswith(_ADDRESSES)
+    path = Path(file)
+    if not fetched:
+        if not path.exists():
             raise UsageError(f"There is no file {file}; check the path.")
-        if not file.is_file():
+        if not path.is_file():
             raise UsageError(f"{file} is not a file; name one file to load.")
     if operation is IngestOperation.UPSERT and not external_id:
         raise UsageError("An upsert needs --external-id: the field by which rows are found, e.g. External_Id__c.")
     request = LoadRequest(
-        path=file,
+        path=path,
         object_name=object_name,
         operation=operation,
         external_id=external_id,
         encoding=encoding,
         delimiter=delimiter,
-        on_server=on_server,
+        on_server=file if fetched else None,
         options=options,
     )
     # What is wrong with the options is said before anything is connected to.

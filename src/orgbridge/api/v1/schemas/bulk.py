@@ -38,7 +38,7 @@ class LoadOptions(BaseModel):
 
 
 class LocalFileRequest(LoadOptions):
-    """Load a file of the service's own input folder."""
+    """Load a file of the service's own input folder, or an object of object storage."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -57,7 +57,10 @@ class LocalFileRequest(LoadOptions):
     object_name: ObjectName
     use_bulk_api: StrictBool = Field(True, description="false: collections of 200, for files of at most 2,000 records.")
     file_path: str = Field(
-        min_length=1, max_length=4096, description="Relative to DATA_PATH_INPUT, or absolute inside of it."
+        min_length=1,
+        max_length=4096,
+        description="Relative to DATA_PATH_INPUT, or absolute inside of it; or s3://bucket/key or az://container/key "
+        "below one of ORGBRIDGE_IMPORT_URLS.",
     )
     operation_type: LoadOperation
     external_id_field: str | None = Field(None, description="The key of an upsert.")
