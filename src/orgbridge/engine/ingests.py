@@ -120,7 +120,10 @@ class IngestWorkflow:
 
     async def _start(self, flight: Flight, parts: list[list[Any]]) -> int | None:
         """Hand over parts that were cut; return the first that must not be sent any more, None when there is none."""
-        for number, ended in parts:
+        for number, ended, *after in parts:
+            if after:
+                # Both have rows of one parent, which must not be written at the same time.
+                await flight.outlast(f"{after[0]:05d}")
             if ended is not None:
                 flight.skip(ended)
             elif not await flight.start(f"{number:05d}", self.part, number):
