@@ -109,6 +109,30 @@ async def test_rows_of_one_parent_go_in_one_job_and_results_in_input_order(bench
     assert [row[2] for row in csv.reader(io.StringIO(failed, newline=""))][1:] == [row[2] for row in cells[31:38]]
 
 
+async def test_rounds_of_locked_rows_keep_to_the_lines_and_the_chains(
+    bench: Bench, server: EmulatorServer, org: OrgCalls
+) -> None:
+    """Rows of a hot parent that were locked go again, job after job, and end on the lines that they came from."""
+    hot = org.create("Account", {"Name": "Hot"})
+    other = org.create("Account", {"Name": "Other"})
+    content = contacts([hot if number % 3 else other for number in range(90)], bad=range(80, 83))
+    server.fault(kind="locks", share=0.5, seed=5, jobs=4)
+    options = {"original_name": "c.csv", "part_rows": 30, "group_by": "AccountId"}
+    bench.start_worker(retry_pause_seconds=0.05)
+    load = await bench.ended(await bench.submit(content, object_name="Contact", options=options), seconds=40)
+    assert load.state is LoadState.JOB_COMPLETE, load.error_message
+    assert bench.check_rows(load, content) == {"succeeded": 87, "failed": 3}
+    assert org.count("Contact") == 87
+    again = {
+        part["number"]: part["rounds"][0]["job_id"] for part in (load.receipt or {})["parts"] if len(part["rounds"]) > 0
+    }
+    chain = [part for part in (load.receipt or {})["parts"] if part["after"] is not None]
+    assert len(chain) == 1
+    later, before = again[chain[0]["number"]], again[chain[0]["after"]]
+    ended = org.call("GET", f"/jobs/ingest/{before}")["systemModstamp"]
+    assert org.call("GET", f"/jobs/ingest/{later}")["createdDate"] >= ended
+
+
 async def test_a_mapping_and_a_canary_go_with_groups(bench: Bench, org: OrgCalls) -> None:
     """The column is one of the file, whatever it is sent as; a canary that fails stops all, in input order."""
     content = b"Firm,Who\n" + b"".join(b"%s,N%d\n" % (b"xyz"[n % 3 : n % 3 + 1], n) for n in range(60))

@@ -67,7 +67,7 @@ class Flight:
         """
         while any(known == name for known, _ in self._under_way):
             await self._see_one()
-        if any(name == f"{int(parked['number']):05d}" for parked in self._parked):
+        if any(name.partition(".")[0] == f"{int(parked['number']):05d}" for parked in self._parked):
             await self.land()
 
     async def land(self) -> None:

@@ -72,8 +72,14 @@ class IngestWorkflow:
                 return
             width = 1 if wanted["ramp"]["serial"] else retry_width(limit, turn)
             flight = Flight(load_id, org, self.resume, Ramp(RampPlan(limit=width), ahead=1))
-            for number, again in due:
-                await flight.start(f"{number:05d}.r{again}", self.again, number, again)
+            running: dict[int, str] = {}
+            for number, again, *chain in due:
+                name = f"{number:05d}.r{again}"
+                if chain:
+                    if chain[0] in running:
+                        await flight.outlast(running[chain[0]])
+                    running[chain[0]] = name
+                await flight.start(name, self.again, number, again)
             await flight.land()
 
     async def _step(self, load_id: str, name: str, body: Any, *, preemptible: bool = False) -> Any:
