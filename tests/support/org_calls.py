@@ -41,6 +41,15 @@ class OrgCalls:
             text = reply.read()
         return json.loads(text) if text else None
 
+    def call_text(self, path: str, *, version: str) -> str:
+        """Read what lies below a version's root as text."""
+        request = urllib.request.Request(
+            f"{self._url}/services/data/{version}{path}", headers={"Authorization": f"Bearer {self._token}"}
+        )
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            text: str = reply.read().decode()
+        return text
+
     def query(self, soql: str) -> list[dict[str, Any]]:
         """Return the records of a query's first page."""
         records: list[dict[str, Any]] = self.call("GET", "/query?q=" + urllib.parse.quote(soql))["records"]

@@ -11,6 +11,7 @@ from typing import Any
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.facts import InputFacts, error_groups
 from orgbridge.engine.faults import Fault
+from orgbridge.engine.grouping import results_by_line
 from orgbridge.engine.publishing import publish
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.rounds import NOT_SENT
@@ -167,18 +168,26 @@ class Completion:
 
     def _merge(self, facts: InputFacts, parts: Sequence[PartRecord]) -> tuple[StoredFile, StoredFile]:
         files = self.resources.files
+        grouped = any("lines_key" in part.upload for part in parts)
+        results_key = f"loads/{self.load_id}/results.csv"
 
         def merged() -> Iterator[bytes]:
             yield results_header(facts.header_record, facts.dialect)
+            if grouped:
+                yield from results_by_line(files, parts)
+                return
             for part in parts:
                 yield from files.open_blocks(part.results_key or "")
 
         def again() -> Iterator[bytes]:
+            if grouped:
+                blocks = files.open_blocks(results_key)
+                yield from failed_rows(blocks, facts.dialect, unprocessed=True, without_codes=UNKNOWN_OUTCOMES)
+                return
             yield facts.header_record
             for part in parts:
-                blocks = chain(
-                    [results_header(facts.header_record, facts.dialect)], files.open_blocks(part.results_key or "")
-                )
+                header = results_header(facts.header_record, facts.dialect)
+                blocks = chain([header], files.open_blocks(part.results_key or ""))
                 skip = len(facts.header_record)
                 # Rows whose outcome is not known must not be loaded again unseen: they may be in the org already.
                 rows = failed_rows(blocks, facts.dialect, unprocessed=True, without_codes=UNKNOWN_OUTCOMES)
@@ -187,7 +196,7 @@ class Completion:
                     if rest:
                         yield rest
 
-        results = files.write_blocks(f"loads/{self.load_id}/results.csv", merged())
+        results = files.write_blocks(results_key, merged())
         return results, files.write_blocks(f"loads/{self.load_id}/failed.csv", again())
 
     def _receipt(
@@ -270,6 +279,8 @@ def _part_receipt(part: PartRecord, rounds: Sequence[RoundRecord]) -> PartReceip
         warnings=tuple(findings.get("warnings", ())),
         skipped=part.skipped,
         held=findings.get("held", 0),
+        grouped="lines_key" in part.upload,
+        after=part.upload.get("after"),
         rounds=tuple(_round_receipt(found) for found in rounds),
     )
 
@@ -314,7 +325,7 @@ def _merge_errors(parts: Sequence[PartRecord]) -> tuple[ErrorGroup, ...]:
                 else ErrorGroup(
                     code=known.code,
                     count=known.count + group.count,
-                    lines=(known.lines + group.lines)[:_LINES_KEPT],
+                    lines=tuple(sorted(known.lines + group.lines)[:_LINES_KEPT]),
                     message=known.message,
                 )
             )

@@ -163,6 +163,11 @@ def part_files(load_id: str, number: int, round_number: int = 0) -> str:
     return f"loads/{load_id}/parts/{number:05d}{again}"
 
 
+def lines_key(load_id: str, number: int) -> str:
+    """Return the key of the lines of a part whose rows do not follow each other in the input."""
+    return f"loads/{load_id}/lines/{number:05d}"
+
+
 def findings_of(match: PartMatch, *, sent: bool, refused: int = 0, **more: Any) -> dict[str, Any]:
     """Return what the store keeps of a match besides its counts."""
     return {

@@ -59,6 +59,17 @@ class Flight:
         """Take in a part that came to its end without being handed over."""
         self._ramp.see(ended)
 
+    async def outlast(self, name: str) -> None:
+        """Wait until a part that was handed over has ended, however long it takes.
+
+        Args:
+            name: What it was handed over as.
+        """
+        while any(known == name for known, _ in self._under_way):
+            await self._see_one()
+        if any(name.partition(".")[0] == f"{int(parked['number']):05d}" for parked in self._parked):
+            await self.land()
+
     async def land(self) -> None:
         """Wait for all that are under way, parked ones too."""
         while self._under_way:

@@ -17,7 +17,7 @@ from orgbridge.engine.deltas import unchanged
 from orgbridge.engine.facts import InputFacts, part_files
 from orgbridge.engine.lookups import find
 from orgbridge.engine.mappings import sent_cells, sent_column
-from orgbridge.engine.matches import totals
+from orgbridge.engine.matches import own_lines, totals
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.rounds import add_round
 from orgbridge.loads.holds import Hold, held_results, kept_rows
@@ -62,7 +62,9 @@ async def hold(resources: Resources, load: LoadRecord, part: PartRecord) -> dict
         sending = await resources.patience().until_done(before)
         return {"round": _ROUND, "send": sending.rows if sending is not None else 0, **totals(part)}
     opener = partial(resources.files.open_blocks, part.input_key)
-    lines = await resources.match(lambda: line_numbers(opener, part.first_line, facts.line_count))
+    lines = await resources.match(
+        lambda: own_lines(resources, part) or line_numbers(opener, part.first_line, facts.line_count)
+    )
     warnings: list[str] = []
     if load.options.get("undo"):
         holds = await _undo_holds(resources, load, part, facts)

@@ -72,8 +72,14 @@ class IngestWorkflow:
                 return
             width = 1 if wanted["ramp"]["serial"] else retry_width(limit, turn)
             flight = Flight(load_id, org, self.resume, Ramp(RampPlan(limit=width), ahead=1))
-            for number, again in due:
-                await flight.start(f"{number:05d}.r{again}", self.again, number, again)
+            running: dict[int, str] = {}
+            for number, again, *chain in due:
+                name = f"{number:05d}.r{again}"
+                if chain:
+                    if chain[0] in running:
+                        await flight.outlast(running[chain[0]])
+                    running[chain[0]] = name
+                await flight.start(name, self.again, number, again)
             await flight.land()
 
     async def _step(self, load_id: str, name: str, body: Any, *, preemptible: bool = False) -> Any:
@@ -120,7 +126,10 @@ class IngestWorkflow:
 
     async def _start(self, flight: Flight, parts: list[list[Any]]) -> int | None:
         """Hand over parts that were cut; return the first that must not be sent any more, None when there is none."""
-        for number, ended in parts:
+        for number, ended, *after in parts:
+            if after:
+                # Both have rows of one parent, which must not be written at the same time.
+                await flight.outlast(f"{after[0]:05d}")
             if ended is not None:
                 flight.skip(ended)
             elif not await flight.start(f"{number:05d}", self.part, number):

@@ -70,8 +70,7 @@ async def match(
             job_error=None if complete else _why(load, part),
         )
         found = _beside_own_records(resources, facts, part, found)
-        if round_number:
-            found = renumbered(found, _lines(resources, part, round_number))
+        found = _on_own_lines(resources, part, round_number, found)
         stored = resources.files.write_blocks(results_key(part, round_number), found.result_blocks())
         locked = _locked(resources, load, facts, stored.key, found.errors, given_back=given_back)
         return found, stored, {"given_back": given_back, "modstamp": modstamp, **locked}
@@ -91,7 +90,7 @@ async def refuse(resources: Resources, load: LoadRecord, part: PartRecord) -> di
     facts = _facts(load)
 
     def work() -> _Work:
-        found = _beside_own_records(resources, facts, part, None)
+        found = _on_own_lines(resources, part, 0, _beside_own_records(resources, facts, part, None))
         return found, resources.files.write_blocks(results_key(part), found.result_blocks()), {}
 
     return await _store(resources, part, work, state=PartState.MATCHED, sent=False, reason=None, round_number=0)
@@ -157,8 +156,7 @@ async def account(
             line_count=facts.line_count,
             attempt=max(1, part.attempt),
         )
-        if round_number:
-            found = renumbered(found, _lines(resources, part, round_number))
+        found = _on_own_lines(resources, part, round_number, found)
         stored = resources.files.write_blocks(results_key(part, round_number), found.result_blocks())
         return found, stored, {"stopped_by": stopped_by}
 
@@ -339,11 +337,21 @@ def _why(load: LoadRecord, part: PartRecord) -> str | None:
     return part.error_message
 
 
-def _lines(resources: Resources, part: PartRecord, round_number: int) -> array[int]:
+def own_lines(resources: Resources, part: PartRecord, round_number: int = 0) -> array[int] | None:
+    """Return the lines of the rows of a part, or of a round of it; None when they follow each other in the input."""
+    key = part.upload.get("lines_key")
+    if round_number:
+        key = f"{part_files(part.load_id, part.number, round_number)}.lines"
+    if key is None:
+        return None
     lines = array("Q")
-    key = f"{part_files(part.load_id, part.number, round_number)}.lines"
     lines.frombytes(b"".join(resources.files.open_blocks(key)))
     return lines
+
+
+def _on_own_lines(resources: Resources, part: PartRecord, round_number: int, found: PartMatch) -> PartMatch:
+    lines = own_lines(resources, part, round_number)
+    return found if lines is None else renumbered(found, lines)
 
 
 def refused_rows(part: PartRecord) -> int:

@@ -19,6 +19,7 @@ from orgbridge.engine.cutting import Cutter, Piece, part_record
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.facts import InputFacts, upload_facts
 from orgbridge.engine.faults import Fault, fault_of
+from orgbridge.engine.grouping import cut_grouped, wants_groups
 from orgbridge.engine.resources import Resources
 from orgbridge.loads.errors import BadMapping, EmptyInput, InputError
 from orgbridge.loads.header import check_header
@@ -101,9 +102,9 @@ class Preparation:
             at: The position where the piece begins.
 
         Returns:
-            `parts`, the number of each part, and None when it is to run or else what came of it (`matches.refuse`);
-            `position`, where the next piece begins, None at the end of the
-            input; `fault`, why there is no next piece though the input has not ended, else None.
+            `parts`, the number of each part, None when it is to run or else what came of it (`matches.refuse`), and
+            for a part that must wait for another the number of that one; `position`, where the next piece begins, None
+            at the end of the input; `fault`, why there is no next piece though the input has not ended, else None.
 
         Raises:
             InputError: The first piece is faulty; nothing was sent, no part was recorded.
@@ -119,7 +120,9 @@ class Preparation:
         cut: list[list[Any]] = []
         for part in piece.parts:
             refused = part.upload.get("sent_rows") == 0
-            cut.append([part.number, await matches.refuse(self.resources, load, part) if refused else None])
+            ended = await matches.refuse(self.resources, load, part) if refused else None
+            after = part.upload.get("after")
+            cut.append([part.number, ended] if after is None else [part.number, ended, after])
         if piece.fault is not None:
             assert piece.end is not None, "a fault leaves a rest"
             return {
@@ -295,6 +298,9 @@ class Preparation:
         return round(load.input_bytes * seen / taken) if taken else load.input_bytes
 
     def _cut(self, load: LoadRecord, plan: dict[str, Any], start: Position) -> Piece:
+        if wants_groups(load):
+            facts = InputFacts.from_json(load.input_facts or {})
+            return cut_grouped(self.resources, load, open_load(self.resources, load), facts, plan)
         if self._cutter is None or not self._cutter.stands_at(start):
             facts = InputFacts.from_json(load.input_facts or {})
             source = open_load(self.resources, load)

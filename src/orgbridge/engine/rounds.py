@@ -80,7 +80,10 @@ class Rounds:
                 await matches.account(self.resources, load, part, fault, sent=False, aborted=True)
 
     async def due(self) -> list[list[int]]:
-        """Return parts that have rows to be sent again, each with the number of its next round."""
+        """Return parts that have rows to be sent again, each with the number of its next round.
+
+        A part of a grouped load comes with the first part of its chain as well: of one chain, one runs at a time.
+        """
 
         async def read() -> tuple[bool, list[PartRecord], dict[int, int]]:
             async with self.resources.database.unit(write=False) as unit:
@@ -92,8 +95,13 @@ class Rounds:
         cancelled, parts, last = await self.resources.patience().until_done(read)
         if cancelled:
             return []
+        chains: dict[int, int] = {}
+        for part in parts:
+            if "lines_key" in part.upload:
+                after = part.upload.get("after")
+                chains[part.number] = part.number if after is None else chains[after]
         return [
-            [part.number, last.get(part.number, 0) + 1]
+            [part.number, last.get(part.number, 0) + 1, *([chains[part.number]] if part.number in chains else [])]
             for part in parts
             if part.state is PartState.MATCHED and (part.findings or {}).get("retryable")
         ]

@@ -223,6 +223,10 @@ class PartReceipt:
     held: int = 0
     #: Rows that were sent in jobs of their own, in order.
     rounds: tuple[RoundReceipt, ...] = ()
+    #: Its rows share parents and need not follow each other in the input; the results were merged by line.
+    grouped: bool = False
+    #: The part that had to end before this one began, because both have rows of one parent.
+    after: int | None = None
 
     @property
     def counts(self) -> RowCounts:
@@ -237,6 +241,19 @@ class PartReceipt:
             failed=self.failed,
             unprocessed=self.unprocessed,
         )
+
+    def check_place(self, rows_read: int) -> list[str]:
+        """Return one sentence for each way in which a part of a grouped load cannot lie in the input.
+
+        Args:
+            rows_read: Rows of the input.
+        """
+        wrong = []
+        if not 1 <= self.first_row <= rows_read - self.rows + 1:
+            wrong.append(f"Part {self.number} of {self.rows} rows cannot begin with row {self.first_row}.")
+        if self.after is not None and self.after >= self.number:
+            wrong.append(f"Part {self.number} stands before part {self.after}, after which it was to begin.")
+        return wrong
 
     def check(self) -> list[str]:
         """Return one sentence for each sum of this part that does not come out."""
@@ -341,7 +358,9 @@ class Receipt:
             wrong += part.check()
             if part.number != place:
                 wrong.append(f"Part {part.number} stands in place {place}.")
-            if part.first_row != row:
+            if part.grouped:
+                wrong += part.check_place(self.rows_read)
+            elif part.first_row != row:
                 wrong.append(f"Part {part.number} begins with row {part.first_row} where row {row} is due.")
             row = part.first_row + part.rows
         totals = self.totals()

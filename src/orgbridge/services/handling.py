@@ -26,6 +26,9 @@ HANDLING_OPTIONS: Final[dict[str, str]] = {
     "max_failure_ratio": "Share of failed rows, 0 to 1, above which nothing more is sent; 0.1 with a canary.",
     "row_retry": "Rounds in which rows that could not be locked are sent again; 5 unless said, 0 for none.",
     "serial": "One batch of rows at a time, for children that share few parents.",
+    "group_by": (
+        "Column of the file that names the parent: all its rows go in one job, so that jobs do not lock each other out."
+    ),
     "before_images": "Keep what an update or upsert overwrites, for undo; by itself up to 10,000 rows.",
     "delta": "Leave out rows that are as they were when the same source was last loaded (update and upsert).",
     "delta_source": "What the source is called; the file's name unless said.",
@@ -55,7 +58,7 @@ def read_handling(given: Mapping[str, Any], operation: str) -> dict[str, Any]:
                 found[name] = _whole(name, value, 0, MAX_ROUNDS)
             case "max_failure_ratio":
                 found[name] = _share(name, value)
-            case "delta_source":
+            case "delta_source" | "group_by":
                 found[name] = str(value)[:255]
             case _:
                 found[name] = _truth(name, value)

@@ -17,6 +17,7 @@ from orgbridge.client.errors import NotFound
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.identifiers import new_identifier
 from orgbridge.kit.json import dumps
+from orgbridge.loads.grouping import group_place
 from orgbridge.loads.header import check_header
 from orgbridge.loads.inputs import CSVSource, InputFormat, detect_format, open_input
 from orgbridge.loads.mapping import Mapping as FieldMapping
@@ -373,8 +374,15 @@ class LoadService:
         Raises:
             BadMapping: The mapping does not fit the input or the object.
             ColumnsRefused: Columns do not fit.
+            InvalidRequest: The column that rows are to be grouped by is not there.
             PolicyError: The caller may not write one of the fields that columns, constants or parents go to.
         """
+        group_by = checked.request.handling.get("group_by")
+        if group_by is not None and group_place(source.header, group_by) is None:
+            raise InvalidRequest(
+                f"The input has no column {group_by!r} to group by.",
+                details=[{"field": "group_by", "code": "option.unknown_column", "message": "no such column"}],
+            )
         mapping = mapping_of(checked, source)
         header = source.header if mapping is None else mapping.header
         faults = check_header(

@@ -7,6 +7,7 @@ REST or Bulk API call takes records out of the recycle bin (SOAP's `undelete` do
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -146,6 +147,9 @@ class UndoService:
     def _by_part(self, load: LoadRecord, parts: list[PartRecord]) -> Iterator[tuple[PartRecord, list[ResultRow]]]:
         """Yield each part with the rows of it that succeeded. Memory is that of one part."""
         dialect, _, _ = facts_of(load)
+        if any("lines_key" in part.upload for part in parts):
+            yield from self._by_own_lines(load, parts)
+            return
         ends = iter(parts)
         part = next(ends, None)
         rows: list[ResultRow] = []
@@ -159,6 +163,18 @@ class UndoService:
         while part is not None:
             yield part, rows
             part, rows = next(ends, None), []
+
+    def _by_own_lines(self, load: LoadRecord, parts: list[PartRecord]) -> Iterator[tuple[PartRecord, list[ResultRow]]]:
+        """Do so for a grouped load, whose parts lie scattered over the results: these are read once for each."""
+        dialect, _, _ = facts_of(load)
+        for part in parts:
+            lines = array("Q")
+            lines.frombytes(b"".join(self._files.open_blocks(str(part.upload["lines_key"]))))
+            own = set(lines)
+            rows = result_rows(
+                self._files.open_blocks(load.results_key or ""), dialect, lambda status: status == b"succeeded"
+            )
+            yield part, [row for row in rows if row.line in own]
 
     def _sequel(
         self,

@@ -90,6 +90,10 @@ def load(
         int | None, typer.Option(min=0, help="Rounds in which rows that could not be locked are sent again.")
     ] = None,
     serial: Annotated[bool, typer.Option("--serial", help="One batch at a time, against row locks.")] = False,
+    group_by: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Keep all rows of one parent, named by this column, in one job."),
+    ] = None,
     before_images: Annotated[
         bool | None, typer.Option(help="Keep what is overwritten, for undo; by itself up to 10,000 rows.")
     ] = None,
@@ -138,6 +142,7 @@ def load(
                 max_failure_ratio=max_failure_ratio,
                 row_retry=row_retry,
                 serial=serial or None,
+                group_by=group_by,
                 before_images=before_images,
                 delta=delta or None,
                 delta_source=delta_source,

@@ -31,6 +31,7 @@ class LoadOptions(BaseModel):
     max_failure_ratio: float | None = Field(None, ge=0, le=1, description=HANDLING_OPTIONS["max_failure_ratio"])
     row_retry: int | None = Field(None, ge=0, le=MAX_ROUNDS, description=HANDLING_OPTIONS["row_retry"])
     serial: StrictBool | None = Field(None, description=HANDLING_OPTIONS["serial"])
+    group_by: str | None = Field(None, min_length=1, max_length=255, description=HANDLING_OPTIONS["group_by"])
     before_images: StrictBool | None = Field(None, description=HANDLING_OPTIONS["before_images"])
     delta: StrictBool | None = Field(None, description=HANDLING_OPTIONS["delta"])
     delta_source: str | None = Field(None, max_length=255, description=HANDLING_OPTIONS["delta_source"])
