@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from orgbridge.services.scopes import SCOPES
+from orgbridge.services.users import Grants
 from tests.integration.test_api_contract import OPEN, check_problem
 from tests.support.local_house import LoneService, lone_service
 
@@ -148,6 +149,36 @@ async def test_a_disabled_user_is_out_of_every_route(house: House) -> None:
     for method, path, _ in await _guarded(house.service):
         reply = await house.service.client.request(method, path, headers=headers)
         check_problem(reply, 401, "identity.not_signed_in")
+
+
+async def test_a_foreign_organization_is_closed_to_a_user_of_another(house: House) -> None:
+    """Whoever is granted one organization, with every right short of administration, gets no route of another's."""
+    app: Any = house.service.client._transport.app  # type: ignore[attr-defined] # the transport we made
+    services = app.state.services
+    own = await services.organizations.add_organization({"name": "Own"})
+    foreign = await services.organizations.add_organization({"name": "Foreign"})
+    rights = [scope for scope in SCOPES if scope != "admin"]
+    user = await house.identity.create_user("buyer", "correct horse battery", scopes=rights)
+    await services.users.grant(user.id, Grants(organizations=(own.id,), plants=(), machines=()), expected=None)
+    token = (await house.identity.sign_in("buyer", "correct horse battery")).token
+    headers = {"Authorization": f"Bearer {token}"}
+    caller = await house.identity.caller(token, [])
+    assert own.id in caller.organizations
+    assert foreign.id not in caller.organizations
+    paths = (await house.service.client.get("/openapi.json")).json()["paths"]
+    asked = 0
+    for path, methods in paths.items():
+        if "{organization_id}" not in path:
+            continue
+        address = re.sub(r"{\w+}", "x1", path.replace("{organization_id}", foreign.id))
+        for method in methods:
+            reply = await house.service.client.request(method.upper(), address, headers=headers)
+            check_problem(reply, 403, "identity.scope_missing")
+            assert "Foreign" not in reply.text
+            asked += 1
+    assert asked >= 10
+    told = await house.service.client.get("/api/v1/users/me", headers=headers)
+    assert foreign.id not in told.text
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic cm9vdDpyb290", "Token abc", "bearer"])
