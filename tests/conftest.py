@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Generator
@@ -45,6 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Take settings of the developer's shell out of sight, also of processes that tests start."""
+    # At DEBUG the driver tells every value; that `configure_logs` silences it has a test of its own.
+    logging.getLogger("aiosqlite").setLevel(logging.INFO)
     for name in list(os.environ):  # noqa: TID251 - to clean it, not to read it
         if name.startswith(_PREFIXES) or name in _NAMES or name.lower() in _PROXIES:
             del os.environ[name]  # noqa: TID251

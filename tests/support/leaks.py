@@ -13,7 +13,7 @@ _SECRETS = {
     "signed token": re.compile(r"eyJ[\w-]{12,}\.eyJ[\w-]{12,}\.[\w-]{16,}"),
     "session id of an org": re.compile(r"\b00D[A-Za-z0-9]{12,15}![\w.]{8,}"),
     "signing secret of a webhook": re.compile(r"whsec_[A-Za-z0-9+/]{20,}"),
-    "private key": re.compile(r"BEGIN (?:\w+ )?PRIVATE KEY"),
+    "private key": re.compile(r"BEGIN (?:\w+ )?PRIVATE KEY-----(?:\\n|\s)*[A-Za-z0-9+/]{24,}"),
 }
 #: Of one log file; more than any test writes on purpose.
 _MOST_BYTES = 64 << 20

@@ -18,7 +18,7 @@ _TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ1c2VyXzEifQ.c2lnbmF0dXJlLXNpZ25hdHVyZQ
         ("client_secret=local-secret&x", "client secret"),
         ("password=localpass&grant", "password in a setting or form"),
         ("session 00Dxx0000001gPFEAY!AQcAQH0dMHZfz972Szmp", "session id of an org"),
-        ("-----BEGIN " + "PRIVATE KEY-----", "private key"),
+        ("-----BEGIN " + "PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIHAbCdEfGh1234", "private key"),
     ],
 )
 def test_a_secret_is_found_in_output_and_in_log_files(tmp_path: Path, text: str, kind: str) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import structlog
 
+#: Libraries that at DEBUG tell the values bound to each statement: records, hashes of passwords, tokens.
+_TELLS_VALUES = ("aiosqlite",)
 #: Keys whose values never reach a log, whoever logs them.
 SECRET_KEYS = frozenset(
     {
@@ -137,6 +139,8 @@ def configure_logs(config: LogConfig, secrets: Iterable[str] = ()) -> None:
         handler.setFormatter(_formatter(shared, redactor, as_json=as_json))
         root.addHandler(handler)
     root.setLevel(config.level)
+    for name in _TELLS_VALUES:
+        logging.getLogger(name).setLevel(logging.INFO)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
