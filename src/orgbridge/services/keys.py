@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import os
 import secrets
 from dataclasses import dataclass, field
@@ -145,12 +144,6 @@ class KeyRing:
             raise TokenRefused from error
         check_times(claims, now)
         return claims
-
-    def derived(self, purpose: str) -> bytes:
-        """Return a secret of 32 bytes that every process with this key has, one for each purpose."""
-        form = (serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        seed = hashlib.sha256(self.signing.private.private_bytes(*form)).digest()
-        return hmac.digest(seed, purpose.encode(), "sha256")
 
     def jwks(self) -> dict[str, Any]:
         """Return the public key set (RFC 7517), the signing key first."""
