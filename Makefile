@@ -149,9 +149,9 @@ database: $(RUNTIME) ## Make or update the tables that PSQL_CONNECTION_STRING na
 
 .PHONY: lock
 lock: ## Pin the newest versions with hashes (needs uv)
-	$(UV) pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --upgrade \
+	$(UV) pip compile pyproject.toml --extra build --extra traces --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements.txt
-	$(UV) pip compile pyproject.toml --extra build --extra dev --universal --python-version 3.11 --generate-hashes \
+	$(UV) pip compile pyproject.toml --extra build --extra traces --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -c requirements.txt -o requirements-dev.txt
 	echo 'moto[server]' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-s3.txt
