@@ -1,7 +1,7 @@
 """What the columns of a query are: /query?q=…&columns=true, which the Salesforce CLI asks before it prints a table.
 
 The query is planned, its records are not read. Assumed: all of it, from the types that open-source clients of this
-parameter declare; columns of functions are shown by the function's name.
+parameter declare; a function is shown by its alias, else as it is written.
 """
 
 from __future__ import annotations
@@ -97,7 +97,9 @@ def _joined(
 def _group_column(sobject: SObject, item: ValueItem, chosen: tree.SelectItem) -> dict[str, JSON]:
     expression = chosen.expression if isinstance(chosen, tree.SelectExpression) else None
     if isinstance(expression, tree.FunctionCall):
-        return {**_plain(item.key, item.type, None), "aggregate": True, "displayName": print_expression(expression)}
+        shown = chosen.alias if isinstance(chosen, tree.SelectExpression) else None
+        found = _plain(item.key, item.type, None)
+        return {**found, "aggregate": True, "displayName": shown or print_expression(expression)}
     return _plain(item.key, item.type, sobject.field(item.key))
 
 
