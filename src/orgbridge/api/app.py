@@ -34,6 +34,7 @@ from orgbridge.api.v1 import (
     queries,
     records,
     roles,
+    salesforce_accounts,
     search,
     service_accounts,
     sobjects,
@@ -58,6 +59,7 @@ _RESOURCES: tuple[ModuleType, ...] = (
     roles,
     organizations,
     audit,
+    salesforce_accounts,
 )
 
 _ABOUT = """Records, batches, bulk loads and queries of any Salesforce object, behind users and scopes of this service.
