@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from orgbridge.emulator.commerce.policy import Commerce, CommercePolicy
+from orgbridge.emulator.commerce.settling import TABLES as CART_TABLES
 from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.http.calls import Parts
 from orgbridge.emulator.http.cursors import Cursors
@@ -177,6 +178,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
     try:
         time.load(storage)
         org = Org(storage, catalogue or load_catalogue(storage, objects), time, policies)
+        storage.ensure(CART_TABLES)
     except BaseException:
         storage.close()
         raise
