@@ -48,7 +48,7 @@ def test_fields_of_parents_and_children_are_joined_columns(call: Caller) -> None
 
 @pytest.mark.assumed
 def test_groups_are_shown_by_their_functions(call: Caller) -> None:
-    """An alias names and shows a function, one without is `expr0`, shown as it is written; COUNT() alone has no column."""
+    """An alias names and shows a function, one without is `expr0`, shown as it is written; COUNT() has no column."""
     soql = "SELECT Industry, COUNT(Id) many, MAX(AnnualRevenue) FROM Account GROUP BY Industry"
     reply = described(call, soql)
     assert reply["groupBy"] is True
