@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from orgbridge.emulator.http.resources.commerce import stores
+from orgbridge.emulator.http.resources.commerce import (
+    accounts,
+    addresses,
+    categories,
+    indexes,
+    prices,
+    products,
+    search,
+    stores,
+    wishlists,
+)
 
-ROUTES = (*stores.ROUTES,)
+ROUTES = (
+    *stores.ROUTES,
+    *products.ROUTES,
+    *categories.ROUTES,
+    *prices.ROUTES,
+    *search.ROUTES,
+    *indexes.ROUTES,
+    *wishlists.ROUTES,
+    *addresses.ROUTES,
+    *accounts.ROUTES,
+)
