@@ -1,1 +1,1 @@
-"""Tests of the emulated org's commerce."""
+"""Tests of the emulated commerce."""

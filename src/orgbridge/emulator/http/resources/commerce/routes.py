@@ -5,6 +5,8 @@ from __future__ import annotations
 from orgbridge.emulator.http.resources.commerce import (
     accounts,
     addresses,
+    cart_items,
+    carts,
     categories,
     indexes,
     prices,
@@ -24,4 +26,6 @@ ROUTES = (
     *wishlists.ROUTES,
     *addresses.ROUTES,
     *accounts.ROUTES,
+    *carts.ROUTES,
+    *cart_items.ROUTES,
 )
