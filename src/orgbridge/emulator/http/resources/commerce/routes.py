@@ -13,6 +13,7 @@ from orgbridge.emulator.http.resources.commerce import (
     products,
     search,
     stores,
+    wishlist_carts,
     wishlists,
 )
 
@@ -24,6 +25,7 @@ ROUTES = (
     *search.ROUTES,
     *indexes.ROUTES,
     *wishlists.ROUTES,
+    *wishlist_carts.ROUTES,
     *addresses.ROUTES,
     *accounts.ROUTES,
     *carts.ROUTES,
