@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orgbridge.emulator.http.resources.commerce import (
+    cart_actions,
     cart_items,
     carts,
     checkouts,
@@ -17,6 +18,7 @@ ROUTES = (
     *stores.ROUTES,
     *carts.ROUTES,
     *cart_items.ROUTES,
+    *cart_actions.ROUTES,
     *checkouts.ROUTES,
     *delivery_groups.ROUTES,
     *discounts.ROUTES,
