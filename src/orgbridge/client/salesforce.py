@@ -14,6 +14,7 @@ from orgbridge.client.bulk.ingest import IngestJobs
 from orgbridge.client.bulk.query import QueryJobs
 from orgbridge.client.composite import Collections, Composite
 from orgbridge.client.describe import Describe, DescribeCache
+from orgbridge.client.files import Files
 from orgbridge.client.limits import Limits
 from orgbridge.client.query import Query
 from orgbridge.client.records import Records
@@ -49,6 +50,7 @@ class Salesforce:
         describe: Descriptions of objects.
         limits: The org's limits.
         bulk: Bulk API 2.0.
+        files: Content versions, streamed.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Salesforce:
         self.describe = Describe(self._transport, cache=describes or DescribeCache(), clock=clock)
         self.limits = Limits(self._transport)
         self.bulk = Bulk(self._transport)
+        self.files = Files(self._transport)
 
     @property
     def calls(self) -> int:

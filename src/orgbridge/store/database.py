@@ -14,14 +14,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from orgbridge.store.addresses import StoreAddress, parse_address
 from orgbridge.store.errors import StoreUnavailable
+from orgbridge.store.repositories.accounts import AccountRepository
 from orgbridge.store.repositories.audit import AuditRepository
 from orgbridge.store.repositories.idempotency import IdempotencyRepository
 from orgbridge.store.repositories.jobs import JobRepository
 from orgbridge.store.repositories.leases import LeaseRepository
 from orgbridge.store.repositories.loads import LoadRepository
+from orgbridge.store.repositories.mails import MailRepository
 from orgbridge.store.repositories.organizations import MachineRepository, OrganizationRepository, PlantRepository
 from orgbridge.store.repositories.pages import PageRepository
 from orgbridge.store.repositories.parts import PartRepository
+from orgbridge.store.repositories.purchase_orders import PurchaseOrderRepository
+from orgbridge.store.repositories.purchase_rules import (
+    ApprovalLinkRepository,
+    PurchaseDocumentRepository,
+    PurchaseRulesRepository,
+)
 from orgbridge.store.repositories.roles import RoleRepository
 from orgbridge.store.repositories.rounds import RoundRepository, SequelRepository
 from orgbridge.store.repositories.sessions import SessionRepository
@@ -64,6 +72,8 @@ class Unit:
         self.organizations = OrganizationRepository(connection)
         self.plants = PlantRepository(connection)
         self.machines = MachineRepository(connection)
+        #: Salesforce accounts of organizations.
+        self.accounts = AccountRepository(connection)
         #: Webhooks.
         self.webhooks = WebhookRepository(connection)
         #: Tasks that one worker of many does.
@@ -76,6 +86,12 @@ class Unit:
         self.idempotency = IdempotencyRepository(connection)
         #: The audit's chain.
         self.audit = AuditRepository(connection)
+        #: Purchase orders, how organizations decide about them, their files, links and mails.
+        self.purchase_orders = PurchaseOrderRepository(connection)
+        self.purchase_rules = PurchaseRulesRepository(connection)
+        self.purchase_documents = PurchaseDocumentRepository(connection)
+        self.approval_links = ApprovalLinkRepository(connection)
+        self.mails = MailRepository(connection)
         self._connection = connection
 
     def sendings(self, round_number: int) -> PartRepository:

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from orgbridge.emulator.http.resources.commerce import (
+    accounts,
+    addresses,
     cart_actions,
     cart_items,
     carts,
+    categories,
     checkouts,
     delivery_groups,
     discounts,
+    indexes,
+    prices,
+    products,
     sales,
+    search,
     stores,
     summaries,
+    wishlists,
 )
 
 ROUTES = (
     *stores.ROUTES,
+    *products.ROUTES,
+    *categories.ROUTES,
+    *prices.ROUTES,
+    *search.ROUTES,
+    *indexes.ROUTES,
+    *wishlists.ROUTES,
+    *addresses.ROUTES,
+    *accounts.ROUTES,
     *carts.ROUTES,
     *cart_items.ROUTES,
     *cart_actions.ROUTES,
