@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from orgbridge.store.addresses import StoreAddress, parse_address
 from orgbridge.store.errors import StoreUnavailable
 from orgbridge.store.repositories.audit import AuditRepository
+from orgbridge.store.repositories.documents import DocumentRepository
 from orgbridge.store.repositories.idempotency import IdempotencyRepository
 from orgbridge.store.repositories.jobs import JobRepository
 from orgbridge.store.repositories.leases import LeaseRepository
@@ -76,6 +77,8 @@ class Unit:
         self.idempotency = IdempotencyRepository(connection)
         #: The audit's chain.
         self.audit = AuditRepository(connection)
+        #: Documents of machines.
+        self.documents = DocumentRepository(connection)
         self._connection = connection
 
     def sendings(self, round_number: int) -> PartRepository:
