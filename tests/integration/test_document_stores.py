@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -467,6 +467,14 @@ async def test_a_page_has_a_bound(store: DocumentStore, limit: int) -> None:
     """No page is without documents or with more than two hundred."""
     with pytest.raises(DocumentInvalid):
         await store.page(_query(), cursor=None, limit=limit)
+
+
+async def test_a_window_has_instants_that_documents_can_have(store: DocumentStore) -> None:
+    """An instant that has no form in UTC is refused, and breaks nothing."""
+    early = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    for window in ({"since": early}, {"until": early}, {"since": _AT.replace(tzinfo=None)}):
+        with pytest.raises(DocumentInvalid):
+            await store.page(_query(**window), cursor=None, limit=1)
 
 
 async def test_a_store_that_works_says_so(store: DocumentStore) -> None:

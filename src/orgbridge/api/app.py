@@ -28,6 +28,7 @@ from orgbridge.api.v1 import (
     events,
     job_actions,
     limits,
+    machine_documents,
     organizations,
     queries,
     records,
@@ -102,6 +103,7 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
         app.include_router(router, prefix=config.prefix)
     for router in (roles.router, organizations.router, audit.router):
         app.include_router(router, prefix=config.prefix)
+    app.include_router(machine_documents.router, prefix=config.prefix)
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.
     traffic, streamed = Traffic(prefix=config.prefix), [f"{config.prefix}/bulk/dml-file-upload"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
+from orgbridge.services.commerce.documents import DocumentService
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
@@ -69,6 +70,8 @@ class Services:
     health: HealthService
     #: Figures.
     telemetry: Telemetry
+    #: Documents of machines.
+    documents: DocumentService
     #: Failed rows again, as a load of their own.
     retries: RetryService
     #: Loads taken back.

@@ -20,6 +20,7 @@ from orgbridge.store.repositories.idempotency import IdempotencyRepository
 from orgbridge.store.repositories.jobs import JobRepository
 from orgbridge.store.repositories.leases import LeaseRepository
 from orgbridge.store.repositories.loads import LoadRepository
+from orgbridge.store.repositories.machine_names import MachineNameRepository
 from orgbridge.store.repositories.organizations import MachineRepository, OrganizationRepository, PlantRepository
 from orgbridge.store.repositories.pages import PageRepository
 from orgbridge.store.repositories.parts import PartRepository
@@ -77,6 +78,8 @@ class Unit:
         self.idempotency = IdempotencyRepository(connection)
         #: The audit's chain.
         self.audit = AuditRepository(connection)
+        #: Machines by any of their names.
+        self.machine_names = MachineNameRepository(connection)
         #: Documents of machines.
         self.documents = DocumentRepository(connection)
         self._connection = connection

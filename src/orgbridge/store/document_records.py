@@ -200,12 +200,15 @@ def check_draft(draft: DocumentDraft, now: datetime) -> int:
     return size
 
 
-def check_page(limit: int) -> None:
-    """See that a page has a size that is served.
+def check_page(query: DocumentQuery, limit: int) -> None:
+    """See that a page can be asked for.
 
     Raises:
-        DocumentInvalid: It has not.
+        DocumentInvalid: Its size is not served, or the window has an instant that no document can have.
     """
+    for name, instant in (("since", query.since), ("until", query.until)):
+        if instant is not None:
+            _check_instant(name, instant)
     if not 1 <= limit <= MAX_PAGE:
         raise DocumentInvalid(f"A page has 1 to {MAX_PAGE} documents.")
 

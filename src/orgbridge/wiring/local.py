@@ -23,6 +23,7 @@ from orgbridge.emulator.app import EmulatorConfig, EmulatorUser, build_app
 from orgbridge.engine.worker import run_worker
 from orgbridge.kit.json import JSON, dumps
 from orgbridge.kit.logs import get_logger
+from orgbridge.wiring.documents import kept
 from orgbridge.wiring.house import build_house
 from orgbridge.wiring.identity import make_first_admin
 from orgbridge.wiring.rotation import upkeep
@@ -142,7 +143,8 @@ async def _up(
     org = build_app(local_org(settings.orgbridge_data / "org.sqlite"))
     ready = asyncio.Event()
     async with (
-        upkeep(settings, house, services.identity.keys),
+        kept(services.documents.store, house.clock),
+        upkeep(settings, house, services.identity.keys, services.documents.store),
         _served(org, org_socket),
         _served(app, service_socket),
     ):

@@ -16,6 +16,8 @@ from orgbridge.kit.logs import get_logger
 from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
+from orgbridge.services.commerce.documents import DocumentService
+from orgbridge.services.commerce.granted_machines import GrantedMachines
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.cursors import Cursors
 from orgbridge.services.events import EventService
@@ -34,6 +36,7 @@ from orgbridge.services.server_inputs import ServerInputs
 from orgbridge.services.telemetry import Telemetry
 from orgbridge.services.undo import UndoService
 from orgbridge.services.webhooks import WebhookService
+from orgbridge.wiring.documents import build_documents, kept
 from orgbridge.wiring.files import export_targets, import_sources
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
@@ -68,6 +71,7 @@ def build_services(settings: Settings, house: House) -> Services:
     loads = LoadService(database, files, orgs, clock, intake)
     sequels = Sequels(database, files, clock, Guard(orgs))
     cursors = Cursors(settings.cursor_secret())
+    documents = build_documents(settings, database, clock)
     return Services(
         records=records,
         batches=batches,
@@ -85,7 +89,8 @@ def build_services(settings: Settings, house: House) -> Services:
         jobs=jobs,
         events=EventService(database, jobs, clock),
         webhooks=WebhookService(database, settings.webhook_policy, clock),
-        health=HealthService(database, orgs, clock),
+        documents=DocumentService(documents, GrantedMachines(database), cursors, clock),
+        health=HealthService(database, orgs, clock, documents=documents),
         retries=RetryService(sequels, files),
         undo=UndoService(sequels, files, database),
         telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),
@@ -110,7 +115,8 @@ def build_app(settings: Settings) -> FastAPI:
         await make_first_admin(settings, services.identity)
         log.info("service_started", version=settings.app_version)
         try:
-            async with upkeep(settings, house, services.identity.keys):
+            documents = services.documents.store
+            async with kept(documents, house.clock), upkeep(settings, house, services.identity.keys, documents):
                 yield
         finally:
             await services.audit.close()

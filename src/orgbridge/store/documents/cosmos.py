@@ -97,7 +97,9 @@ class CosmosDocuments:
         self._config = config
         self._clock = clock
         self._opening = asyncio.Lock()
+        self._credential = config.credential
         self._client: CosmosClient | None = None
+        self._retired: list[CosmosClient] = []
         self._opened: ContainerProxy | None = None
 
     @property
@@ -165,7 +167,7 @@ class CosmosDocuments:
 
     async def page(self, query: DocumentQuery, *, cursor: str | None, limit: int) -> DocumentPage:
         """Return one page of documents; see `DocumentStore.page`."""
-        check_page(limit)
+        check_page(query, limit)
         text, parameters = _sql(query, cursor, self._clock.now())
         deadline = self._deadline()
         container = await self._container(deadline)
@@ -253,30 +255,47 @@ class CosmosDocuments:
         container = await self._container(deadline)
         await self._call(container.read, deadline, writes=False)
 
+    async def renew(self, secret: str) -> None:
+        """Use another key from now on; calls under way end with the one that they began with."""
+        async with self._opening:
+            if secret == self._credential:
+                return
+            # Those of the renewal before have ended long ago: no call takes longer than a bulk upsert.
+            await self._close_retired()
+            if self._client is not None:
+                self._retired.append(self._client)
+            self._credential, self._client, self._opened = secret, None, None
+
     async def close(self) -> None:
         """Close all connections."""
         async with self._opening:
-            client, self._client, self._opened = self._client, None, None
-            if client is not None:
-                await client.close()
+            if self._client is not None:
+                self._retired.append(self._client)
+            self._client = self._opened = None
+            await self._close_retired()
             if not isinstance(self._config.credential, str):
                 await self._config.credential.close()
 
+    async def _close_retired(self) -> None:
+        while self._retired:
+            await self._retired.pop().close()
+
     async def _container(self, deadline: Deadline) -> ContainerProxy:
-        opened = self._opened
-        if opened is not None:
-            return opened
-        async with self._opening:
-            if self._opened is not None:
-                return self._opened
-            # The library reads files and loads modules when it makes a client.
-            client = self._client or await asyncio.to_thread(_client, self._config)
-            self._client = client
-            opened = await self._call(
-                lambda: open_container(client, self._config.database, self._config.container), deadline, writes=False
-            )
-            self._opened = opened
-            return opened
+        if self._opened is None:
+            async with self._opening:
+                # Another call may have opened it while this one waited.
+                if self._opened is None:
+                    self._opened = await self._open(deadline)
+        return self._opened
+
+    async def _open(self, deadline: Deadline) -> ContainerProxy:
+        client = self._client
+        if client is None:
+            # The library reads files and loads modules when it makes one.
+            client = self._client = await asyncio.to_thread(_client, self._config, self._credential)
+        return await self._call(
+            lambda: open_container(client, self._config.database, self._config.container), deadline, writes=False
+        )
 
     async def _create(self, item: dict[str, Any], deadline: Deadline) -> Document | None:
         """Write an item that is not there; return None when one of its id is."""
@@ -342,13 +361,13 @@ class CosmosDocuments:
         return await call(attempt, deadline, writes=writes, attempt_seconds=self._config.attempt_seconds)
 
 
-def _client(config: CosmosConfig) -> CosmosClient:
+def _client(config: CosmosConfig, credential: str | AsyncTokenCredential) -> CosmosClient:
     private: dict[str, Any] = {}
     if config.authority_file is not None:
         private = {"connection_verify": str(config.authority_file)}
     return CosmosClient(
         config.endpoint,
-        config.credential,
+        credential,
         connection_timeout=config.attempt_seconds,
         read_timeout=config.attempt_seconds,
         # Below zero, for zero counts as not said.

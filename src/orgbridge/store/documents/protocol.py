@@ -93,6 +93,7 @@ class DocumentStore(Protocol):
 
         Raises:
             CursorInvalid: The cursor is not one of this query.
+            DocumentInvalid: The page has another size, or the window an instant that no document can have.
         """
         ...
 
@@ -127,6 +128,10 @@ class DocumentStore(Protocol):
             StoreUnavailable: It does not answer.
             DocumentsRefused: It refuses us.
         """
+        ...
+
+    async def renew(self, secret: str) -> None:
+        """Use another key from now on; of no effect on a store that has none of its own."""
         ...
 
     async def close(self) -> None:

@@ -71,7 +71,7 @@ class SQLDocuments:
 
     async def page(self, query: DocumentQuery, *, cursor: str | None, limit: int) -> DocumentPage:
         """Return one page of documents; see `DocumentStore.page`."""
-        check_page(limit)
+        check_page(query, limit)
         async with self._database.unit(write=False) as unit:
             return await unit.documents.page(query, self._clock.now(), cursor=cursor, limit=limit)
 
@@ -139,6 +139,9 @@ class SQLDocuments:
         """See that the table can be read; see `DocumentStore.check`."""
         async with self._database.unit(write=False) as unit:
             await unit.documents.get(DocumentKey(organization_id="-", machine_ids=("-",), id="-"), self._clock.now())
+
+    async def renew(self, secret: str) -> None:
+        """Do nothing: the store has no key of its own."""
 
     async def close(self) -> None:
         """Do nothing: the database is everybody's."""
