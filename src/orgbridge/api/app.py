@@ -30,6 +30,7 @@ from orgbridge.api.v1 import (
     events,
     job_actions,
     limits,
+    machine_documents,
     organizations,
     queries,
     records,
@@ -60,6 +61,7 @@ _RESOURCES: tuple[ModuleType, ...] = (
     organizations,
     audit,
     salesforce_accounts,
+    machine_documents,
 )
 
 _ABOUT = """Records, batches, bulk loads and queries of any Salesforce object, behind users and scopes of this service.

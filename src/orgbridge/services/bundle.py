@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.commerce.accounts import AccountService
+from orgbridge.services.commerce.documents import DocumentService
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.mappings import MappingService
 from orgbridge.services.composite import CompositeService
@@ -72,6 +73,8 @@ class Services:
     health: HealthService
     #: Figures.
     telemetry: Telemetry
+    #: Documents of machines.
+    documents: DocumentService
     #: Failed rows again, as a load of their own.
     retries: RetryService
     #: Loads taken back.

@@ -17,6 +17,8 @@ from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
 from orgbridge.services.commerce.accounts import AccountService
+from orgbridge.services.commerce.documents import DocumentService
+from orgbridge.services.commerce.granted_machines import GrantedMachines
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.mappings import MappingService
 from orgbridge.services.commerce.trees import AccountTrees
@@ -38,6 +40,7 @@ from orgbridge.services.server_inputs import ServerInputs
 from orgbridge.services.telemetry import Telemetry
 from orgbridge.services.undo import UndoService
 from orgbridge.services.webhooks import WebhookService
+from orgbridge.wiring.documents import build_documents, kept
 from orgbridge.wiring.files import export_targets, import_sources
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
@@ -74,6 +77,7 @@ def build_services(settings: Settings, house: House) -> Services:
     cursors = Cursors(settings.cursor_secret())
     trees = AccountTrees(orgs, clock)
     accounts = AccountService(database, trees)
+    documents = build_documents(settings, database, clock)
     return Services(
         records=records,
         batches=batches,
@@ -91,7 +95,8 @@ def build_services(settings: Settings, house: House) -> Services:
         jobs=jobs,
         events=EventService(database, jobs, clock),
         webhooks=WebhookService(database, settings.webhook_policy, clock),
-        health=HealthService(database, orgs, clock),
+        documents=DocumentService(documents, GrantedMachines(database), cursors, clock),
+        health=HealthService(database, orgs, clock, documents=documents),
         retries=RetryService(sequels, files),
         undo=UndoService(sequels, files, database),
         telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),
@@ -119,7 +124,8 @@ def build_app(settings: Settings) -> FastAPI:
         await make_first_admin(settings, services.identity)
         log.info("service_started", version=settings.app_version)
         try:
-            async with upkeep(settings, house, services.identity.keys):
+            documents = services.documents.store
+            async with kept(documents, house.clock), upkeep(settings, house, services.identity.keys, documents):
                 yield
         finally:
             await services.audit.close()

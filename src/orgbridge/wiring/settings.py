@@ -140,14 +140,18 @@ class Settings(BaseSettings):
     )
     azure_cosmos_endpoint: str | None = Field(
         None,
-        description="the document store's endpoint; not used by this version",
+        pattern=r"^https://[^\s/@?#]+/?$",
+        description="the Cosmos DB account that documents of machines are kept in; empty keeps them in the database",
         examples=["https://x.documents.azure.com"],
     )
     azure_cosmos_key: SecretStr | None = Field(
-        None, description="the document store's key; not used by this version", examples=["..."]
+        None, description="that account's key; empty uses the machine's identity", examples=["..."]
     )
     azure_cosmos_database: str | None = Field(
-        None, description="the document store's database; not used by this version", examples=["orgbridge"]
+        None,
+        pattern=r"^[^/\\?#\s]{1,255}$",
+        description="the name of the database in that account; empty is orgbridge",
+        examples=["orgbridge"],
     )
     azure_key_vault_url: str | None = Field(
         None,
@@ -155,6 +159,11 @@ class Settings(BaseSettings):
         examples=["https://x.vault.azure.net"],
     )
 
+    orgbridge_cosmos_ca: Path | None = Field(
+        None,
+        description="a PEM file of the authority of a Cosmos DB that is not Azure's own; empty: those of this machine",
+        examples=["/etc/ssl/private-cloud.pem"],
+    )
     orgbridge_key_vault_refresh_seconds: float = Field(
         300.0,
         gt=0,
