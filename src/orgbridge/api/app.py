@@ -35,6 +35,7 @@ from orgbridge.api.v1 import (
     records,
     roles,
     salesforce_accounts,
+    salesforce_machines,
     search,
     service_accounts,
     sobjects,
@@ -60,6 +61,7 @@ _RESOURCES: tuple[ModuleType, ...] = (
     organizations,
     audit,
     salesforce_accounts,
+    salesforce_machines,
 )
 
 _ABOUT = """Records, batches, bulk loads and queries of any Salesforce object, behind users and scopes of this service.

@@ -18,7 +18,10 @@ from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
 from orgbridge.services.commerce.accounts import AccountService
 from orgbridge.services.commerce.hierarchies import HierarchyService
+from orgbridge.services.commerce.machines import MachineService
 from orgbridge.services.commerce.mappings import MappingService
+from orgbridge.services.commerce.reaches import Reaches
+from orgbridge.services.commerce.sights import Sight
 from orgbridge.services.commerce.trees import AccountTrees
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.cursors import Cursors
@@ -74,6 +77,8 @@ def build_services(settings: Settings, house: House) -> Services:
     cursors = Cursors(settings.cursor_secret())
     trees = AccountTrees(orgs, clock)
     accounts = AccountService(database, trees)
+    sight = Sight(orgs)
+    machines = MachineService(Reaches(database, accounts, trees), sight, cursors, clock)
     return Services(
         records=records,
         batches=batches,
@@ -101,6 +106,7 @@ def build_services(settings: Settings, house: House) -> Services:
         accounts=accounts,
         mappings=MappingService(database, orgs, accounts, trees, clock),
         hierarchies=HierarchyService(orgs, accounts, trees),
+        machines=machines,
     )
 
 
