@@ -36,6 +36,7 @@ from orgbridge.api.v1 import (
     records,
     roles,
     salesforce_accounts,
+    salesforce_machines,
     search,
     service_accounts,
     sobjects,
@@ -62,6 +63,7 @@ _RESOURCES: tuple[ModuleType, ...] = (
     audit,
     salesforce_accounts,
     machine_documents,
+    salesforce_machines,
 )
 
 _ABOUT = """Records, batches, bulk loads and queries of any Salesforce object, behind users and scopes of this service.

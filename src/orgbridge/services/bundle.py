@@ -9,6 +9,7 @@ from orgbridge.services.batches import BatchService
 from orgbridge.services.commerce.accounts import AccountService
 from orgbridge.services.commerce.documents import DocumentService
 from orgbridge.services.commerce.hierarchies import HierarchyService
+from orgbridge.services.commerce.machines import MachineService
 from orgbridge.services.commerce.mappings import MappingService
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.events import EventService
@@ -91,3 +92,5 @@ class Services:
     mappings: MappingService
     #: Accounts as callers see them.
     hierarchies: HierarchyService
+    #: Machines as callers see them.
+    machines: MachineService

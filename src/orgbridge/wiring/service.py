@@ -20,7 +20,10 @@ from orgbridge.services.commerce.accounts import AccountService
 from orgbridge.services.commerce.documents import DocumentService
 from orgbridge.services.commerce.granted_machines import GrantedMachines
 from orgbridge.services.commerce.hierarchies import HierarchyService
+from orgbridge.services.commerce.machines import MachineService
 from orgbridge.services.commerce.mappings import MappingService
+from orgbridge.services.commerce.reaches import Reaches
+from orgbridge.services.commerce.sights import Sight
 from orgbridge.services.commerce.trees import AccountTrees
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.cursors import Cursors
@@ -78,6 +81,8 @@ def build_services(settings: Settings, house: House) -> Services:
     trees = AccountTrees(orgs, clock)
     accounts = AccountService(database, trees)
     documents = build_documents(settings, database, clock)
+    sight = Sight(orgs)
+    machines = MachineService(Reaches(database, accounts, trees), sight, cursors, clock)
     return Services(
         records=records,
         batches=batches,
@@ -106,6 +111,7 @@ def build_services(settings: Settings, house: House) -> Services:
         accounts=accounts,
         mappings=MappingService(database, orgs, accounts, trees, clock),
         hierarchies=HierarchyService(orgs, accounts, trees),
+        machines=machines,
     )
 
 
