@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
+from orgbridge.services.commerce.purchasing import Purchasing
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
@@ -79,3 +80,5 @@ class Services:
     quotas: Quotas
     #: Who did what.
     audit: AuditTrail
+    #: Purchase orders.
+    purchasing: Purchasing
