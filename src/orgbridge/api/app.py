@@ -36,6 +36,7 @@ from orgbridge.api.v1 import (
     queries,
     records,
     roles,
+    salesforce_accounts,
     search,
     service_accounts,
     sobjects,
@@ -62,6 +63,7 @@ _RESOURCES: tuple[ModuleType, ...] = (
     audit,
     approval_links,
     purchase_orders,
+    salesforce_accounts,
 )
 
 _ABOUT = """Records, batches, bulk loads and queries of any Salesforce object, behind users and scopes of this service.

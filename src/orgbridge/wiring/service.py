@@ -16,7 +16,10 @@ from orgbridge.kit.logs import get_logger
 from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
-from orgbridge.services.commerce.purchase_accounts import GrantedAccounts
+from orgbridge.services.commerce.accounts import AccountService
+from orgbridge.services.commerce.hierarchies import HierarchyService
+from orgbridge.services.commerce.mappings import MappingService
+from orgbridge.services.commerce.trees import AccountTrees
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.cursors import Cursors
 from orgbridge.services.events import EventService
@@ -71,6 +74,8 @@ def build_services(settings: Settings, house: House) -> Services:
     sequels = Sequels(database, files, clock, Guard(orgs))
     cursors = Cursors(settings.cursor_secret())
     trail = AuditTrail(database, clock, audit_config(settings))
+    trees = AccountTrees(orgs, clock)
+    accounts = AccountService(database, trees)
     return Services(
         records=records,
         batches=batches,
@@ -95,7 +100,10 @@ def build_services(settings: Settings, house: House) -> Services:
         idempotency=build_idempotency(settings, database, clock),
         quotas=build_quotas(settings),
         audit=trail,
-        purchasing=build_purchasing(settings, house, trail, accounts=GrantedAccounts(database)),
+        purchasing=build_purchasing(settings, house, trail, accounts=accounts),
+        accounts=accounts,
+        mappings=MappingService(database, orgs, accounts, trees, clock),
+        hierarchies=HierarchyService(orgs, accounts, trees),
     )
 
 
