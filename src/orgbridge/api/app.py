@@ -22,8 +22,9 @@ from orgbridge.api.hardening import Doorkeeper, SecurityHeaders
 from orgbridge.api.idempotency import Idempotency
 from orgbridge.api.middleware import BodyLimit, Edge
 from orgbridge.api.protection_docs import declare_protection
-from orgbridge.api.traffic import Traffic
+from orgbridge.api.traffic import StreamedPaths, Traffic
 from orgbridge.api.v1 import (
+    approval_links,
     audit,
     bulk,
     composite,
@@ -32,6 +33,7 @@ from orgbridge.api.v1 import (
     limits,
     machine_documents,
     organizations,
+    purchase_orders,
     queries,
     records,
     roles,
@@ -61,6 +63,8 @@ _RESOURCES: tuple[ModuleType, ...] = (
     roles,
     organizations,
     audit,
+    approval_links,
+    purchase_orders,
     salesforce_accounts,
     machine_documents,
     salesforce_machines,
@@ -124,7 +128,7 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
     directory = Directory(routers)
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.
-    traffic, streamed = Traffic(prefix=config.prefix), [f"{config.prefix}/bulk/dml-file-upload"]
+    traffic, streamed = Traffic(prefix=config.prefix), StreamedPaths(config.prefix)
     app.add_middleware(Express, services=services, prefix=config.prefix)
     app.add_middleware(Idempotency, keys=services.idempotency, traffic=traffic, clock=clock, streamed=streamed)
     app.add_middleware(Auditing, trail=services.audit, traffic=traffic, directory=directory)

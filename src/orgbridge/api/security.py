@@ -71,6 +71,8 @@ RecordsReader = Annotated[Caller, Security(bearer, scopes=[Scope.RECORDS_READ.va
 RecordsWriter = Annotated[Caller, Security(bearer, scopes=[Scope.RECORDS_WRITE.value])]
 BulkReader = Annotated[Caller, Security(bearer, scopes=[Scope.BULK_READ.value])]
 BulkWriter = Annotated[Caller, Security(bearer, scopes=[Scope.BULK_WRITE.value])]
+OrdersReader = Annotated[Caller, Security(bearer, scopes=[Scope.ORDERS_READ.value])]
+OrdersWriter = Annotated[Caller, Security(bearer, scopes=[Scope.ORDERS_WRITE.value])]
 AccountsReader = Annotated[Caller, Security(bearer, scopes=[Scope.ACCOUNTS_READ.value])]
 AccountsWriter = Annotated[Caller, Security(bearer, scopes=[Scope.ACCOUNTS_WRITE.value])]
 MachinesReader = Annotated[Caller, Security(bearer, scopes=[Scope.MACHINES_READ.value])]

@@ -11,6 +11,7 @@ from orgbridge.services.commerce.documents import DocumentService
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.machines import MachineService
 from orgbridge.services.commerce.mappings import MappingService
+from orgbridge.services.commerce.purchasing import Purchasing
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
@@ -86,6 +87,8 @@ class Services:
     quotas: Quotas
     #: Who did what.
     audit: AuditTrail
+    #: Purchase orders.
+    purchasing: Purchasing
     #: Whom callers act for in Salesforce.
     accounts: AccountService
     #: Which account an organization is.

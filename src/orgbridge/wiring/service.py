@@ -48,6 +48,7 @@ from orgbridge.wiring.files import export_targets, import_sources
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
 from orgbridge.wiring.protection import audit_config, build_idempotency, build_quotas
+from orgbridge.wiring.purchasing import build_purchasing
 from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.settings import Settings, hand_down, load_settings
 from orgbridge.wiring.signals import termination_is_an_end
@@ -78,6 +79,7 @@ def build_services(settings: Settings, house: House) -> Services:
     loads = LoadService(database, files, orgs, clock, intake)
     sequels = Sequels(database, files, clock, Guard(orgs))
     cursors = Cursors(settings.cursor_secret())
+    trail = AuditTrail(database, clock, audit_config(settings))
     trees = AccountTrees(orgs, clock)
     accounts = AccountService(database, trees)
     documents = build_documents(settings, database, clock)
@@ -107,7 +109,8 @@ def build_services(settings: Settings, house: House) -> Services:
         telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),
         idempotency=build_idempotency(settings, database, clock),
         quotas=build_quotas(settings),
-        audit=AuditTrail(database, clock, audit_config(settings)),
+        audit=trail,
+        purchasing=build_purchasing(settings, house, trail, accounts=accounts),
         accounts=accounts,
         mappings=MappingService(database, orgs, accounts, trees, clock),
         hierarchies=HierarchyService(orgs, accounts, trees),

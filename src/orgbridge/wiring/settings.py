@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import DotEnvSettingsSource, EnvSettingsSource
 
+from orgbridge.client.mails import is_sender
 from orgbridge.kit.json import JSON, JSONDecodeError, dumps, loads
 from orgbridge.kit.object_addresses import ObjectAddress
 from orgbridge.kit.receivers import WebhookPolicy, is_safe_url
@@ -350,6 +351,51 @@ class Settings(BaseSettings):
         ge=1024,
         description="largest JSON body in bytes; uploaded files have no limit",
         examples=["16777216"],
+    )
+    orgbridge_public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$",
+        description="where people reach this service, for links in mails; empty: mails carry no links",
+        examples=["https://api.example.com"],
+    )
+    orgbridge_document_bytes: int = Field(
+        25 * 1024 * 1024,
+        ge=1024,
+        le=2_000_000_000,
+        description="largest document of a purchase order in bytes",
+        examples=["26214400"],
+    )
+    orgbridge_smtp_host: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9.:_-]+$",
+        description="the mail server; empty: no mail is sent, and mails say so",
+        examples=["smtp.example.com"],
+    )
+    orgbridge_smtp_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_535,
+        description="its port; empty: 587 for starttls, 465 for tls, 25 for off",
+        examples=["587"],
+    )
+    orgbridge_smtp_username: str | None = Field(
+        None, description="the user to sign in to the mail server as; empty does not sign in", examples=["mailer"]
+    )
+    orgbridge_smtp_password: SecretStr | None = Field(None, description="that user's password", examples=["..."])
+    orgbridge_smtp_from: str | None = Field(
+        None,
+        description="whom mails come from, an address or a name with one",
+        examples=["Purchasing <purchasing@example.com>"],
+    )
+    orgbridge_smtp_tls: Literal["starttls", "tls", "off"] = Field(
+        "starttls",
+        description="starttls, tls from the first byte, or off: without a password, for a server of this machine",
+        examples=["starttls"],
+    )
+    orgbridge_smtp_ca: Path | None = Field(
+        None,
+        description="a PEM file of the authority of the mail server; empty: those of this machine",
+        examples=["/etc/ssl/private-mail.pem"],
     )
     orgbridge_webhook_allow: Annotated[list[str], NoDecode] = Field(
         [],
@@ -791,6 +837,7 @@ def load_settings(
     faults = [
         *_key_faults(settings),
         *_sign_in_faults(settings),
+        *_mail_faults(settings),
         *(_salesforce_faults(settings) if needs_salesforce else []),
     ]
     if faults:
@@ -922,6 +969,29 @@ def _sign_in_faults(settings: Settings) -> list[SettingFault]:
     if settings.orgbridge_oidc_issuer and settings.orgbridge_oidc_issuer == settings.orgbridge_jwt_issuer:
         reason = "it is the same as ORGBRIDGE_JWT_ISSUER; the two must differ"
         faults.append(SettingFault(name="ORGBRIDGE_OIDC_ISSUER", reason=reason))
+    return faults
+
+
+def _mail_faults(settings: Settings) -> list[SettingFault]:
+    faults = []
+    needed = {
+        "orgbridge_smtp_from": settings.orgbridge_smtp_host,
+        "orgbridge_smtp_host": settings.orgbridge_smtp_from,
+        "orgbridge_smtp_password": settings.orgbridge_smtp_username,
+        "orgbridge_smtp_username": settings.orgbridge_smtp_password,
+    }
+    for name, other in needed.items():
+        if other and not getattr(settings, name):
+            reason = f"it is missing while its other half is set; set it to {Settings.model_fields[name].description}"
+            faults.append(SettingFault(name=name.upper(), reason=reason))
+    if settings.orgbridge_smtp_from is not None and not is_sender(settings.orgbridge_smtp_from):
+        reason = "it is no address; write purchasing@example.com, or Purchasing <purchasing@example.com>"
+        faults.append(SettingFault(name="ORGBRIDGE_SMTP_FROM", reason=reason))
+    if settings.orgbridge_smtp_tls == "off" and settings.orgbridge_smtp_password is not None:
+        reason = "it is off while a password is set, which would travel in clear; set it to starttls or tls"
+        faults.append(SettingFault(name="ORGBRIDGE_SMTP_TLS", reason=reason))
+    if settings.orgbridge_smtp_ca is not None and not settings.orgbridge_smtp_ca.is_file():
+        faults.append(_no_file("ORGBRIDGE_SMTP_CA"))
     return faults
 
 

@@ -14,6 +14,7 @@ from orgbridge.engine.worker import WorkerConfig, run_worker
 from orgbridge.kit.logs import get_logger
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
+from orgbridge.wiring.purchasing import build_purchase_upkeep
 from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.settings import Settings
 from orgbridge.wiring.signals import end_process
@@ -81,5 +82,6 @@ async def _work(settings: Settings) -> None:
             house.clock,
             stop,
             ready=lambda: log.info("worker_ready", pid=os.getpid()),
+            companions=[build_purchase_upkeep(settings, house).run],
         )
     log.info("worker_stopped")
