@@ -1,7 +1,7 @@
 """What Salesforce's refusals of commerce calls mean to a caller: the one table of the error contract.
 
-Salesforce's 401 and 403 are never the caller's own: a session that Salesforce does not take is our trouble, a right that
-the buyer lacks there is told as such, with Salesforce's own words beside it.
+Salesforce's 401 and 403 are never the caller's own: a session that Salesforce does not take is our trouble, a right
+that the buyer lacks there is told as such, with Salesforce's own words beside it.
 
     SalesforceRefusal
     +-- UpstreamAuth       commerce.upstream_auth       502   Salesforce does not take the buyer's session or sign-in
@@ -68,7 +68,7 @@ class NotThere(SalesforceRefusal):
 
 
 class CheckoutConflict(SalesforceRefusal):
-    """The cart or its checkout changed under the call, or is in a state that does not allow it: read it, then repeat."""
+    """The cart or its checkout changed under the call, or its state does not allow it: read it, then repeat."""
 
     code: ClassVar[str] = "commerce.checkout_conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
@@ -106,7 +106,7 @@ class UpstreamBusy(SalesforceRefusal):
 
 
 def refusal_of(error: ClientError) -> SalesforceRefusal | None:
-    """Return what a failure of a commerce call means; None for one that speaks for itself: a lost connection, a fault."""
+    """Return what a failure of a commerce call means; None for one that speaks for itself, e.g. a lost connection."""
     kind = _kind(error)
     if kind is None:
         return None

@@ -3,8 +3,8 @@
 Laws:
 1. A caller buys as the caller's own Salesforce user or not at all; never as the integration user.
 2. Every call names the account that is bought for.
-3. Which store it is is said: by the caller, by WEBSTORE_ID, or because the account can buy in one store only. Nothing is
-   chosen among several.
+3. Which store it is, is said: by the caller, by WEBSTORE_ID, or because the account can buy in one store only. Nothing
+   is chosen among several.
 """
 
 from __future__ import annotations
@@ -21,10 +21,14 @@ from orgbridge.orgs.uses import call_for
 from orgbridge.services.commerce.refusals import refusals_told
 from orgbridge.services.errors import InvalidRequest, ServiceError
 from orgbridge.services.scopes import Caller
-from orgbridge.soql import quote
+from orgbridge.soql import bind
 from orgbridge.wire.ids import to_18
 
 _PREFIX = "0ZE"
+_STORES = (
+    "SELECT WebStoreId FROM WebStoreBuyerGroup WHERE BuyerGroupId IN "
+    "(SELECT BuyerGroupId FROM BuyerGroupMember WHERE BuyerId = :account) LIMIT 200"
+)
 #: How long it is believed which stores an account can buy in, and for how many accounts.
 _BELIEVED_SECONDS, _KEPT = 300.0, 1000
 
@@ -98,10 +102,7 @@ class Shops:
         known = self._known.get(account_id)
         if known is not None and self._clock.monotonic() - known[0] < _BELIEVED_SECONDS:
             return known[1]
-        soql = (
-            "SELECT WebStoreId FROM WebStoreBuyerGroup WHERE BuyerGroupId IN "
-            f"(SELECT BuyerGroupId FROM BuyerGroupMember WHERE BuyerId = {quote(account_id)}) LIMIT 200"
-        )
+        soql = bind(_STORES, {"account": account_id})
         page = await self._orgs.get(self._org).salesforce.query.page(soql)
         stores = tuple(sorted({str(record["WebStoreId"]) for record in page.records}))
         if stores:

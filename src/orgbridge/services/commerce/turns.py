@@ -1,4 +1,4 @@
-"""One at a time for the same key, within this process: two changes of one cart would each see the other's in its look."""
+"""One at a time for the same key, within this process: two changes of one cart would each see the other's."""
 
 from __future__ import annotations
 
