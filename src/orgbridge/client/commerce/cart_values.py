@@ -232,6 +232,34 @@ class KeptCart:
     failed: tuple[tuple[str | None, SalesforceFault], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotReordered:
+    """A product of an order that a cart did not take."""
+
+    #: The product.
+    product_id: str | None
+    #: Its SKU.
+    sku: str | None
+    #: Its name.
+    name: str | None
+    #: Why.
+    fault: SalesforceFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderToCart:
+    """What a cart took from an order."""
+
+    #: The cart.
+    cart_id: str | None
+    #: How many products it took.
+    succeeded: int
+    #: How many it did not take; there may be more than are told.
+    failed_count: int
+    #: What it did not take.
+    failed: tuple[NotReordered, ...]
+
+
 def parse_cart(body: Mapping[str, Any], *, accepted: bool = False) -> Cart | None:
     """Return a cart; None for the empty cart that stands for none.
 
@@ -373,6 +401,27 @@ def parse_kept(body: Mapping[str, Any]) -> KeptCart:
         products=count(body, "numberOfProducts") or 0,
         succeeded=tuple(parse_line(item) for item in items(body, "succeededCartItems")),
         failed=tuple(failed),
+    )
+
+
+def parse_order_to_cart(body: Mapping[str, Any]) -> OrderToCart:
+    """Return what a cart took from an order."""
+    failed = tuple(
+        NotReordered(
+            product_id=text(item, "productId"),
+            sku=text(item, "productSKU"),
+            name=text(item, "productName"),
+            fault=SalesforceFault(
+                error_code=text(item, "errorCode") or "", message=text(item, "errorMessage") or "not taken"
+            ),
+        )
+        for item in items(body, "unaddedProducts")
+    )
+    return OrderToCart(
+        cart_id=text(body, "cartId"),
+        succeeded=count(body, "totalSucceededProductCount") or 0,
+        failed_count=max(count(body, "totalFailedProductCount") or 0, len(failed)),
+        failed=failed,
     )
 
 

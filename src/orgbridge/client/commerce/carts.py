@@ -20,12 +20,14 @@ from orgbridge.client.commerce.cart_values import (
     CartPromotion,
     KeptCart,
     NewLine,
+    OrderToCart,
     needed_cart,
     parse_batch,
     parse_cart,
     parse_coupons,
     parse_kept,
     parse_line,
+    parse_order_to_cart,
     parse_promotions,
 )
 from orgbridge.client.commerce.resources import (
@@ -37,7 +39,7 @@ from orgbridge.client.commerce.resources import (
     retry_after_of,
 )
 from orgbridge.client.commerce.values import count, flag, items, joined, part, text, wire
-from orgbridge.client.errors import InvalidRequest, MalformedReply, NotFound, UnknownWebstore
+from orgbridge.client.errors import InvalidRequest, MalformedReply, NotFound, SalesforceError, UnknownWebstore
 from orgbridge.client.replies import parse_object
 from orgbridge.client.transport.requests import segment
 from orgbridge.kit.json import JSON
@@ -45,7 +47,7 @@ from orgbridge.kit.json import JSON
 CURRENT, ACTIVE = "current", "active"
 #: Most lines of one batch. Source: carts.md section 3.
 BATCH_LINES = 100
-_PAGE = 100
+_PAGE, _OLDEST = 100, "CreatedDateAsc"
 #: Pages of one cart that are read at most: far beyond what a cart may hold.
 _MAX_PAGES = 1000
 #: Codes of a 400 that says no more than that there is no cart. Source: carts.md sections 3 and 6, [U].
@@ -116,7 +118,7 @@ class Carts(StoreResource):
     async def lines(
         self, cart: str, patience: Patience | None = None, *, product_fields: Sequence[str] = (), extras: bool = False
     ) -> Asked[CartLines]:
-        """Return all lines of a cart, every page of them.
+        """Return all lines of a cart, every page of them; none, and no `cart`, when `current` or `active` is none.
 
         Args:
             cart: Id or word.
@@ -279,6 +281,17 @@ class Carts(StoreResource):
         """
         return parse_kept(await self.change("POST", f"carts/{segment(cart)}/actions/preserve"))
 
+    async def add_order(self, order_summary_id: str, cart: str = CURRENT) -> OrderToCart:
+        """Put the products of an order into a cart (v57). Not repeated when the reply was lost.
+
+        Raises:
+            ConnectionFailed: With `sent` true they may be in it.
+            NotFound: There is no such order for this buyer.
+            ClientError: Salesforce refused, or could not be reached.
+        """
+        path = f"order-summaries/{segment(order_summary_id)}/actions/add-order-to-cart"
+        return parse_order_to_cart(await self.change("POST", path, {"cartStateOrId": cart}))
+
     async def copy_to_wishlist(self, cart: str, wishlist_id: str) -> int:
         """Put all products of a cart on a wishlist and return how many it took.
 
@@ -292,10 +305,8 @@ class Carts(StoreResource):
     async def _asked(self, cart: str) -> Asked[Cart]:
         try:
             reply = await self.ask(f"carts/{segment(cart)}")
-        except UnknownWebstore:
-            raise
         except (NotFound, InvalidRequest) as error:
-            if cart not in (CURRENT, ACTIVE) or (error.status == 400 and error.error_code not in _NO_CART):
+            if not _says_none(cart, error):
                 raise
             return Asked(value=None, pending=False)
         found = parse_cart(parse_object(reply.body, "a cart"), accepted=reply.status == ACCEPTED)
@@ -310,18 +321,24 @@ class Carts(StoreResource):
         coupons: tuple[CartCoupon, ...] = ()
         promotions: tuple[CartPromotion, ...] = ()
         pending, wait, total = False, None, None
+        flagged = "true" if extras and self.version >= 59 else None
+        params = {"productFields": joined(product_fields) or None, "includeCoupons": flagged}
         for _ in range(_MAX_PAGES):
-            reply = await self.ask(
-                path,
-                {
-                    "pageSize": _PAGE,
-                    "page": token,
-                    "sort": "CreatedDateAsc",
-                    "productFields": joined(product_fields) or None,
-                    "includeCoupons": "true" if extras and self.version >= 59 else None,
-                    "includePromotions": "true" if extras and self.version >= 59 else None,
-                },
-            )
+            try:
+                reply = await self.ask(
+                    path,
+                    {
+                        **params,
+                        "includePromotions": flagged,
+                        "pageSize": _PAGE,
+                        "page": token,
+                        "sort": "CreatedDateAsc",
+                    },
+                )
+            except (NotFound, InvalidRequest) as error:
+                if seen or not _says_none(cart, error):
+                    raise
+                return Asked(value=CartLines(lines=(), cart=None), pending=False)
             body = parse_object(reply.body, "cart lines")
             told = parse_cart(part(body, "cartSummary"), accepted=reply.status == ACCEPTED)
             head = told or head
@@ -358,6 +375,13 @@ class Carts(StoreResource):
         except NotFound as error:
             if not error.repeated:
                 raise
+
+
+def _says_none(cart: str, error: SalesforceError) -> bool:
+    """Tell whether a refusal says no more than that there is no current cart."""
+    if cart not in (CURRENT, ACTIVE) or isinstance(error, UnknownWebstore):
+        return False
+    return error.status == 404 or error.error_code in _NO_CART
 
 
 def _missing(total: int | None, lines: Mapping[str, CartLine]) -> int:

@@ -22,7 +22,7 @@ CART, LINE = "WebCart", "CartItem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class FieldSight:
     """What a caller sees of an object's fields."""
 
     #: Roles that show the object, all rows of it; None when everything is seen.
@@ -44,8 +44,8 @@ class Sight:
 class CartSight:
     """What a caller sees of carts."""
 
-    cart: Sight
-    line: Sight
+    cart: FieldSight
+    line: FieldSight
 
 
 class CartRights:
@@ -87,10 +87,10 @@ class CartRights:
         if not any(wanted <= one.rights.writable for one in sight.grants):
             raise RowsRefused(f"No role of yours lets you write {', '.join(fields)} of {sobject}.")
 
-    async def _sight(self, caller: Caller, scope: Scope, sobject: str, operation: Operation) -> Sight:
+    async def _sight(self, caller: Caller, scope: Scope, sobject: str, operation: Operation) -> FieldSight:
         policy = policy_of(caller, scope)
         if policy.is_unrestricted:
-            return Sight()
+            return FieldSight()
         facts = await self._directory.facts(sobject) if policy.grants(sobject) else None
         if facts is None:
             raise ObjectMissing
@@ -100,4 +100,4 @@ class CartRights:
         whole = tuple(one for one in view.grants if one.grant.where is None)
         if not whole:
             raise RowsRefused(f"Only some rows of {sobject} are open to you, and carts are not read by queries.")
-        return Sight(grants=whole)
+        return FieldSight(grants=whole)

@@ -63,6 +63,8 @@ class LineState(StrEnum):
     ADDED = "added"
     #: Its quantity went into an earlier line, whose state counts for it.
     MERGED = "merged"
+    #: The cart holds as much or more already, and the caller wanted that to stay.
+    KEPT = "kept"
     #: The line itself makes no sense.
     INVALID = "invalid"
     #: There is no such product for this buyer.
@@ -80,6 +82,17 @@ class LineState(StrEnum):
     NOT_SENT = "not_sent"
     #: Nobody knows whether it is in the cart: look.
     UNCERTAIN = "uncertain"
+
+
+class Merging(StrEnum):
+    """What a line means whose product the cart holds already."""
+
+    #: So much more of it.
+    ADD = "add"
+    #: So much of it in all, unless there is more.
+    LARGER = "larger"
+    #: What is there stays.
+    KEEP = "keep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +228,7 @@ def plan(
     lines: Sequence[QuickLine],
     products: Mapping[str, Product | LineState],
     in_cart: Mapping[str, tuple[Decimal, str | None]],
+    merging: Merging = Merging.ADD,
 ) -> Plan:
     """Check all lines and say what is to be sent.
 
@@ -222,6 +236,7 @@ def plan(
         lines: The caller's.
         products: By `key_of`: the product, or why there is none; one that is missing is unknown.
         in_cart: By product: what the cart holds of it already, and the machine that it is for.
+        merging: What a line means whose product the cart holds already.
     """
     decided: dict[int, LineOutcome] = {}
     first: dict[str, Planned] = {}
@@ -263,10 +278,18 @@ def plan(
     planned = []
     for product_id, item in first.items():
         held_quantity = in_cart.get(product_id, (Decimal(0), None))[0]
-        total = item.quantity + held_quantity
+        stays = held_quantity > 0 and (merging is Merging.KEEP or item.quantity <= held_quantity)
+        if merging is not Merging.ADD and stays:
+            for outcome in parts[product_id]:
+                text = f"The cart holds {plain(held_quantity)} of it already, which stays."
+                decided[outcome.line.number] = replace(outcome, state=LineState.KEPT, message=text)
+            continue
+        total = item.quantity + held_quantity if merging is Merging.ADD else item.quantity
         wrong = against_rule(total, found_products[product_id].rule)
         if wrong is None and total > MAX_QUANTITY:
             wrong = LineState.ABOVE_MAXIMUM, f"{plain(total)} is more than a cart line holds."
+        if merging is Merging.LARGER:
+            item = replace(item, quantity=item.quantity - held_quantity)
         if wrong is None:
             planned.append(item)
             continue
