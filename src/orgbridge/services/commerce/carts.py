@@ -43,11 +43,8 @@ _PRODUCT, _ITEM, _COUPON, _ASSET = "01t", "0a9", "4r0", "02i"
 class CartService:
     """The cart of a caller."""
 
-    def __init__(
-        self, desks: CartDesks, accounts: AccountService, rights: CartRights, orgs: Orgs, turns: Turns
-    ) -> None:
+    def __init__(self, desks: CartDesks, rights: CartRights, orgs: Orgs, turns: Turns) -> None:
         self._desks = desks
-        self._accounts = accounts
         self._rights = rights
         self._orgs = orgs
         self._turns = turns
