@@ -15,11 +15,20 @@ from pathlib import Path
 
 import uvicorn
 import uvloop
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from orgbridge.api.app import build_api
 from orgbridge.emulator.app import EmulatorConfig, EmulatorUser, build_app
+from orgbridge.emulator.org.seed import Seed
 from orgbridge.engine.worker import run_worker
 from orgbridge.kit.json import JSON, dumps
 from orgbridge.kit.logs import get_logger
@@ -36,6 +45,8 @@ from orgbridge.wiring.worker import worker_config
 CLI_FILE = "cli.json"
 #: Where everything that happens is logged in the data folder, unless the settings say otherwise.
 LOG_FILE = "up.log"
+#: Where the key of the emulated org's users lies in the data folder.
+_BUYERS_KEY = "org-users.pem"
 ADMIN_NAME = "local-admin"
 _USERNAME, _PASSWORD = "admin@local.org", "localpass"
 _CLIENT_ID, _CLIENT_SECRET = "local-client", "local-secret"
@@ -59,8 +70,13 @@ class LocalAddresses:
     log_file: Path | None
 
 
-def local_settings(data: Path, org_url: str) -> Settings:
+def local_settings(data: Path, org_url: str, jwt_key: Path | None = None) -> Settings:
     """Return the settings of a house that talks to its own emulated org and keeps everything in one folder.
+
+    Args:
+        data: The folder.
+        org_url: The emulated org's root.
+        jwt_key: Key that signs users of the org in, unless the environment names one.
 
     Raises:
         SettingsError: A setting of the environment is wrong.
@@ -75,6 +91,8 @@ def local_settings(data: Path, org_url: str) -> Settings:
         "salesforce_token_url": f"{org_url}/services/oauth2/token",
     }
     given = load_settings(needs_salesforce=False, **overrides)
+    if jwt_key is not None and not given.has_salesforce_key:
+        overrides["orgbridge_salesforce_jwt_key_path"] = jwt_key
     # The documents' folders are those of a container; here they lie in the data folder unless they were set.
     for name in ("data_path_input", "data_path_output", "data_path_failed"):
         if name not in given.model_fields_set:
@@ -82,10 +100,33 @@ def local_settings(data: Path, org_url: str) -> Settings:
     return load_settings(**overrides)
 
 
-def local_org(path: Path) -> EmulatorConfig:
+def local_org(path: Path, seed: Seed = Seed.EMPTY, jwt_certificate: str | None = None) -> EmulatorConfig:
     """Return the emulated org that `local_settings` signs in to: the published defaults, which guard nothing."""
     admin = EmulatorUser(username=_USERNAME, password=_PASSWORD, security_token="LOCALTOKEN")  # noqa: S106
-    return EmulatorConfig(path=str(path), users=(admin,), client_id=_CLIENT_ID, client_secret=_CLIENT_SECRET)
+    return EmulatorConfig(
+        path=str(path),
+        seed=seed,
+        users=(admin,),
+        client_id=_CLIENT_ID,
+        client_secret=_CLIENT_SECRET,
+        jwt_certificate=jwt_certificate,
+    )
+
+
+def buyers_certificate(path: Path) -> str:
+    """Return the public half of the key that signs users of the emulated org in; the key is made if it is not there.
+
+    Raises:
+        OSError: The file cannot be written or read.
+    """
+    if not path.exists():
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text)
+    held = load_pem_private_key(path.read_bytes(), None)
+    return held.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def up(
@@ -94,6 +135,7 @@ def up(
     port: int = 8000,
     emulator_port: int = 8080,
     host: str = "127.0.0.1",
+    seed: str = Seed.EMPTY.value,
     announce: Callable[[LocalAddresses], None],
 ) -> None:
     """Run everything until told to stop, then end the process.
@@ -103,6 +145,7 @@ def up(
         port: The service's port; 0 lets the system choose.
         emulator_port: The emulated org's port; 0 lets the system choose.
         host: Address of both.
+        seed: What a new emulated org holds; with `commerce` its buyers can be signed in as well.
         announce: Called once everything answers.
 
     Raises:
@@ -112,19 +155,23 @@ def up(
     """
     folder = data.absolute()
     with listen(host, port) as service_socket, listen(host, emulator_port) as org_socket:
-        settings = local_settings(folder, _url(host, org_socket))
+        key = folder / _BUYERS_KEY if seed == Seed.COMMERCE else None
+        settings = local_settings(folder, _url(host, org_socket), key)
         make_data_folder(settings)
+        own = key if key == settings.orgbridge_salesforce_jwt_key_path else None
+        org = local_org(folder / "org.sqlite", Seed(seed), None if own is None else buyers_certificate(own))
         log_file = start_logs(settings, quiet_file=folder / LOG_FILE)
         settings.data_path_input.mkdir(parents=True, exist_ok=True)
         prepare_tables(settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_up(settings, host, service_socket, org_socket, announce, log_file))
+            runner.run(_up(settings, org, host, service_socket, org_socket, announce, log_file))
             # Left from within the runner, for the reason given in `worker.work`.
             end_process(0)
 
 
 async def _up(
     settings: Settings,
+    org_config: EmulatorConfig,
     host: str,
     service_socket: socket.socket,
     org_socket: socket.socket,
@@ -139,7 +186,7 @@ async def _up(
     services = build_services(settings, house)
     await make_first_admin(settings, services.identity)
     app = build_api(services, api_config(settings), house.clock)
-    org = build_app(local_org(settings.orgbridge_data / "org.sqlite"))
+    org = build_app(org_config)
     ready = asyncio.Event()
     async with (
         upkeep(settings, house, services.identity.keys),

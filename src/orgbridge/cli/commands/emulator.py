@@ -37,7 +37,9 @@ def serve(
     data: Annotated[
         Path | None, typer.Option(help="File that keeps the org; without it the org lives in memory.", dir_okay=False)
     ] = None,
-    seed: Annotated[str, typer.Option(help="What a new org holds: `empty`, or `sample` rows.")] = "empty",
+    seed: Annotated[
+        str, typer.Option(help="What a new org holds: `empty`, `sample` rows, or `commerce` too.")
+    ] = "empty",
     metadata: Annotated[
         Path | None,
         typer.Option(
@@ -71,8 +73,8 @@ def serve(
     """Run an emulated Salesforce org that real clients can use."""
     from orgbridge.wiring.emulator import main as run_emulator
 
-    if seed not in ("empty", "sample"):
-        raise UsageError(f"There is no seed {seed!r}; choose empty or sample.")
+    if seed not in ("empty", "sample", "commerce"):
+        raise UsageError(f"There is no seed {seed!r}; choose empty, sample or commerce.")
     options = ["--host", host, "--port", str(port), "--seed", seed]
     options += ["--data", str(data)] if data is not None else []
     options += ["--metadata", str(metadata)] if metadata is not None else []

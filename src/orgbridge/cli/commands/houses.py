@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from orgbridge.cli.context import JSONFlag, run
-from orgbridge.cli.errors import ExitCode
+from orgbridge.cli.errors import ExitCode, UsageError
 from orgbridge.cli.terminal import Terminal
 from orgbridge.wiring.settings import load_client_settings, load_settings
 
@@ -28,11 +28,16 @@ def up(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the service.")] = 8000,
     emulator_port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the emulated org.")] = 8080,
     data: _Data = None,
+    seed: Annotated[
+        str, typer.Option(help="What a new emulated org holds: `empty`, `sample` rows, or `commerce` too.")
+    ] = "empty",
 ) -> None:
     """Start service, worker and emulated org in one process, and sign this shell in."""
     from orgbridge.wiring.local import LocalAddresses
     from orgbridge.wiring.local import up as run_all
 
+    if seed not in ("empty", "sample", "commerce"):
+        raise UsageError(f"There is no seed {seed!r}; choose empty, sample or commerce.")
     terminal = Terminal()
 
     def announce(addresses: LocalAddresses) -> None:
@@ -48,7 +53,11 @@ def up(
         terminal.note("Ctrl-C ends it; what was loaded stays, and loads go on at the next start")
 
     run_all(
-        data=data or load_client_settings().orgbridge_data, port=port, emulator_port=emulator_port, announce=announce
+        data=data or load_client_settings().orgbridge_data,
+        port=port,
+        emulator_port=emulator_port,
+        seed=seed,
+        announce=announce,
     )
 
 
