@@ -24,6 +24,7 @@ from orgbridge.api.traffic import Traffic
 from orgbridge.api.v1 import (
     audit,
     bulk,
+    carts,
     composite,
     events,
     job_actions,
@@ -103,7 +104,7 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
         app.include_router(router, prefix=config.prefix)
     for router in (roles.router, organizations.router, audit.router):
         app.include_router(router, prefix=config.prefix)
-    for router in (salesforce_accounts.router,):
+    for router in (salesforce_accounts.router, carts.router):
         app.include_router(router, prefix=config.prefix)
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.

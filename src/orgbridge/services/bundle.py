@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.commerce.accounts import AccountService
+from orgbridge.services.commerce.cart_batches import CartBatchService
+from orgbridge.services.commerce.cart_transfers import CartTransferService
+from orgbridge.services.commerce.carts import CartService
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.mappings import MappingService
 from orgbridge.services.composite import CompositeService
@@ -88,3 +91,9 @@ class Services:
     mappings: MappingService
     #: Accounts as callers see them.
     hierarchies: HierarchyService
+    #: Carts of callers.
+    carts: CartService
+    #: Many lines at once.
+    cart_batches: CartBatchService
+    #: What comes into carts from elsewhere.
+    cart_transfers: CartTransferService

@@ -38,6 +38,7 @@ from orgbridge.services.server_inputs import ServerInputs
 from orgbridge.services.telemetry import Telemetry
 from orgbridge.services.undo import UndoService
 from orgbridge.services.webhooks import WebhookService
+from orgbridge.wiring.carts import build_carts
 from orgbridge.wiring.files import export_targets, import_sources
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
@@ -74,6 +75,7 @@ def build_services(settings: Settings, house: House) -> Services:
     cursors = Cursors(settings.cursor_secret())
     trees = AccountTrees(orgs, clock)
     accounts = AccountService(database, trees)
+    carts = build_carts(settings, house, accounts)
     return Services(
         records=records,
         batches=batches,
@@ -101,6 +103,9 @@ def build_services(settings: Settings, house: House) -> Services:
         accounts=accounts,
         mappings=MappingService(database, orgs, accounts, trees, clock),
         hierarchies=HierarchyService(orgs, accounts, trees),
+        carts=carts.carts,
+        cart_batches=carts.batches,
+        cart_transfers=carts.transfers,
     )
 
 

@@ -121,8 +121,13 @@ class CartDesks:
         self._accounts = accounts
         self._clock = clock
 
-    async def open(self, caller: Caller, whose: Whose) -> Desk:
+    async def open(self, caller: Caller, whose: Whose, *, for_account: bool = True) -> Desk:
         """Return where the cart is dealt with; nothing of the cart was asked yet.
+
+        Args:
+            caller: Who asks.
+            whose: Which cart.
+            for_account: False to ask about the user alone, whatever the account.
 
         Raises:
             CommerceError: The caller may not act for the account, or it cannot be told.
@@ -132,7 +137,7 @@ class CartDesks:
             ClientError: Salesforce could not be asked.
         """
         account = await self._accounts.resolve(caller, whose.organization_id, whose.account_id)
-        store = await self._shops.store(caller, account.account_id, whose.webstore_id)
+        store = await self._shops.store(caller, account.account_id, whose.webstore_id, for_account=for_account)
         return Desk(caller=caller, account=account, store=store)
 
     async def read(self, desk: Desk, cart: str = CURRENT, *, patience: Patience | None = None) -> Reading:

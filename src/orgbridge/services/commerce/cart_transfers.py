@@ -156,7 +156,7 @@ class CartTransferService:
         Raises:
             The same as `CartDesks.open`.
         """
-        desk = await self._desks.open(caller, whose)
+        desk = await self._desks.open(caller, whose, for_account=False)
         with refusals_told():
             managed = await desk.store.sessions.accounts()
         found: list[dict[str, JSON]] = []

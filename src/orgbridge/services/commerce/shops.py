@@ -57,13 +57,16 @@ class Shops:
         self._org = org
         self._known: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
 
-    async def store(self, caller: Caller, account_id: str, webstore_id: str | None = None) -> Store:
+    async def store(
+        self, caller: Caller, account_id: str, webstore_id: str | None = None, *, for_account: bool = True
+    ) -> Store:
         """Return a webstore as the caller's Salesforce user.
 
         Args:
             caller: Who asks.
             account_id: For which account; the caller was found to be granted it.
             webstore_id: Which store; None to tell it.
+            for_account: False to ask about the user alone: the account then only tells the store.
 
         Raises:
             NoBuyer: The caller has no Salesforce user.
@@ -80,7 +83,8 @@ class Shops:
         note(webstore_id=wanted, account_id=account_id)
         with refusals_told():
             salesforce = await self._orgs.buyer(caller.sf_username, self._org)
-        return salesforce.commerce.store(StoreContext(webstore_id=wanted, account_id=account_id))
+        effective = account_id if for_account else None
+        return salesforce.commerce.store(StoreContext(webstore_id=wanted, account_id=effective))
 
     async def _store_id(self, account_id: str, webstore_id: str | None) -> str:
         given = webstore_id or self._webstore_id
