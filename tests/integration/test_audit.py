@@ -52,6 +52,38 @@ async def test_a_change_is_written_before_it_is_answered(service: LoneService) -
     assert "se-cret-text" not in str(entry)
 
 
+async def test_a_call_answered_before_its_route_is_named_like_any_other(service: LoneService) -> None:
+    """A key used again for another body is refused early; the audit, the log and the figures name its route."""
+    token = await service.token(admin=True)
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "once"}
+    for name, status in (("first", 201), ("second", 422)):
+        reply = await service.client.post("/api/v1/roles", json={"name": name, "scopes": []}, headers=headers)
+        assert reply.status_code == status
+    refused, made = await _entries(service, token)
+    assert refused["outcome"] == "refused"
+    assert refused["code"] == "idempotency.key_reused"
+    for name in ("action", "object", "route", "actor"):
+        assert refused[name] == made[name]
+    figures = (await service.client.get("/metrics", headers={"Authorization": f"Bearer {token}"})).text
+    assert 'method="POST",route="/api/v1/roles",status="422"' in figures
+    assert "(none)" not in figures
+
+
+async def test_the_thing_of_a_call_answered_early_is_told(service: LoneService) -> None:
+    """Parameters of its path included; a path that leads nowhere stays nameless."""
+    token = await service.token(admin=True)
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "k" * 600}
+    await service.client.post("/api/v1/bulk/job/ld_7/abort", headers=headers)
+    await service.client.post("/api/v1/nowhere/ld_7", headers=headers)
+    nowhere, abort = await _entries(service, token)
+    assert (abort["action"], abort["ids"], abort["route"]) == (
+        "bulk.job_abort",
+        ["ld_7"],
+        "POST /bulk/job/{job_id}/abort",
+    )
+    assert (nowhere["action"], nowhere["route"]) == ("http.unmatched", "POST (none)")
+
+
 async def test_sign_ins_are_written_with_the_name_that_was_typed(service: LoneService) -> None:
     """The right and the wrong ones; a password never."""
     app: Any = service.client._transport.app  # type: ignore[attr-defined] # the transport we made

@@ -6,9 +6,7 @@ import csv
 import io
 import random
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,34 +17,13 @@ from orgbridge.loads.states import LoadState, PartState
 from orgbridge.store.files import LocalFiles
 from orgbridge.store.records import LoadRecord, PartRecord
 from orgbridge.wire.versions import DEFAULT_VERSION
+from tests.support.bench_fixtures import bench, org, server
 from tests.support.emulator_server import EmulatorServer
 from tests.support.engine_bench import Bench, account_rows
 from tests.support.local_house import LocalHouse, house
 from tests.support.org_calls import OrgCalls
 
-__all__ = ["house"]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Give one emulated org to all tests of the module."""
-    with EmulatorServer(tmp_path_factory.mktemp("org") / "org.sqlite", batch_rows=50) as server:
-        yield server
-
-
-@pytest.fixture
-def org(server: EmulatorServer) -> OrgCalls:
-    """Give the org, empty and without faults."""
-    server.request("POST", "/_emulator/reset")
-    return OrgCalls(server.url)
-
-
-@pytest.fixture
-async def bench(tmp_path: Path, server: EmulatorServer, org: OrgCalls) -> AsyncIterator[Bench]:
-    """Give a bench on SQLite over the emulated org."""
-    bench = Bench(f"sqlite:///{tmp_path / 'orgbridge.sqlite'}", tmp_path, salesforce=server.url)
-    yield bench
-    await bench.close()
+__all__ = ["bench", "house", "org", "server"]
 
 
 def contacts(parents: list[str], *, bad: range = range(0)) -> bytes:

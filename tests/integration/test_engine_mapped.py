@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +12,12 @@ import pytest
 from orgbridge.loads.mapping_files import spec_from_json
 from orgbridge.loads.states import LoadState
 from orgbridge.store.records import LoadRecord
+from tests.support.bench_fixtures import bench, org, server
 from tests.support.emulator_server import EmulatorServer
 from tests.support.engine_bench import Bench
 from tests.support.org_calls import OrgCalls
+
+__all__ = ["bench", "org", "server"]
 
 _QUICK: dict[str, Any] = {"retry_pause_seconds": 0.05, "watch_seconds": 0.3}
 _SPEC = spec_from_json(
@@ -26,28 +27,6 @@ _SPEC = spec_from_json(
         "nulls": {"Code": "error"},
     }
 ).to_json()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Give one emulated org to all tests of the module."""
-    with EmulatorServer(tmp_path_factory.mktemp("org") / "org.sqlite", batch_rows=50) as server:
-        yield server
-
-
-@pytest.fixture
-def org(server: EmulatorServer) -> OrgCalls:
-    """Give the org, empty and without faults."""
-    server.request("POST", "/_emulator/reset")
-    return OrgCalls(server.url)
-
-
-@pytest.fixture
-async def bench(tmp_path: Path, server: EmulatorServer, org: OrgCalls) -> AsyncIterator[Bench]:
-    """Give a bench on SQLite over the emulated org."""
-    bench = Bench(f"sqlite:///{tmp_path / 'orgbridge.sqlite'}", tmp_path, salesforce=server.url)
-    yield bench
-    await bench.close()
 
 
 def people(count: int, *, parent: str = "", bad: range = range(0), refused: range = range(0)) -> bytes:

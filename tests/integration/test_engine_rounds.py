@@ -6,41 +6,18 @@ import csv
 import io
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from orgbridge.loads.states import LoadState
 from orgbridge.store.records import LoadRecord
+from tests.support.bench_fixtures import bench, org, server
 from tests.support.emulator_server import EmulatorServer
 from tests.support.engine_bench import Bench, wait_for
 from tests.support.org_calls import OrgCalls
 
+__all__ = ["bench", "org", "server"]
+
 _QUICK: dict[str, Any] = {"retry_pause_seconds": 0.05, "watch_seconds": 0.3}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Give one emulated org to all tests of the module."""
-    with EmulatorServer(tmp_path_factory.mktemp("org") / "org.sqlite", batch_rows=50) as server:
-        yield server
-
-
-@pytest.fixture
-def org(server: EmulatorServer) -> OrgCalls:
-    """Give the org, empty and without faults."""
-    server.request("POST", "/_emulator/reset")
-    return OrgCalls(server.url)
-
-
-@pytest.fixture
-async def bench(tmp_path: Path, server: EmulatorServer, org: OrgCalls) -> AsyncIterator[Bench]:
-    """Give a bench on SQLite over the emulated org."""
-    bench = Bench(f"sqlite:///{tmp_path / 'orgbridge.sqlite'}", tmp_path, salesforce=server.url)
-    yield bench
-    await bench.close()
 
 
 def contacts(count: int, *, parents: list[str] | None = None, bad: range | None = None) -> bytes:

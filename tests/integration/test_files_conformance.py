@@ -78,6 +78,25 @@ async def test_reading_begins_where_it_is_told_to(files: FileStore) -> None:
     assert [block async for block in files.read("a/b", len(_LONG) + 1)] == []
 
 
+async def test_a_range_ends_where_it_is_told_to(files: FileStore) -> None:
+    """Exactly its bytes come, across pieces of a ranged read too; behind the end there are none."""
+    files.write_blocks("a/b", [_LONG])
+    size = len(_LONG)
+    places = (
+        (0, 1),
+        (3, 3),
+        (7, 300_000),
+        (4_000_000, 9_000_001),
+        (size - 1, size),
+        (size - 5, size + 9),
+        (size, size + 1),
+    )
+    for start, stop in places:
+        assert b"".join(files.open_blocks("a/b", start, stop)) == _LONG[start:stop]
+    with pytest.raises(StoredFileMissing):
+        next(files.open_blocks("a/c", 0, 5))
+
+
 async def test_a_write_that_breaks_leaves_what_was_there(files: FileStore) -> None:
     """Neither a broken stream nor a broken iterator is ever seen, not even in part."""
     await files.write("a/b", _chunks(b"old"))

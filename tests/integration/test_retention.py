@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from orgbridge.kit.identifiers import instant_of, new_identifier
+from orgbridge.loads.states import LoadState
 from orgbridge.store.records import LoadKind, LoadRecord
 from tests.support.engine_bench import Bench, account_rows, wait_for
 
@@ -64,6 +65,20 @@ async def test_files_and_workflows_go_counts_and_receipt_stay(bench: Bench) -> N
     kept = await bench.load(young)
     assert kept.cleaned_at is None
     assert await bench.files.exists(kept.results_key or "")
+
+
+async def test_the_input_of_a_load_that_has_not_ended_stays_however_old_it_is(bench: Bench) -> None:
+    """Its parts are ranges of that file: as long as any may still be sent or matched, it is there."""
+    long_ago = bench.clock.now() - _OLD
+    waiting = await bench.submit(account_rows(30), state=LoadState.IN_PROGRESS, created_at=long_ago)
+    bench.start_worker(retention_seconds=0.3)
+    ended = await bench.submit(account_rows(30, tag="e"))
+    await bench.ended(ended)
+    await _aged(bench, ended)
+    await _cleaned(bench, ended)
+    load = await bench.load(waiting)
+    assert (load.cleaned_at, load.input_key) == (None, f"loads/{waiting}/input")
+    assert await bench.files.exists(f"loads/{waiting}/input")
 
 
 async def test_loads_themselves_go_when_the_second_setting_says_so(bench: Bench) -> None:

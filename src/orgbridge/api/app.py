@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from orgbridge.api import identity, operation
 from orgbridge.api.auditing import Auditing
+from orgbridge.api.directory import Directory
 from orgbridge.api.errors import add_handlers
 from orgbridge.api.express import Express
 from orgbridge.api.gate import Gate
@@ -43,6 +45,24 @@ from orgbridge.api.v1 import (
 from orgbridge.api.v1.schemas.problems import Problem
 from orgbridge.kit.clock import Clock
 from orgbridge.services.bundle import Services
+
+#: Asked less often than records, queries and loads; each has its `router` below the prefix.
+_RESOURCES: tuple[ModuleType, ...] = (
+    sobjects,
+    search,
+    limits,
+    composite,
+    job_actions,
+    events,
+    webhooks,
+    users,
+    service_accounts,
+    roles,
+    organizations,
+    audit,
+    salesforce_accounts,
+    carts,
+)
 
 _ABOUT = """Records, batches, bulk loads and queries of any Salesforce object, behind users and scopes of this service.
 
@@ -93,25 +113,19 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
     )
     app.state.services = services
     # Routes are tried one after another: those asked most come first.
-    for router in (records.router, queries.router, bulk.router, identity.router):
-        app.include_router(router, prefix=config.prefix)
+    routers = [(config.prefix, module.router) for module in (records, queries, bulk, identity)]
+    routers += [("", operation.root), ("", identity.root)]
+    routers += [(config.prefix, module.router) for module in _RESOURCES]
+    for prefix, router in routers:
+        app.include_router(router, prefix=prefix)
     app.state.prefix = config.prefix
-    for router in (operation.root, identity.root):
-        app.include_router(router)
-    for router in (sobjects.router, search.router, limits.router, composite.router, job_actions.router):
-        app.include_router(router, prefix=config.prefix)
-    for router in (events.router, webhooks.router, users.router, service_accounts.router):
-        app.include_router(router, prefix=config.prefix)
-    for router in (roles.router, organizations.router, audit.router):
-        app.include_router(router, prefix=config.prefix)
-    for router in (salesforce_accounts.router, carts.router):
-        app.include_router(router, prefix=config.prefix)
+    directory = Directory(routers)
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.
     traffic, streamed = Traffic(prefix=config.prefix), [f"{config.prefix}/bulk/dml-file-upload"]
     app.add_middleware(Express, services=services, prefix=config.prefix)
     app.add_middleware(Idempotency, keys=services.idempotency, traffic=traffic, clock=clock, streamed=streamed)
-    app.add_middleware(Auditing, trail=services.audit, traffic=traffic)
+    app.add_middleware(Auditing, trail=services.audit, traffic=traffic, directory=directory)
     app.add_middleware(BodyLimit, max_bytes=config.max_body_bytes, unlimited=streamed)
     app.add_middleware(Gate, identity=services.identity, quotas=services.quotas, traffic=traffic)
     if config.cors_origins:
@@ -128,7 +142,9 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
         )
     app.add_middleware(Doorkeeper, hosts=config.allowed_hosts)
     headers = SecurityHeaders(hsts_seconds=config.hsts_seconds)
-    app.add_middleware(Edge, telemetry=services.telemetry, clock=clock, prefix=config.prefix, headers=headers)
+    app.add_middleware(
+        Edge, telemetry=services.telemetry, clock=clock, prefix=config.prefix, headers=headers, directory=directory
+    )
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's documented way to extend it
     return app
 

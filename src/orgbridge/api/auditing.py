@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orgbridge.api.directory import Directory
 from orgbridge.api.gate import address_of
 from orgbridge.api.held import HeldReply
 from orgbridge.api.traffic import CALLER, TOKEN_PATHS, Traffic
@@ -33,10 +34,11 @@ _SECRETIVE = frozenset({"identity", "users", "service-accounts", "service accoun
 class Auditing:
     """Writes one entry per call that is to be audited."""
 
-    def __init__(self, app: ASGIApp, *, trail: AuditTrail, traffic: Traffic) -> None:
+    def __init__(self, app: ASGIApp, *, trail: AuditTrail, traffic: Traffic, directory: Directory) -> None:
         self._app = app
         self._trail = trail
         self._traffic = traffic
+        self._directory = directory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -96,6 +98,7 @@ class Auditing:
             await self._trail.write(self._entry(scope, sheet, status, body, b""))
 
     def _entry(self, scope: Scope, sheet: dict[str, JSON], status: int, body: bytes | None, request: bytes) -> Entry:
+        self._directory.name(scope)
         route = scope.get("route")
         tag = str((getattr(route, "tags", None) or ["http"])[0])
         action = f"{tag}.{getattr(route, 'name', 'unmatched')}"

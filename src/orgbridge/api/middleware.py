@@ -11,6 +11,7 @@ from collections.abc import Collection
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orgbridge.api.directory import Directory
 from orgbridge.api.errors import problem
 from orgbridge.api.hardening import SecurityHeaders
 from orgbridge.kit.clock import Clock
@@ -31,9 +32,17 @@ class Edge:
     """Gives every request an id, logs and counts it, and turns a fault of our own into a 500 without its text."""
 
     def __init__(
-        self, app: ASGIApp, *, telemetry: Telemetry, clock: Clock, prefix: str, headers: SecurityHeaders
+        self,
+        app: ASGIApp,
+        *,
+        telemetry: Telemetry,
+        clock: Clock,
+        prefix: str,
+        headers: SecurityHeaders,
+        directory: Directory,
     ) -> None:
         self._app = app
+        self._directory = directory
         self._headers = headers
         self._prefix = prefix
         self._telemetry = telemetry
@@ -90,6 +99,7 @@ class Edge:
             structlog.contextvars.unbind_contextvars("request_id")
 
     def _route(self, scope: Scope) -> str:
+        self._directory.name(scope)
         path = str(getattr(scope.get("route"), "path_format", _NO_ROUTE))
         # FastAPI leaves the prefix out of a route that came with a router.
         return self._prefix + path if path.startswith("/") and scope["path"].startswith(f"{self._prefix}/") else path

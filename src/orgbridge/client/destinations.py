@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
+
+from orgbridge.kit.networks import is_inside
 
 
 def may_follow(token_url: str, instance_url: str) -> bool:
@@ -21,18 +22,3 @@ def may_follow(token_url: str, instance_url: str) -> bool:
     if target.username is not None or target.password is not None:
         return False
     return is_inside(origin.hostname or "") or not is_inside(target.hostname or "")
-
-
-def is_inside(host: str) -> bool:
-    """Return whether a host names this machine or an address that the outside cannot reach."""
-    name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith((".localhost", ".local", ".internal")):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        # Names of digits and dots are addresses to some resolvers: 127.1, 2130706433, 0x7f.1.
-        return bool(name) and all(part[:1].isdigit() for part in name.split("."))
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return not address.is_global

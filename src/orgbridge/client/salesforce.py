@@ -15,6 +15,7 @@ from orgbridge.client.bulk.query import QueryJobs
 from orgbridge.client.commerce.stores import Commerce
 from orgbridge.client.composite import Collections, Composite
 from orgbridge.client.describe import Describe, DescribeCache
+from orgbridge.client.files import Files
 from orgbridge.client.limits import Limits
 from orgbridge.client.query import Query
 from orgbridge.client.records import Records
@@ -51,6 +52,7 @@ class Salesforce:
         limits: The org's limits.
         bulk: Bulk API 2.0.
         commerce: Webstores of B2B Commerce.
+        files: Content versions, streamed.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Salesforce:
         self.limits = Limits(self._transport)
         self.bulk = Bulk(self._transport)
         self.commerce = Commerce(self._transport, clock)
+        self.files = Files(self._transport)
 
     @property
     def calls(self) -> int:

@@ -25,7 +25,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from orgbridge.kit.errors import ErrorKind, OrgbridgeError
-from orgbridge.kit.receivers import WebhookPolicy, address_of
+from orgbridge.kit.networks import address_of
+from orgbridge.kit.receivers import WebhookPolicy
 
 _SECRET_MARK = "whsec_"  # noqa: S105 - what secrets begin with
 _SECRET_BYTES = 32

@@ -1,21 +1,22 @@
-"""Cutting a load's input into part files, a piece at a time, from a position on. Blocks: for threads."""
+"""Cutting a load's input into parts, a piece at a time, from a position on. Blocks: for threads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orgbridge.engine.errors import StepRefused
-from orgbridge.engine.facts import InputFacts
+from orgbridge.engine.facts import InputFacts, part_files
 from orgbridge.engine.faults import Fault
 from orgbridge.engine.mappings import write_sent
+from orgbridge.engine.ranges import check_end, keep_records, own_records
 from orgbridge.engine.resources import Resources
 from orgbridge.loads.errors import InputError
 from orgbridge.loads.inputs import CSVSource
 from orgbridge.loads.plan import piece_bytes
 from orgbridge.loads.positions import Position
-from orgbridge.loads.splitter import LineCount, Part, PartStart, SplitEvent, split_records
+from orgbridge.loads.splitter import LineCount, Part, PartStart, split_records
 from orgbridge.loads.states import PartState
 from orgbridge.store.records import LoadRecord, PartRecord
 
@@ -24,7 +25,7 @@ from orgbridge.store.records import LoadRecord, PartRecord
 class Piece:
     """Some parts in a row."""
 
-    #: The parts, their files written.
+    #: The parts; what they hold can be read again.
     parts: list[PartRecord]
     #: Where the next part begins; None at the end of the input.
     end: Position | None
@@ -46,6 +47,7 @@ class Cutter:
     ) -> None:
         self._resources = resources
         self._load = load
+        self._source = source
         self._facts = facts
         self._line_count: LineCount = source.line_count
         self._limit = None if plan["whole"] else resources.config.piece_bytes or piece_bytes(source.format)
@@ -75,29 +77,31 @@ class Cutter:
 
         Raises:
             OSError: A part cannot be written.
-            StepRefused: A part's mapped records are too large for a job.
+            StepRefused: A part's mapped records are too large for a job, or the input is not the one taken in.
         """
         begun, self._broken = self._at.bytes, True
         parts: list[PartRecord] = []
         try:
             for event in self._events:
                 if isinstance(event, PartStart):
-                    parts.append(self._write(event))
+                    parts.append(self._keep(event))
                     if self._limit is not None and self._at.bytes - begun >= self._limit:
                         self._broken = False
                         return Piece(parts=parts, end=self._at)
         except InputError as error:
             return Piece(parts=parts, end=self._at, fault=error)
+        check_end(self._load, self._source, self._at.bytes)
         return Piece(parts=parts, end=None)
 
-    def _write(self, start: PartStart) -> PartRecord:
-        key = f"loads/{self._load.id}/parts/{start.number:05d}.csv"
-        blocks = _PartBlocks(self._events)
-        self._resources.files.write_blocks(key, blocks)
+    def _keep(self, start: PartStart) -> PartRecord:
+        blocks = PartBlocks(self._events)
+        key, place = keep_records(self._resources.files, self._load, self._source, start.number, self._at.bytes, blocks)
         part = blocks.part
-        upload = write_sent(self._resources, self._facts, part, key)
         self._at = self._at.after(part, blocks.newlines, self._line_count)
-        return part_record(self._resources, self._load, part, key, upload)
+        record = part_record(self._resources, self._load, part, key, place)
+        records = own_records(self._resources.files, record)
+        upload = write_sent(self._resources, self._facts, part, part_files(self._load.id, part.number), records)
+        return replace(record, upload={**upload, **place})
 
 
 def part_record(resources: Resources, load: LoadRecord, part: Part, key: str, upload: dict[str, Any]) -> PartRecord:
@@ -117,10 +121,10 @@ def part_record(resources: Resources, load: LoadRecord, part: Part, key: str, up
     )
 
 
-class _PartBlocks:
+class PartBlocks:
     """The blocks of one part out of the splitter's stream; knows the part once they were read."""
 
-    def __init__(self, events: Iterator[SplitEvent]) -> None:
+    def __init__(self, events: Iterator[Any]) -> None:
         self._events = events
         self._part: Part | None = None
         #: Line feeds that went by.

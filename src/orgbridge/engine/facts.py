@@ -134,11 +134,9 @@ def upload_facts(part: Part) -> dict[str, Any]:
     }
 
 
-def sent_key(record: PartRecord) -> str | None:
-    """Return the key of the records that are sent for a part; None when none is, for all were refused."""
-    if record.upload.get("sent_rows") == 0:
-        return None
-    return str(record.upload.get("sent_key") or record.input_key)
+def sends_rows(record: PartRecord) -> bool:
+    """Tell whether any row of a part is sent; its mapping may have refused them all."""
+    return record.upload.get("sent_rows") != 0
 
 
 def part_of(record: PartRecord) -> Part:

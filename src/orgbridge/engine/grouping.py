@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from orgbridge.engine.cutting import Piece, part_record
 from orgbridge.engine.errors import StepRefused
-from orgbridge.engine.facts import InputFacts, lines_key
+from orgbridge.engine.facts import InputFacts, lines_key, part_files
 from orgbridge.engine.faults import Fault
 from orgbridge.engine.mappings import write_sent
 from orgbridge.engine.resources import Resources
@@ -137,7 +137,7 @@ def _write(
     begins: GroupedRow,
     after: int | None,
 ) -> PartRecord:
-    key = f"loads/{load.id}/parts/{number:05d}.csv"
+    key = f"{part_files(load.id, number)}.csv"
     ended: list[Part] = []
 
     def cut() -> Iterator[bytes]:
@@ -157,7 +157,9 @@ def _write(
     resources.files.write_blocks(key, cut())
     resources.files.write_blocks(lines_key(load.id, number), spool.lines(target))
     part = replace(ended[0], number=number, first_row=begins.row, first_line=begins.line)
-    upload = {**write_sent(resources, facts, part, key), "lines_key": lines_key(load.id, number)}
+    own = resources.files.open_blocks(key)
+    sent = write_sent(resources, facts, part, part_files(load.id, number), own)
+    upload = {**sent, "lines_key": lines_key(load.id, number)}
     if after is not None:
         upload["after"] = after
     return part_record(resources, load, part, key, upload)

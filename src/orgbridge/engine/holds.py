@@ -18,6 +18,7 @@ from orgbridge.engine.facts import InputFacts, part_files
 from orgbridge.engine.lookups import find
 from orgbridge.engine.mappings import sent_cells, sent_column
 from orgbridge.engine.matches import own_lines, totals
+from orgbridge.engine.ranges import own_records
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.rounds import add_round
 from orgbridge.loads.holds import Hold, held_results, kept_rows
@@ -61,7 +62,7 @@ async def hold(resources: Resources, load: LoadRecord, part: PartRecord) -> dict
         # Done before, by a worker that died right after.
         sending = await resources.patience().until_done(before)
         return {"round": _ROUND, "send": sending.rows if sending is not None else 0, **totals(part)}
-    opener = partial(resources.files.open_blocks, part.input_key)
+    opener = partial(own_records, resources.files, part)
     lines = await resources.match(
         lambda: own_lines(resources, part) or line_numbers(opener, part.first_line, facts.line_count)
     )

@@ -9,24 +9,24 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from orgbridge.client import IngestJobRequest, JobInfo, Salesforce
 from orgbridge.client.errors import Conflicting, NotFound, SalesforceError
 from orgbridge.engine import intents
 from orgbridge.engine.errors import StepRefused
-from orgbridge.engine.facts import InputFacts, part_files, part_of, sent_key
+from orgbridge.engine.facts import InputFacts, part_files, part_of
 from orgbridge.engine.faults import Fault, nothing_sent, transient
 from orgbridge.engine.paces import Pace
 from orgbridge.engine.patience import Patience
+from orgbridge.engine.ranges import upload_blocks
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.streams import in_threads
 from orgbridge.engine.watches import PARKED, JobWatch
 from orgbridge.kit.errors import OrgbridgeError
-from orgbridge.loads.splitter import upload_body
 from orgbridge.loads.states import PartState
 from orgbridge.store.records import JobRecord, JobUse, LoadRecord, PartRecord
 from orgbridge.wire.bulk import TERMINAL_JOB_STATES, IngestOperation, JobState
@@ -146,12 +146,7 @@ class IngestJobs:
 
         if not await patience.until_done(begin):
             return Upload.INTERRUPTED
-        header_record = self._facts(load).sent_header_record
-
-        def body() -> Iterator[bytes]:
-            records = self.resources.files.open_blocks(sent_key(part) or part.input_key)
-            return upload_body(records, part_of(part), header_record=header_record)
-
+        body = partial(upload_blocks, self.resources.files, self._facts(load), part)
         while True:
             try:
                 await self._salesforce(load).bulk.ingest.upload(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from orgbridge.engine.errors import StepRefused
-from orgbridge.engine.facts import InputFacts, findings_of, part_files, sent_key
+from orgbridge.engine.facts import InputFacts, findings_of, part_files
 from orgbridge.engine.faults import Fault
+from orgbridge.engine.ranges import own_records, sent_records
 from orgbridge.engine.resources import Resources
 from orgbridge.loads.hotparents import HotParents
 from orgbridge.loads.mapped import read_refusals, restored
@@ -54,7 +56,7 @@ async def match(
 
     def work() -> _Work:
         found = match_part(
-            records=_opener(resources, sent_key(part) or part.input_key),
+            records=partial(sent_records, resources.files, part),
             dialect=facts.sent_dialect,
             header=facts.sent_header,
             operation=IngestOperation(load.operation),
@@ -107,7 +109,7 @@ def _beside_own_records(
     return restored(
         found,
         read_refusals(resources.files.open_blocks(refused)) if refused else [],
-        records=_opener(resources, part.input_key),
+        records=partial(own_records, resources.files, part),
         dialect=facts.dialect,
         first_row=part.first_row,
         first_line=part.first_line,
@@ -147,7 +149,7 @@ async def account(
 
     def work() -> _Work:
         found = unprocessed_part(
-            records=_opener(resources, part.input_key),
+            records=partial(own_records, resources.files, part, whatever=True),
             dialect=facts.dialect,
             first_row=part.first_row,
             first_line=part.first_line,

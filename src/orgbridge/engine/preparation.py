@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from orgbridge.client.errors import NotFound
 from orgbridge.engine import matches
-from orgbridge.engine.cutting import Cutter, Piece, part_record
+from orgbridge.engine.cutting import Cutter, PartBlocks, Piece, part_record
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.facts import InputFacts, upload_facts
 from orgbridge.engine.faults import Fault, fault_of
 from orgbridge.engine.grouping import cut_grouped, wants_groups
+from orgbridge.engine.ranges import keep_records
 from orgbridge.engine.resources import Resources
 from orgbridge.loads.errors import BadMapping, EmptyInput, InputError
 from orgbridge.loads.header import check_header
@@ -29,7 +29,7 @@ from orgbridge.loads.mapping_files import spec_from_json
 from orgbridge.loads.plan import PartPlan, plan_parts
 from orgbridge.loads.positions import Position
 from orgbridge.loads.remainders import Unread, remaining_records
-from orgbridge.loads.splitter import Part, PartStart
+from orgbridge.loads.splitter import PartStart
 from orgbridge.orgs.preflights import Preflight, run_preflight
 from orgbridge.store.records import LoadRecord, PartRecord
 from orgbridge.wire.bulk import IngestOperation
@@ -313,7 +313,7 @@ class Preparation:
     def _rest(
         self, load: LoadRecord, plan: dict[str, Any], start: Position
     ) -> tuple[list[PartRecord], dict[str, Any] | None]:
-        """Write the rest of the input as parts that will not be sent."""
+        """Cut the rest of the input into parts that will not be sent."""
         try:
             source = open_load(self.resources, load)
         except InputError as error:
@@ -329,16 +329,16 @@ class Preparation:
             line_count=source.line_count,
         )
         parts: list[PartRecord] = []
+        taken = 0
         for event in events:
             if isinstance(event, Unread):
                 return parts, _unread_json(event, source)
             if not isinstance(event, PartStart):
                 continue
-            key = f"loads/{self.load_id}/parts/{event.number:05d}.csv"
-            found: list[Part] = []
-            first = next(events)
-            self.resources.files.write_blocks(key, _until_end(chain([first], events), found))
-            parts.append(part_record(self.resources, load, found[0], key, upload_facts(found[0])))
+            blocks = PartBlocks(events)
+            key, place = keep_records(self.resources.files, load, source, event.number, start.bytes + taken, blocks)
+            taken += blocks.part.bytes
+            parts.append(part_record(self.resources, load, blocks.part, key, {**upload_facts(blocks.part), **place}))
         return parts, None
 
     async def _record(self, load: LoadRecord, parts: list[PartRecord], *, ended: bool) -> None:
@@ -389,14 +389,6 @@ def open_load(resources: Resources, load: LoadRecord, blocks: Any = None) -> CSV
         blocks_at=lambda start: resources.files.open_blocks(key, start),
         open_file=lambda: resources.files.open_file(key),
     )
-
-
-def _until_end(events: Iterator[Any], found: list[Part]) -> Iterator[bytes]:
-    for event in events:
-        if isinstance(event, Part):
-            found.append(event)
-            return
-        yield event
 
 
 def _stop(error: InputError, end: Position) -> Fault:

@@ -202,7 +202,7 @@ async def add_round(resources: Resources, facts: InputFacts, part: PartRecord, r
         resources.files.write_blocks(f"{files}.csv", cut())
         resources.files.write_blocks(f"{files}.lines", [lines.tobytes()])
         assert ended is not None, "there are rows"
-        return ended, write_sent(resources, facts, ended, f"{files}.csv")
+        return ended, write_sent(resources, facts, ended, files, resources.files.open_blocks(f"{files}.csv"))
 
     written = await resources.patience().until_done(lambda: resources.match(write))
     if written is None:

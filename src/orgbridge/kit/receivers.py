@@ -10,14 +10,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from orgbridge.kit.errors import ErrorKind, OrgbridgeError
+from orgbridge.kit.networks import Address, Network, address_of, is_public, unwrapped
 
 _LONGEST_URL = 2_000
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-#: Addresses inside an IPv6 address through which something else is reached: NAT64, 6to4, Teredo.
-_TUNNELS = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class WebhookRefused(OrgbridgeError):
@@ -82,36 +78,15 @@ class WebhookPolicy:
         Raises:
             WebhookRefused: It is not public and not allowed.
         """
-        if host.lower() in self.hosts or self._listed(address) or _public(address):
+        if host.lower() in self.hosts or self._listed(address) or is_public(address):
             return
         raise WebhookRefused(
             f"{host} leads to an address inside a private network; ORGBRIDGE_WEBHOOK_ALLOW may allow it."
         )
 
     def _listed(self, address: Address) -> bool:
-        plain = _plain(address)
+        plain = unwrapped(address)
         return any(plain.version == network.version and plain in network for network in self.networks)
-
-
-def address_of(host: str) -> Address | None:
-    """Return the address that a host is written as; None for a name."""
-    try:
-        return ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return None
-
-
-def _plain(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address merely wraps."""
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
-
-
-def _public(address: Address) -> bool:
-    plain = _plain(address)
-    if isinstance(plain, ipaddress.IPv6Address) and any(plain in network for network in _TUNNELS):
-        return False
-    return plain.is_global and not plain.is_multicast and not plain.is_reserved
 
 
 def is_safe_url(url: str) -> bool:

@@ -21,8 +21,9 @@ from operator import add, itemgetter, methodcaller
 from typing import Final
 
 from orgbridge.loads.dialect import Dialect
-from orgbridge.loads.digests import digests_of
+from orgbridge.loads.digests import digests_of, joined_digest
 from orgbridge.loads.errors import UnreadableResults
+from orgbridge.loads.joinedrows import SEPARATOR, joined_cells, joined_rows
 from orgbridge.loads.outcomes import (
     CREATED,
     FAILED,
@@ -244,8 +245,11 @@ def line_numbers(records: Blocks, first_line: int, line_count: LineCount) -> arr
 
 def _append_lines(lines: array[int], chunk: bytes, line: int, line_count: LineCount) -> int:
     """Append the line of each record of a chunk; return the line after the last."""
-    records = masked_records(chunk)
     newlines = chunk.count(b"\n")
+    if b'"' not in chunk and chunk.endswith(b"\n") and chunk.count(b"\r") == chunk.count(b"\r\n"):
+        lines.extend(range(line, line + newlines))
+        return line + newlines
+    records = masked_records(chunk)
     plain = range(line, line + len(records))
     if line_count is LineCount.RECORD or newlines == len(records):
         lines.extend(plain)
@@ -277,6 +281,8 @@ class _Rows:
         compares_all: bool,
     ) -> None:
         self._compares_all = compares_all
+        #: Cells of a row; only where all of them are compared.
+        self._width = len(columns)
         self._records = records
         self._dialect = dialect
         self.columns = columns
@@ -298,22 +304,31 @@ class _Rows:
         places = self.places
         for chunk in record_chunks(self._records()):
             self._line = _append_lines(self.lines, chunk, self._line, self._line_count)
-            text = chunk.decode()
-            rows = parse_chunk(text, self._dialect.delimiter)
+            joined = joined_rows(chunk, self._dialect.delimiter, self._width) if self._compares_all else None
             if key is None:
-                for digest in self.digests(rows, text):
+                for digest in self._chunk_digests(chunk, joined):
                     # A list of places, of rows met before, is no place either.
                     if places.setdefault(digest, place) != place:
                         self._put(digest, place)
                     place += 1
                 continue
-            for cells in rows:
-                name = cells[key] if fold is None else fold(cells[key])
+            names: Iterable[str]
+            if joined is not None:
+                names = joined_cells(joined, key)
+            else:
+                names = [cells[key] for cells in parse_chunk(chunk.decode(), self._dialect.delimiter)]
+            for name in names if fold is None else map(fold, names):
                 if places.setdefault(name, place) != place:
                     self.repeated.add(name)
                 place += 1
         if self.repeated and key is not None:
             self._tell_apart(key)
+
+    def _chunk_digests(self, chunk: bytes, joined: list[bytes] | None) -> Iterable[bytes]:
+        if joined is not None:
+            return map(joined_digest, joined)
+        text = chunk.decode()
+        return self.digests(parse_chunk(text, self._dialect.delimiter), text)
 
     def _tell_apart(self, key: int) -> None:
         for name in self.repeated:
@@ -365,13 +380,22 @@ class _Verdicts:
         count = len(compared)
         key = None if self._rows.key is None else file.columns[self._rows.key]
         of_row = self.of_row
-        for text, rows in file.rows():
+        is_regular = self._covers_all and file.is_regular
+        for chunk in file.chunks():
+            joined = file.joined(chunk) if is_regular else None
             names: Iterable[str | bytes]
-            if key is None:
-                names = digests_of(map(pick, rows), count, text)
+            if joined is not None:
+                added = [row.split(SEPARATOR, len(file.extra)) for row in joined]
+                names = self._joined_names(added)
+                verdicts = self._joined_verdicts(file, added)
             else:
-                names = self._keys(rows, key, lambda cells, text=text: digests_of([pick(cells)], count, text)[0])  # type: ignore[misc] # bound per turn
-            for name, verdict in zip(names, self._verdicts(file, rows), strict=True):
+                text, rows = file.rows(chunk)
+                verdicts = self._verdicts(file, rows)
+                if key is None:
+                    names = digests_of(map(pick, rows), count, text)
+                else:
+                    names = self._keys(rows, key, lambda cells, text=text: digests_of([pick(cells)], count, text)[0])  # type: ignore[misc] # bound per turn
+            for name, verdict in zip(names, verdicts, strict=True):
                 place = places.get(name)
                 if isinstance(place, int) and of_row[place] is None:
                     of_row[place] = verdict
@@ -386,6 +410,27 @@ class _Verdicts:
         for cells in rows:
             name = cells[key] if fold is None else fold(cells[key])
             yield digest(cells) if name in repeated else name
+
+    def _joined_names(self, added: list[list[bytes]]) -> Iterable[str | bytes]:
+        """Return the key of each row, or what stands for its cells; what Salesforce adds is split off each row."""
+        rows = [parts[-1] for parts in added]
+        key = self._rows.key
+        if key is None:
+            return map(joined_digest, rows)
+        fold, repeated = self._rows.fold, self._rows.repeated
+        names = joined_cells(rows, key)
+        if fold is not None:
+            names = list(map(fold, names))
+        if not repeated:
+            return names
+        return [joined_digest(row) if name in repeated else name for name, row in zip(names, rows, strict=True)]
+
+    def _joined_verdicts(self, file: ResultFile, added: list[list[bytes]]) -> Iterable[bytes]:
+        if not file.extra:
+            return itertools.repeat(GIVEN_BACK, len(added))
+        if file.is_failed:
+            return [self._failed(record_id.decode(), told.decode()) for record_id, told, _ in added]
+        return [(CREATED if told.lower() == b"true" else UPDATED) + record_id for record_id, told, _ in added]
 
     def _verdicts(self, file: ResultFile, rows: list[list[str]]) -> Iterator[bytes]:
         if not file.extra:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from orgbridge.loads.dialect import Dialect
 from orgbridge.loads.errors import UnreadableResults
+from orgbridge.loads.joinedrows import joined_rows
 from orgbridge.loads.records import outside_quotes, parse_chunk, record_chunks, split_chunk
 from orgbridge.wire.bulk import RESULT_ERROR
 
@@ -24,6 +25,8 @@ class ResultFile:
         #: Cells of every row.
         self.width = 0
         self._chunks = record_chunks(blocks)
+        #: Rows that were read.
+        self._rows = 0
         first = next(self._chunks, b"")
         records = split_chunk(first)[:1]
         head = self._decoded(records[0] if records else b"").strip("\r\n")
@@ -52,28 +55,42 @@ class ResultFile:
         if not self.columns:
             raise UnreadableResults(f"{self.name} echoes no column of the input.")
 
-    def rows(self) -> Iterator[tuple[str, list[list[str]]]]:
-        """Yield pieces of the file: their text, and the cells of each row in it.
+    @property
+    def is_regular(self) -> bool:
+        """Whether each row is what Salesforce adds, in the order asked for, and then all of the input's columns."""
+        added = len(self.extra)
+        return self.extra == list(range(added)) and list(self.columns.values()) == list(range(added, self.width))
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield pieces of the file that hold whole rows; each is read by `joined` or by `rows`."""
+        return itertools.chain((self._first,), self._chunks)
+
+    def joined(self, chunk: bytes) -> list[bytes] | None:
+        """Return the rows of a piece as `joined_rows` does; None leaves it to `rows`."""
+        found = joined_rows(chunk, self.delimiter, self.width)
+        if found is not None:
+            self._decoded(chunk)
+            self._rows += len(found)
+        return found
+
+    def rows(self, chunk: bytes) -> tuple[str, list[list[str]]]:
+        """Return the text of a piece, and the cells of each row in it.
 
         Raises:
             UnreadableResults: A row does not have as many cells as the header, or is not CSV.
         """
-        number = 0
-        for chunk in itertools.chain((self._first,), self._chunks):
-            text = self._decoded(chunk)
-            rows = self._parsed(text)
-            if set(map(len, rows)) - {self.width}:
-                # Blank lines are let pass.
-                for place, cells in enumerate(rows, number + 1):
-                    if cells and len(cells) != self.width:
-                        raise UnreadableResults(
-                            f"Row {place} of {self.name} has {len(cells)} cells, the header {self.width}."
-                        )
-                number += len(rows)
-                rows = [cells for cells in rows if cells]
-            else:
-                number += len(rows)
-            yield text, rows
+        text = self._decoded(chunk)
+        rows = self._parsed(text)
+        before, self._rows = self._rows, self._rows + len(rows)
+        if set(map(len, rows)) - {self.width}:
+            # Blank lines are let pass.
+            for place, cells in enumerate(rows, before + 1):
+                if cells and len(cells) != self.width:
+                    raise UnreadableResults(
+                        f"Row {place} of {self.name} has {len(cells)} cells, the header {self.width}."
+                    )
+            rows = [cells for cells in rows if cells]
+        return text, rows
 
     def _parsed(self, text: str) -> list[list[str]]:
         try:

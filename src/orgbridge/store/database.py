@@ -21,9 +21,16 @@ from orgbridge.store.repositories.idempotency import IdempotencyRepository
 from orgbridge.store.repositories.jobs import JobRepository
 from orgbridge.store.repositories.leases import LeaseRepository
 from orgbridge.store.repositories.loads import LoadRepository
+from orgbridge.store.repositories.mails import MailRepository
 from orgbridge.store.repositories.organizations import MachineRepository, OrganizationRepository, PlantRepository
 from orgbridge.store.repositories.pages import PageRepository
 from orgbridge.store.repositories.parts import PartRepository
+from orgbridge.store.repositories.purchase_orders import PurchaseOrderRepository
+from orgbridge.store.repositories.purchase_rules import (
+    ApprovalLinkRepository,
+    PurchaseDocumentRepository,
+    PurchaseRulesRepository,
+)
 from orgbridge.store.repositories.roles import RoleRepository
 from orgbridge.store.repositories.rounds import RoundRepository, SequelRepository
 from orgbridge.store.repositories.sessions import SessionRepository
@@ -82,6 +89,12 @@ class Unit:
         self.idempotency = IdempotencyRepository(connection)
         #: The audit's chain.
         self.audit = AuditRepository(connection)
+        #: Purchase orders, how organizations decide about them, their files, links and mails.
+        self.purchase_orders = PurchaseOrderRepository(connection)
+        self.purchase_rules = PurchaseRulesRepository(connection)
+        self.purchase_documents = PurchaseDocumentRepository(connection)
+        self.approval_links = ApprovalLinkRepository(connection)
+        self.mails = MailRepository(connection)
         self._connection = connection
 
     def sendings(self, round_number: int) -> PartRepository:

@@ -5,6 +5,8 @@ Source of the questions: facts/commerce/README.md, "Open points". Every default 
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
@@ -13,6 +15,8 @@ from orgbridge.emulator.commerce.deliveries import DELIVERIES, Delivery
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.kit.json import JSON
 
+#: Terms that are remembered of a user, and users.
+_TERMS, _USERS = 10, 1000
 #: Tax in percent. Assumed: the rates in force, and that other countries have none.
 _TAX = {"DE": Decimal(19), "Germany": Decimal(19), "FR": Decimal(20), "France": Decimal(20)}
 
@@ -111,6 +115,30 @@ class CommercePolicy:
     live_search_index: bool = True
 
 
+class Searches:
+    """What users searched for, as long as the process lives: ten terms of each of the last thousand users."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str], deque[str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def note(self, store_id: str, user_id: str, term: str) -> None:
+        """Remember a term."""
+        with self._lock:
+            terms = self._known.setdefault((store_id, user_id), deque(maxlen=_TERMS))
+            self._known.move_to_end((store_id, user_id))
+            if term in terms:
+                terms.remove(term)
+            terms.appendleft(term)
+            while len(self._known) > _USERS:
+                self._known.popitem(last=False)
+
+    def of(self, store_id: str, user_id: str) -> list[str]:
+        """Return a user's terms, the last one first."""
+        with self._lock:
+            return list(self._known.get((store_id, user_id), ()))
+
+
 class Commerce:
     """Holds the settings of a running org.
 
@@ -121,6 +149,8 @@ class Commerce:
     def __init__(self, policy: CommercePolicy | None = None) -> None:
         self.policy = policy or CommercePolicy()
         self._first = self.policy
+        #: What users searched for.
+        self.searches = Searches()
 
     def change(self, given: Mapping[str, JSON]) -> None:
         """Change settings by name.

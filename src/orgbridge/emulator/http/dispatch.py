@@ -88,7 +88,8 @@ class Dispatcher:
     @staticmethod
     def _method(call: Call, match: Match) -> str:
         method = call.request.method
-        override = call.request.query_params.get("_HttpMethod") if method == "POST" else None
+        asked = method == "POST" and call.request.scope["query_string"]
+        override = call.request.query_params.get("_HttpMethod") if asked else None
         if override in ("PATCH", "PUT", "GET", "DELETE"):
             return override
         return "GET" if method == "HEAD" and "GET" in match.route.handlers else method

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,7 +39,7 @@ class Entry:
     #: Counts up from 1 since the start.
     number: int
     #: When it came in, by the org's clock.
-    at: str
+    at: datetime
     #: HTTP method.
     method: str
     #: Decoded path.
@@ -64,7 +65,7 @@ class Entry:
 
     def told(self) -> dict[str, JSON]:
         """Return the entry as JSON."""
-        return {name: getattr(self, name) for name in Entry.__slots__}
+        return {name: getattr(self, name) for name in Entry.__slots__} | {"at": bulk_datetime(self.at)}
 
 
 class RequestLog:
@@ -94,7 +95,7 @@ class RequestLog:
         agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
         entry = Entry(
             number=next(self._numbers),
-            at=bulk_datetime(self._clock.now()),
+            at=self._clock.now(),
             method=scope["method"],
             path=path,
             query=_query(scope["query_string"]) if shown and scope["query_string"] else {},

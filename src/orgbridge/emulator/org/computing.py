@@ -23,13 +23,17 @@ def compute(
     catalogue: Catalogue, context: Context, sobject: SObject, batch: Batch, current: Mapping[str, list[Stored]] | None
 ) -> None:
     """Fill what the platform computes; `current` holds the rows' values before an update, None for an insert."""
-    touched = {name for name, column in batch.values.items() if not all(isinstance(v, Missing) for v in column)}
-    for copy in COPIES.get(sobject.name, ()):
+    copies = COPIES.get(sobject.name, ())
+    derivations = DERIVATIONS.get(sobject.name, ())
+    if not copies and not derivations:
+        return
+    touched = {name for name, column in batch.values.items() if any(v is not MISSING for v in column)}
+    for copy in copies:
         if copy.reference in touched:
             _copy(catalogue, context, sobject, batch, copy)
             touched |= {name for _, name in copy.fields}
     now = stored_instant(context.now)
-    for derivation in DERIVATIONS.get(sobject.name, ()):
+    for derivation in derivations:
         if current is not None and touched.isdisjoint(derivation.inputs):
             continue
         inputs = [_merged(batch, name, current) for name in derivation.inputs]

@@ -12,6 +12,8 @@ _LAST = tuple((digit, 16 if "A" <= digit <= "Z" else 0) for digit in _DIGITS)
 
 def make_ids(key_prefix: str, first: int, count: int) -> list[str]:
     """Return the ids of the `first`-th and the following `count - 1` records under a key prefix."""
+    if count == 1:
+        return [make_id(key_prefix, first)]
     ids: list[str] = []
     number, end = first, first + count
     while number < end:

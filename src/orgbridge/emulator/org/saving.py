@@ -171,6 +171,14 @@ class Saving:
         """
         if not batch.size:
             return []
+        if batch.size == 1:
+            # A statement that fails has written nothing, and before the row goes in there are only numbers taken.
+            ids = self._take_ids(context, rules.sobject, 1)
+            try:
+                self._write_new(context, rules, batch, ids)
+            except UniqueError:
+                return None
+            return ids
         context.connection.execute("SAVEPOINT unless_taken")
         try:
             ids = self._take_ids(context, rules.sobject, batch.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain, repeat
 from typing import Any
 
@@ -30,6 +31,10 @@ def insert_rows(
     Raises:
         UniqueError: A row breaks a rule of the table. Rows before it may have been inserted.
     """
+    if count == 1:
+        values = [next(iter(column)) for column in columns.values()]
+        connection.execute(_statement(table, (), tuple(columns), 1), values)
+        return
     alike: dict[str, Any] = {}
     varied: dict[str, Sequence[Any]] = {}
     for name, column in columns.items():
@@ -46,9 +51,11 @@ def insert_rows(
     whole = count - count % at_once
     step = at_once * width
     many = (shared + flat[start : start + step] for start in range(0, whole * width, step or 1)) if width else ()
-    connection.executemany(_statement(table, alike, varied, at_once), many)
+    connection.executemany(_statement(table, tuple(alike), tuple(varied), at_once), many)
+    if whole == count and width:
+        return
     rest = (shared + flat[start : start + width] for start in range(whole * width, count * width, width or 1))
-    connection.executemany(_statement(table, alike, varied, 1), rest if width else repeat(shared, count))
+    connection.executemany(_statement(table, tuple(alike), tuple(varied), 1), rest if width else repeat(shared, count))
 
 
 def _is_alike(column: Sequence[Any], count: int) -> bool:
@@ -68,7 +75,8 @@ def _room(connection: sqlite3.Connection, alike: int, varied: int) -> int:
     return max(1, (most - alike) // max(1, varied))
 
 
-def _statement(table: str, alike: Mapping[str, Any], varied: Mapping[str, Any], rows: int) -> str:
+@lru_cache(maxsize=512)
+def _statement(table: str, alike: tuple[str, ...], varied: tuple[str, ...], rows: int) -> str:
     names = ", ".join(map(quote, (*alike, *varied)))
     shared = "".join(f"?{place + 1}, " for place in range(len(alike)))
     marks = []

@@ -8,6 +8,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -94,15 +95,17 @@ class LocalFiles:
         """Store blocks of bytes; blocking, for threads. Raises what `write` raises."""
         return write_blocks(self, key, blocks)
 
-    def open_blocks(self, key: str, start: int = 0) -> Iterator[bytes]:
-        """Yield the file's bytes in blocks; blocking, for threads.
+    def open_blocks(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Yield the file's bytes in blocks, from an offset on, up to another; blocking, for threads.
 
         Raises:
             StoredFileMissing: There is no such file.
         """
         with _open(self.path(key), key) as file:
             file.seek(start)
-            while block := file.read(BLOCK_BYTES):
+            left = sys.maxsize if stop is None else stop - start
+            while left > 0 and (block := file.read(min(left, BLOCK_BYTES))):
+                left -= len(block)
                 yield block
 
     async def read(self, key: str, start: int = 0) -> AsyncIterator[bytes]:

@@ -179,16 +179,17 @@ class ObjectFiles:
         """Store blocks of bytes; blocking, for threads. Raises what `write` raises."""
         return write_blocks(self, key, blocks)
 
-    def open_blocks(self, key: str, start: int = 0) -> Iterator[bytes]:
-        """Yield the file's bytes in blocks; blocking, for threads.
+    def open_blocks(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Yield the file's bytes in blocks, from an offset on, up to another; blocking, for threads.
 
         Raises:
             StoredFileMissing: There is no such file.
             FilesUnavailable: Object storage refused or did not answer.
         """
         size, version = self._head(key)
-        while start < size:
-            piece = self._range(key, start, min(size, start + _RANGE_BYTES), version)
+        end = size if stop is None else min(size, stop)
+        while start < end:
+            piece = self._range(key, start, min(end, start + _RANGE_BYTES), version)
             start += len(piece)
             yield from (piece[place : place + _BLOCK_BYTES] for place in range(0, len(piece), _BLOCK_BYTES))
 

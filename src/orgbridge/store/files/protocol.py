@@ -67,8 +67,8 @@ class FileStore(Protocol):
         """Store blocks of bytes; blocking, for threads."""
         ...
 
-    def open_blocks(self, key: str, start: int = 0) -> Iterator[bytes]:
-        """Yield the file's bytes in blocks; blocking, for threads."""
+    def open_blocks(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Yield the file's bytes in blocks, from an offset on, up to another; blocking, for threads."""
         ...
 
     def read(self, key: str, start: int = 0) -> AsyncIterator[bytes]:

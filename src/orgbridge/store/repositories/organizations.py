@@ -123,7 +123,7 @@ class OrganizationRepository(_Places[OrganizationRecord]):
 
     _table = organizations
     _kind = "organization"
-    _below = "plants"
+    _below = "plants or purchase orders"
     _type = OrganizationRecord
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orgbridge.emulator.http.control import faults, objects, states, watching
+from orgbridge.emulator.http.control import commerce, faults, objects, states, watching
 from orgbridge.emulator.http.requestlog import CONTROL_PATH
 from orgbridge.emulator.http.routing import Access, Handler, Route
 
@@ -19,6 +19,7 @@ _HANDLERS: dict[str, dict[str, Handler]] = {
     "branches": {"GET": states.branches, "POST": states.switch},
     "clock": {"GET": states.show_clock, "POST": states.move_clock},
     "seed": {"POST": states.seed},
+    "commerce": {"GET": commerce.show, "PATCH": commerce.change, "DELETE": commerce.reset},
     "objects": {"GET": objects.show_all, "POST": objects.make},
     "objects/{name}": {"GET": objects.show, "PATCH": objects.change, "DELETE": objects.drop},
     "objects/{name}/fields": {"GET": objects.show_fields, "POST": objects.make_field},

@@ -14,12 +14,13 @@ from orgbridge.emulator.http.cursors import Page
 from orgbridge.emulator.http.replies import raw_json_reply
 from orgbridge.emulator.http.resources import listviews
 from orgbridge.emulator.http.resources.explain import explain
+from orgbridge.emulator.http.resources.querycolumns import query_columns
 from orgbridge.emulator.query import results
 from orgbridge.emulator.query.planner import plan_query
 from orgbridge.emulator.query.plans import Feature
 from orgbridge.emulator.query.viewing import mark_seen
 from orgbridge.emulator.schema.errors import SFError
-from orgbridge.kit.json import dumps
+from orgbridge.kit.json import JSON, dumps
 from orgbridge.wire.limits import QUERY_PAGE_DEFAULT, QUERY_PAGE_MAX, QUERY_PAGE_MIN
 
 _BATCH_SIZE = re.compile(r"\s*batchSize\s*=\s*(\d{1,9})\s*\Z", re.IGNORECASE)
@@ -61,7 +62,7 @@ async def query_all(call: Call) -> Response:
 
 async def _query(call: Call, *, include_deleted: bool) -> Response:
     for name in call.request.query_params:
-        if name not in ("q", "explain", "_HttpMethod"):
+        if name not in ("q", "explain", "columns", "_HttpMethod"):
             raise SFError("FUNCTIONALITY_NOT_ENABLED", f"The emulated org does not know the parameter {name}")
     explained = call.query("explain")
     if explained and explained.startswith(listviews.PREFIX):
@@ -71,7 +72,24 @@ async def _query(call: Call, *, include_deleted: bool) -> Response:
     soql = call.query("q")
     if not soql:
         raise SFError("MALFORMED_QUERY", "A query string has to be specified")
+    if wants_columns(call):
+        return await _columns(call, soql)
     return await answer(call, soql, include_deleted=include_deleted)
+
+
+def wants_columns(call: Call) -> bool:
+    """Tell whether a query is to be described instead of answered."""
+    return (call.query("columns") or "").lower() == "true"
+
+
+async def _columns(call: Call, soql: str) -> Response:
+    view, now, user_id, version = call.parts.org.view(call.user_id), call.parts.clock.now(), call.user_id, call.version
+
+    def work() -> JSON:
+        plan = plan_query(view, soql, now=now, user_id=user_id, api_version=version)
+        return query_columns(view, plan)
+
+    return call.json(await call.thread(work))
 
 
 async def answer(call: Call, soql: str, *, include_deleted: bool) -> Response:

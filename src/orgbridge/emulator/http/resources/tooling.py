@@ -13,6 +13,8 @@ from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.errors import not_found
+from orgbridge.emulator.http.resources.queries import wants_columns
+from orgbridge.emulator.http.resources.querycolumns import query_columns
 from orgbridge.emulator.org.definitions import definition_catalogue, open_definitions
 from orgbridge.emulator.query import results
 from orgbridge.emulator.query.planner import plan_query
@@ -75,6 +77,8 @@ async def query(call: Call) -> Response:
 
     def work() -> JSON:
         plan = plan_query(definition_catalogue(), soql, now=now, user_id=call.user_id)
+        if wants_columns(call):
+            return query_columns(definition_catalogue(), plan)
         with open_definitions(org.view(call.user_id), now) as connection:
             count = max(results.total(plan, connection), QUERY_PAGE_DEFAULT)
             reply = results.query_json(plan, connection, version=version, size=count)
