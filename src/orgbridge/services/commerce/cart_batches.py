@@ -30,6 +30,7 @@ from orgbridge.services.commerce.quick_orders import (
 )
 from orgbridge.services.commerce.refusals import refusal_of, refusals_told
 from orgbridge.services.commerce.turns import Turns
+from orgbridge.services.errors import SalesforceRefusal
 from orgbridge.services.policies.model import Operation
 from orgbridge.services.scopes import Caller
 from orgbridge.wire.ids import to_18
@@ -241,7 +242,7 @@ class CartBatchService:
             if whole is not None:
                 return [whole] * len(new)
             now = (await self._desks.read(desk, cart_id)).quantities()
-        except ClientError:
+        except (ClientError, SalesforceRefusal):
             return None
         changes = {product: now.get(product, Decimal(0)) - held.get(product, Decimal(0)) for product in {*now, *held}}
         if any(change != wanted.get(product) for product, change in changes.items() if change):

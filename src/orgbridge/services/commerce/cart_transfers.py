@@ -23,7 +23,7 @@ from orgbridge.services.commerce.quick_orders import MAX_LINES, Merging, QuickLi
 from orgbridge.services.commerce.refusals import refusals_told
 from orgbridge.services.commerce.sights import Question, Row, Sight
 from orgbridge.services.commerce.turns import Turns
-from orgbridge.services.errors import InvalidRequest, OutcomeUnknown
+from orgbridge.services.errors import InvalidRequest, OutcomeUnknown, SalesforceRefusal
 from orgbridge.services.policies.model import Operation
 from orgbridge.services.scopes import Caller, Scope
 from orgbridge.wire.ids import to_18
@@ -187,7 +187,7 @@ class CartTransferService:
                 what = "the order's products are in the cart"
                 try:
                     landed = await self._desks.landed(desk, cart_id, before.quantities(), {})
-                except ClientError as unseen:
+                except (ClientError, SalesforceRefusal) as unseen:
                     raise OutcomeUnknown(error, what) from unseen
                 if landed is None or last:
                     raise OutcomeUnknown(error, what) from error

@@ -30,7 +30,7 @@ from orgbridge.services.commerce.quick_orders import against_rule
 from orgbridge.services.commerce.refusals import refusals_told
 from orgbridge.services.commerce.sights import Question, Sight
 from orgbridge.services.commerce.turns import Turns
-from orgbridge.services.errors import InvalidRequest, OutcomeUnknown
+from orgbridge.services.errors import InvalidRequest, OutcomeUnknown, SalesforceRefusal
 from orgbridge.services.policies.model import Operation
 from orgbridge.services.scopes import Caller, Scope
 from orgbridge.wire.ids import to_18
@@ -290,7 +290,7 @@ class CartService:
                     landed = await self._desks.landed(
                         desk, cart_id, before.quantities(), {new.product_id: new.quantity}
                     )
-                except ClientError as unseen:
+                except (ClientError, SalesforceRefusal) as unseen:
                     raise OutcomeUnknown(error, what) from unseen
                 if landed:
                     return

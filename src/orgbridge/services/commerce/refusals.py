@@ -44,6 +44,8 @@ from orgbridge.services.errors import SalesforceRefusal
 #: What Salesforce says when it computes for longer. Source: carts.md section 2.
 _UNPROCESSABLE = 422
 _LATER_SECONDS = 5.0
+#: Codes of a cart whose state does not allow the call. Source: carts.md section 6, the first one Assumed.
+_STATES = frozenset({"INVALID_CART_STATUS", "ALREADY_IN_PROCESS"})
 
 
 class UpstreamAuth(SalesforceRefusal):
@@ -150,6 +152,8 @@ def _kind(error: ClientError) -> type[SalesforceRefusal] | None:
         case NotFound():
             return NotThere
         case Conflicting():
+            return CheckoutConflict
+        case SalesforceError() if error.error_code in _STATES:
             return CheckoutConflict
         case SalesforceError() if error.status == _UNPROCESSABLE:
             return StillComputing
