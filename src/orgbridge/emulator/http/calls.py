@@ -21,6 +21,7 @@ from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.requestlog import RequestLog
 from orgbridge.emulator.http.rowwrites import RowWrites
 from orgbridge.emulator.http.sessions import Sessions
+from orgbridge.emulator.http.sites import Site
 from orgbridge.emulator.http.usage import Usage
 from orgbridge.emulator.jobs.classic.service import ClassicJobs
 from orgbridge.emulator.jobs.service import Jobs
@@ -96,6 +97,8 @@ class Call:
     version: int = 0
     #: Who calls; None on routes that anybody may use.
     session: Session | None = None
+    #: The site that the path began with; None for the org's own addresses.
+    site: Site | None = None
     _headers: dict[str, str] | None = field(default=None, init=False, repr=False)
 
     @property

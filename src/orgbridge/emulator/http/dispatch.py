@@ -15,6 +15,7 @@ from orgbridge.emulator.http.errors import not_found, render, session_invalid
 from orgbridge.emulator.http.headers import check_headers
 from orgbridge.emulator.http.requestlog import note_route
 from orgbridge.emulator.http.routing import Access, Match, RouteTable, api_version, segments
+from orgbridge.emulator.http.sites import find_site, may_enter, split_site
 from orgbridge.emulator.http.xmlreplies import as_xml, kinds_beside_json, wants_xml
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.storage.sessions import Session
@@ -41,6 +42,10 @@ class Dispatcher:
         call = Call(request=request, parts=self._parts)
         path = scope.get("raw_path", b"").decode("latin-1").partition("?")[0] or scope["path"]
         match = self._routes.match(path)
+        if match is None and (parts := split_site(path)) is not None:
+            call.site = await call.thread(lambda: find_site(self._parts.storage, parts[0]))
+            if call.site is not None:
+                path, match = parts[1], self._routes.match(parts[1])
         try:
             response = await self._answer(call, path, match)
         except Exception as error:  # noqa: BLE001 the emulator's edge: every error becomes Salesforce's
@@ -78,6 +83,9 @@ class Dispatcher:
     async def _sign_in(self, call: Call) -> None:
         call.session = await find_session(call)
         if call.session is None:
+            raise session_invalid()
+        site, user_id = call.site, call.session.user_id
+        if site is not None and not await call.thread(lambda: may_enter(self._parts.storage, site, user_id)):
             raise session_invalid()
         refusal = self._parts.directory.api_refusal(call.session.user_id)
         if refusal is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ class Shop:
     http: TestClient
     #: Of the API, for paths that name none.
     version: int = 66
+    #: The org's file.
+    file: Path | None = None
     _tokens: dict[str, str] = field(default_factory=dict)
     _ids: dict[str, str] = field(default_factory=dict)
 
@@ -54,6 +58,12 @@ class Shop:
             self._ids[soql] = reply.json()["records"][0]["Id"]
         return self._ids[soql]
 
+    def write(self, sql: str, *values: str) -> None:
+        """Change the org's file behind its back: what only the platform may write."""
+        assert self.file is not None
+        with closing(sqlite3.connect(self.file)) as connection, connection:
+            connection.execute(sql, values)
+
     def account(self, key: str) -> str:
         """Return the id of a company by its external id."""
         return self.id("Account", "External_Id__c", key)
@@ -73,7 +83,7 @@ def open_shop(folder: Path) -> TestClient:
 def shop(tmp_path: Path) -> Iterator[Shop]:
     """Give an org of its own to a test that writes."""
     with open_shop(tmp_path) as http:
-        yield Shop(http)
+        yield Shop(http, file=tmp_path / "commerce.sqlite")
 
 
 @pytest.fixture(scope="module")

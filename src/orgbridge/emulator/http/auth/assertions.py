@@ -13,6 +13,7 @@ import jwt
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.directory import Client
 from orgbridge.emulator.http.errors import OAuthFault
+from orgbridge.emulator.http.sites import find_site, may_enter
 from orgbridge.emulator.org.org import UserInfo
 
 #: Above this, `exp` is read as milliseconds: the Salesforce CLI writes them. Source: auth.md section 2.
@@ -35,7 +36,7 @@ async def check_assertion(call: Call, assertion: str) -> tuple[Client, UserInfo]
         raise OAuthFault("invalid_client_id", "client identifier invalid")
     _check_signature(client, assertion)
     _check_times(call, claims)
-    if not _good_audience(call, claims.get("aud")):
+    if not await call.thread(lambda: _good_audience(call, claims.get("aud"))):
         raise OAuthFault("invalid_grant", "audience is invalid")
     name = str(claims.get("sub", claims.get("prn", "")))
     user = await call.thread(lambda: call.parts.directory.by_username(name))
@@ -46,6 +47,10 @@ async def check_assertion(call: Call, assertion: str) -> tuple[Client, UserInfo]
         approved = await call.thread(lambda: call.parts.grants.approved_scope(user_id, client.client_id))
         if approved is None:
             raise OAuthFault("invalid_grant", _NOT_APPROVED)
+    site, user_id = call.site, user.id
+    if site is not None and not await call.thread(lambda: may_enter(call.parts.storage, site, user_id)):
+        # Assumed: a user who is no member of the site is told as one who did not approve.
+        raise OAuthFault("invalid_grant", _NOT_APPROVED)
     return client, user
 
 
@@ -75,12 +80,18 @@ def _check_times(call: Call, claims: Mapping[str, object]) -> None:
 
 
 def _good_audience(call: Call, audience: object) -> bool:
-    """Tell whether an assertion was meant for this org: a Salesforce host, or the address it was sent to."""
+    """Tell whether an assertion was meant for this org: a Salesforce host, the address it was sent to, or a site of it.
+
+    Source: facts/commerce/auth.md section 2 for sites.
+    """
     given = audience if isinstance(audience, list) else [audience]
     for text in given:
         if not isinstance(text, str):
             continue
         host = (urlsplit(text).hostname or "").lower()
         if host.endswith((".salesforce.com", ".my.site.com")) or text.rstrip("/").lower() == call.base_url.lower():
+            return True
+        start, _, prefix = text.rstrip("/").rpartition("/")
+        if start.lower() == call.base_url.lower() and find_site(call.parts.storage, prefix) is not None:
             return True
     return False

@@ -21,6 +21,7 @@ from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.directory import Client
 from orgbridge.emulator.http.errors import OAuthFault
 from orgbridge.emulator.http.replies import json_reply
+from orgbridge.emulator.http.sites import Site, site_of
 from orgbridge.emulator.org.org import UserInfo
 
 _NO_STORE = {"Cache-Control": "no-cache, no-store", "Pragma": "no-cache"}
@@ -82,12 +83,21 @@ async def token_values(call: Call, granted: Granted) -> dict[str, str]:
         nonce = granted.nonce
         values["id_token"] = await call.thread(lambda: id_token(call, identity, client_id, token, nonce))
     values |= {"instance_url": call.base_url, "id": identity, "token_type": "Bearer"}
+    site = call.site or await call.thread(lambda: _site(call, user_id))
+    if site is not None:
+        # Source: facts/commerce/auth.md section 1: the org's host all the same, and where the site is.
+        values |= {"sfdc_community_url": f"{call.base_url}/{site.prefix}", "sfdc_community_id": site.id}
     if granted.signed:
         issued_at = str(int(call.parts.clock.now().timestamp() * 1000))
         secret = granted.client.client_secret.encode()
         digest = hmac.new(secret, (identity + issued_at).encode(), hashlib.sha256).digest()
         values |= {"issued_at": issued_at, "signature": base64.b64encode(digest).decode()}
     return values
+
+
+def _site(call: Call, user_id: str) -> Site | None:
+    with call.parts.storage.read() as connection:
+        return site_of(connection, user_id)
 
 
 def check_format(form: Mapping[str, str]) -> None:
