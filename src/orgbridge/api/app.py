@@ -27,6 +27,7 @@ from orgbridge.api.v1 import (
     approval_links,
     audit,
     bulk,
+    carts,
     composite,
     events,
     job_actions,
@@ -68,6 +69,7 @@ _RESOURCES: tuple[ModuleType, ...] = (
     salesforce_accounts,
     machine_documents,
     salesforce_machines,
+    carts,
 )
 
 _ABOUT = """Records, batches, bulk loads and queries of any Salesforce object, behind users and scopes of this service.

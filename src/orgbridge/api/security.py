@@ -77,6 +77,8 @@ AccountsReader = Annotated[Caller, Security(bearer, scopes=[Scope.ACCOUNTS_READ.
 AccountsWriter = Annotated[Caller, Security(bearer, scopes=[Scope.ACCOUNTS_WRITE.value])]
 MachinesReader = Annotated[Caller, Security(bearer, scopes=[Scope.MACHINES_READ.value])]
 MachinesWriter = Annotated[Caller, Security(bearer, scopes=[Scope.MACHINES_WRITE.value])]
+CartsReader = Annotated[Caller, Security(bearer, scopes=[Scope.CARTS_READ.value])]
+CartsWriter = Annotated[Caller, Security(bearer, scopes=[Scope.CARTS_WRITE.value])]
 Administrator = Annotated[Caller, Security(bearer, scopes=[Scope.ADMIN.value])]
 SignedIn = Annotated[Caller, Security(bearer, scopes=[])]
 

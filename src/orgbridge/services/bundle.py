@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.commerce.accounts import AccountService
+from orgbridge.services.commerce.cart_batches import CartBatchService
+from orgbridge.services.commerce.cart_transfers import CartTransferService
+from orgbridge.services.commerce.carts import CartService
 from orgbridge.services.commerce.documents import DocumentService
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.machines import MachineService
@@ -97,3 +100,9 @@ class Services:
     hierarchies: HierarchyService
     #: Machines as callers see them.
     machines: MachineService
+    #: Carts of callers.
+    carts: CartService
+    #: Many lines at once.
+    cart_batches: CartBatchService
+    #: What comes into carts from elsewhere.
+    cart_transfers: CartTransferService

@@ -16,6 +16,7 @@ from orgbridge.store.addresses import StoreAddress, parse_address
 from orgbridge.store.errors import StoreUnavailable
 from orgbridge.store.repositories.accounts import AccountRepository
 from orgbridge.store.repositories.audit import AuditRepository
+from orgbridge.store.repositories.carts import CartRepository
 from orgbridge.store.repositories.documents import DocumentRepository
 from orgbridge.store.repositories.idempotency import IdempotencyRepository
 from orgbridge.store.repositories.jobs import JobRepository
@@ -76,6 +77,8 @@ class Unit:
         self.machines = MachineRepository(connection)
         #: Salesforce accounts of organizations.
         self.accounts = AccountRepository(connection)
+        #: The carts' mirror.
+        self.carts = CartRepository(connection)
         #: Webhooks.
         self.webhooks = WebhookRepository(connection)
         #: Tasks that one worker of many does.

@@ -32,6 +32,7 @@ from orgbridge.emulator.org.seed import Seed
 from orgbridge.engine.worker import run_worker
 from orgbridge.kit.json import JSON, dumps
 from orgbridge.kit.logs import get_logger
+from orgbridge.wiring.carts import mirror_swept
 from orgbridge.wiring.documents import kept
 from orgbridge.wiring.house import build_house
 from orgbridge.wiring.identity import make_first_admin
@@ -192,6 +193,8 @@ async def _up(
     async with (
         kept(services.documents.store, house.clock),
         upkeep(settings, house, services.identity.keys, services.documents.store),
+        upkeep(settings, house, services.identity.keys),
+        mirror_swept(house),
         _served(org, org_socket),
         _served(app, service_socket),
     ):

@@ -43,6 +43,7 @@ from orgbridge.services.server_inputs import ServerInputs
 from orgbridge.services.telemetry import Telemetry
 from orgbridge.services.undo import UndoService
 from orgbridge.services.webhooks import WebhookService
+from orgbridge.wiring.carts import build_carts
 from orgbridge.wiring.documents import build_documents, kept
 from orgbridge.wiring.files import export_targets, import_sources
 from orgbridge.wiring.house import House, build_house
@@ -85,6 +86,7 @@ def build_services(settings: Settings, house: House) -> Services:
     documents = build_documents(settings, database, clock)
     sight = Sight(orgs)
     machines = MachineService(Reaches(database, accounts, trees), sight, cursors, clock)
+    carts = build_carts(settings, house, accounts)
     return Services(
         records=records,
         batches=batches,
@@ -115,6 +117,9 @@ def build_services(settings: Settings, house: House) -> Services:
         mappings=MappingService(database, orgs, accounts, trees, clock),
         hierarchies=HierarchyService(orgs, accounts, trees),
         machines=machines,
+        carts=carts.carts,
+        cart_batches=carts.batches,
+        cart_transfers=carts.transfers,
     )
 
 

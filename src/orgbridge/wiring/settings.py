@@ -202,7 +202,22 @@ class Settings(BaseSettings):
         None, description="the Experience Cloud site of the web store; not used by this version", examples=["customers"]
     )
     webstore_id: str | None = Field(
-        None, description="the id of the web store; not used by this version", examples=["0ZE000000000001AAA"]
+        None,
+        description="the id of the web store that is bought in; empty takes the one that an account can buy in",
+        examples=["0ZE000000000001AAA"],
+    )
+    orgbridge_cart_machine_field: str = Field(
+        "Asset_Id__c",
+        pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$",
+        description="the text field of CartItem that takes the machine of a line, where the org has it",
+        examples=["Asset_Id__c"],
+    )
+    orgbridge_cart_seconds: float = Field(
+        8.0,
+        ge=0,
+        le=60,
+        description="how long a call about a cart waits for prices that Salesforce still computes",
+        examples=["8"],
     )
 
     # Our own tokens

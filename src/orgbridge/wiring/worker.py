@@ -12,6 +12,7 @@ import uvloop
 
 from orgbridge.engine.worker import WorkerConfig, run_worker
 from orgbridge.kit.logs import get_logger
+from orgbridge.wiring.carts import mirror_swept
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.purchasing import build_purchase_upkeep
@@ -73,7 +74,7 @@ async def _work(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with upkeep(settings, house):
+    async with upkeep(settings, house), mirror_swept(house):
         await run_worker(
             worker_config(settings),
             house.database,

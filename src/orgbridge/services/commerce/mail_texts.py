@@ -1,4 +1,3 @@
-
 """What mails about purchase orders say, as plain text and as HTML. Pure. Every value is escaped, none is markup."""
 
 from __future__ import annotations
