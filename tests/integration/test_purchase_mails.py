@@ -70,7 +70,7 @@ class Server:
         self.seen.append(message)
         self.recipients.append(list(envelope.rcpt_tos))
         if self.lose_reply:
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         return "250 OK"
 
@@ -349,7 +349,7 @@ async def test_starttls_and_tls_protect_the_password(tmp_path: Path) -> None:
         return AuthResult(success=(data.login, data.password) == (b"mailer", b"s3cret"))
 
     named = {"username": "mailer", "password": "s3cret", "authority": authority}
-    options = {"authenticator": authenticator, "auth_required": True}
+    options: dict[str, Any] = {"authenticator": authenticator, "auth_required": True}
     async with running(Server(), tls_context=context, require_starttls=True, **options) as server:
         await _sender(server, tls=MailTLS.STARTTLS, **named).send(_MAIL, _NOW)
         assert len(server.seen) == 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import aiohttp
 
@@ -133,6 +133,22 @@ class Service:
     async def undo(self, job_id: str) -> dict[str, Any]:
         """Take a load back."""
         return await self._json("POST", f"/bulk/job/{quote(job_id, safe='')}/undo")
+
+    async def purchase_orders(self, params: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+        """Return one page of purchase orders, newest first."""
+        path = f"/salesforce_purchase_orders/me?{urlencode(params)}"
+        async with self._response("GET", path) as response:
+            return list(json.loads(await response.read()))
+
+    async def purchase_order(self, key: str) -> dict[str, Any]:
+        """Return a purchase order with all that is known of it."""
+        return await self._json("GET", f"/salesforce_purchase_orders/{quote(key, safe='')}")
+
+    async def decide_purchase_orders(self, decision: str, keys: list[str], comment: str) -> list[dict[str, Any]]:
+        """Approve or reject purchase orders, and return what became of each."""
+        body = {"ids": keys, "comment": comment}
+        reply = await self._json("POST", f"/salesforce_purchase_orders/bulk/{decision}", json_body=body)
+        return list(reply["results"])
 
     async def error_code(self, code: str) -> dict[str, Any]:
         """Return what the error catalogue knows of a code."""

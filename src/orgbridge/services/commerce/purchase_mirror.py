@@ -40,7 +40,7 @@ _WORDS: Final[Mapping[PurchaseState, tuple[str, ...]]] = {
     PurchaseState.EXPIRED: ("Expired", "Cancelled", "Canceled", "Rejected"),
 }
 _TASK: Final = "purchase_mirror"
-_LEASE: Final = timedelta(minutes=10)
+_LEASE: Final = timedelta(minutes=5)
 _BATCH: Final = 20
 _PAUSES: Final = (2, 10, 60, 300, 900, 3600)
 _MAX_REASON_CHARS: Final = 1_000
