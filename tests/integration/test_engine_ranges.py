@@ -38,7 +38,7 @@ async def _cut_and_waiting(bench: Bench, content: bytes) -> LoadRecord:
 async def test_an_input_that_changes_before_its_upload_fails_that_part_and_no_other(bench: Bench) -> None:
     """Nothing of the changed part reaches the org; its rows are unprocessed, with the change as their reason."""
     content = account_rows(100, bad_every=1_000)
-    bench.start_double(seconds=1.5)
+    bench.start_double(seconds=2.5)
     bench.start_worker()
     load = await _cut_and_waiting(bench, content)
     assert load.input_key is not None
@@ -64,7 +64,7 @@ async def test_an_input_that_changes_before_its_upload_fails_that_part_and_no_ot
 async def test_a_load_whose_parts_an_older_program_wrote_out_goes_on(bench: Bench) -> None:
     """Killed with its parts in files of their own and no ranges on record, it ends as any other load does."""
     content = account_rows(100)
-    bench.start_double(seconds=1.5)
+    bench.start_double(seconds=2.5)
     worker = bench.start_worker()
     load = await _cut_and_waiting(bench, content)
     worker.send_signal(signal.SIGKILL)
@@ -87,7 +87,7 @@ async def test_a_load_whose_parts_an_older_program_wrote_out_goes_on(bench: Benc
 async def test_nothing_is_written_beside_the_input_of_a_plain_load(bench: Bench) -> None:
     """While its parts are on their way the store holds the bytes of the input once."""
     content = account_rows(100)
-    bench.start_double(seconds=1.5)
+    bench.start_double(seconds=2.5)
     bench.start_worker()
     load = await _cut_and_waiting(bench, content)
     files = [path.relative_to(bench.folder / "files").as_posix() for path in _files(bench, load)]

@@ -97,7 +97,7 @@ class Cutter:
         blocks = PartBlocks(self._events)
         key, place = keep_records(self._resources.files, self._load, self._source, start.number, self._at.bytes, blocks)
         part = blocks.part
-        self._at = self._at.after(part, blocks.newlines, self._line_count)
+        self._at = self._at.after(part, self._line_count)
         record = part_record(self._resources, self._load, part, key, place)
         records = own_records(self._resources.files, record)
         upload = write_sent(self._resources, self._facts, part, part_files(self._load.id, part.number), records)
@@ -127,8 +127,6 @@ class PartBlocks:
     def __init__(self, events: Iterator[Any]) -> None:
         self._events = events
         self._part: Part | None = None
-        #: Line feeds that went by.
-        self.newlines = 0
 
     def __iter__(self) -> Iterator[bytes]:
         for event in self._events:
@@ -136,7 +134,6 @@ class PartBlocks:
                 self._part = event
                 return
             if isinstance(event, bytes):
-                self.newlines += event.count(b"\n")
                 yield event
 
     @property

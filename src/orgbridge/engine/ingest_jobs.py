@@ -134,7 +134,7 @@ class IngestJobs:
         return job.id
 
     async def upload(self, job_id: str) -> Upload:
-        """Send the part's file to a fresh job, unless an upload to it was begun before."""
+        """Send the part's records to a fresh job, unless an upload to it was begun before."""
         patience = self.resources.patience(self.load_id)
         load, part = await patience.until_done(self.records)
         if load.cancel_requested:

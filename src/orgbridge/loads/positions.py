@@ -30,18 +30,17 @@ class Position:
         """
         return cls(part=0, row=1, line=line, bytes=0)
 
-    def after(self, part: Part, newlines: int, line_count: LineCount) -> Position:
+    def after(self, part: Part, line_count: LineCount) -> Position:
         """Return where the part after one begins.
 
         Args:
-            part: The part that begins here.
-            newlines: Line feeds in its records.
+            part: The part that begins here, as the splitter gave it.
             line_count: What line numbers count.
         """
         return Position(
             part=part.number + 1,
             row=part.first_row + part.rows,
-            line=part.first_line + (part.rows if line_count is LineCount.RECORD else newlines),
+            line=part.first_line + (part.rows if line_count is LineCount.RECORD else part.newlines),
             bytes=self.bytes + part.bytes,
         )
 

@@ -65,6 +65,8 @@ class Part:
     upload_bytes: int
     #: Cells hold both kinds of newline, or lone carriage returns: no `lineEnding` suits them all.
     mixed_cell_newlines: bool
+    #: Line feeds in these bytes, as they were counted while cutting; not kept with the part.
+    newlines: int = 0
 
 
 #: The splitter yields, per part: one `PartStart`, the blocks of its record bytes (header not included), one `Part`.
@@ -133,6 +135,7 @@ class _OpenPart:
             upload_line_ending=upload,
             upload_bytes=self.header_bytes + self.bytes + (facts.rows + 1) * growth,
             mixed_cell_newlines=mixed,
+            newlines=facts.newlines,
         )
 
 
