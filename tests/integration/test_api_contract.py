@@ -35,6 +35,9 @@ OPEN = {
     ("post", "/token"),
     ("post", "/token/revoke"),
     ("get", "/.well-known/jwks.json"),
+    # The link of a mail is a credential of its own: single use, for one approver, hashed in the store.
+    ("get", "/api/v1/salesforce_purchase_orders/decision"),
+    ("post", "/api/v1/salesforce_purchase_orders/decision"),
 }
 #: Paths and payloads that the two documents show in bold.
 BOLD = {
