@@ -32,6 +32,7 @@ from orgbridge.emulator.org.locks import lock_parents
 from orgbridge.emulator.org.lookups import rows_by_id
 from orgbridge.emulator.org.outcomes import MISSING, ROLLED_BACK, Inserted, Missing, SaveOutcome, ValueMode, failed
 from orgbridge.emulator.org.rules import Rulebook, Rules
+from orgbridge.emulator.org.sharing import shared_ids
 from orgbridge.emulator.org.values import Value, add_fault
 from orgbridge.emulator.schema.errors import Fault, SFError
 from orgbridge.emulator.schema.model import Field, SObject
@@ -283,9 +284,10 @@ class Saving:
         needed |= {name for rule in rules.row_rules if not given.isdisjoint(rule.fields) for name in rule.fields}
         names = sorted(given | derived | needed)
         before = rows_by_id(context.connection, sobject, ids, names)
+        shared = shared_ids(context.connection, context.seen(sobject), set(ids), context.user_id)
         for position, record_id in enumerate(ids):
             row = before.get(record_id)
-            if row is None:
+            if row is None or record_id not in shared:
                 add_fault(batch.faults, position, INVALID_REFERENCE)
             elif row[0]:
                 add_fault(batch.faults, position, DELETED)
