@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Fail every test in whose output or logs a secret is, whatever else it claims."""
     report = yield
-    if report.when == "call" and report.passed:
+    if report.when != "setup" and report.passed:
         folder = getattr(item, "funcargs", {}).get("tmp_path")
         found = leaks(report.sections, folder if isinstance(folder, Path) else None)
         if found:

@@ -28,8 +28,10 @@ from orgbridge.store.database import Database
 from orgbridge.store.schema import upgrade
 from tests.integration.test_api_contract import check_problem
 from tests.support.clocks import HandClock
-from tests.support.local_house import LoneService, lone_service
+from tests.support.local_house import LocalHouse, LoneService, house, lone_service
 from tests.support.postgres import Server
+
+__all__ = ["house"]
 
 _CSV = b"Name\nAcme\n"
 
@@ -138,33 +140,30 @@ async def test_a_hundred_at_once_are_one(service: LoneService) -> None:
     assert [role["name"] for role in roles].count("crowd") == 1
 
 
-async def _upload(service: LoneService, token: str, data: bytes, key: str) -> httpx2.Response:
-    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key}
+def _upload(client: httpx2.Client, data: bytes) -> httpx2.Response:
     boundary = os.urandom(8).hex()
     form = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="in.csv"\r\n'
         "Content-Type: text/csv\r\n\r\n"
     ).encode()
     body = form + data + f"\r\n--{boundary}--\r\n".encode()
-
-    async def pieces() -> AsyncIterator[bytes]:
-        for place in range(0, len(body), 7):
-            yield body[place : place + 7]
-
-    headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
-    return await service.client.post("/api/v1/bulk/dml-file-upload", content=pieces(), headers=headers)
+    pieces = (body[place : place + 7] for place in range(0, len(body), 7))
+    headers = {"Idempotency-Key": "upload", "Content-Type": f"multipart/form-data; boundary={boundary}"}
+    path = "/bulk/dml-file-upload?object_name=Account&operation_type=insert"
+    return client.post(path, content=pieces, headers=headers)
 
 
-async def test_an_upload_is_known_by_its_content(service: LoneService) -> None:
-    """A form with another boundary is the same; one more byte in the file is another request."""
-    token = await service.token("bulk:write", "bulk:read")
-    # Without object and operation the load is refused, which is an outcome: whole body first, then the refusal.
-    first = await _upload(service, token, _CSV, "k")
-    again = await _upload(service, token, _CSV, "k")
-    assert first.status_code == again.status_code
-    other = await _upload(service, token, _CSV + b"x", "k")
-    if "idempotency-replayed" in again.headers:
+def test_an_upload_is_known_by_its_content(house: LocalHouse) -> None:
+    """A form with another boundary is the same and makes no second load; one more byte in it is another request."""
+    with house.client() as client:
+        first, again, other = _upload(client, _CSV), _upload(client, _CSV), _upload(client, _CSV + b"x")
+        assert first.status_code == again.status_code == 202, first.text
+        assert again.content == first.content
+        assert "idempotency-replayed" not in first.headers
+        assert again.headers["idempotency-replayed"] == "true"
         check_problem(other, 422, "idempotency.key_reused")
+        house.wait(first.json()["job_id"])
+        assert len(client.get("/bulk/jobs").json()["jobs"]) == 1
 
 
 # The service itself, on both databases and by hand-moved time

@@ -18,8 +18,12 @@ Limit = Annotated[int, Query(ge=1, le=200, description="Most items on the page."
 
 def page_reply(request: Request, name: str, items: Sequence[JSON], next_cursor: str | None) -> Response:
     """Return one page of a list, with the address of the next one."""
-    headers = None
-    if next_cursor is not None:
-        params = {**request.query_params, "cursor": next_cursor}
-        headers = {"Link": f'<{request.url.path}?{urlencode(params)}>; rel="next"'}
-    return json_reply({name: list(items), "next_cursor": next_cursor}, headers=headers)
+    return json_reply({name: list(items), "next_cursor": next_cursor}, headers=next_link(request, next_cursor))
+
+
+def next_link(request: Request, next_cursor: str | None) -> dict[str, str]:
+    """Return the header with the address of the next page; none at the end."""
+    if next_cursor is None:
+        return {}
+    params = {**request.query_params, "cursor": next_cursor}
+    return {"Link": f'<{request.url.path}?{urlencode(params)}>; rel="next"'}

@@ -7,8 +7,10 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import click
 import typer
+
+# Typer carries its own click: the context of the package `click` is always empty. A test reads what is noted.
+from typer._click.globals import get_current_context
 
 from orgbridge.cli.addresses import Address, read_address
 from orgbridge.kit.notes import note, notes
@@ -47,10 +49,11 @@ def service_address(folder: Path | None = None) -> Address:
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run one command's work on an event loop of its own, with the command's name noted for the audit."""
-    context = click.get_current_context(silent=True)
+    context = get_current_context(silent=True)
     if context is None:
         return asyncio.run(work)
-    names = [str(context.params[name]) for name in _NAMED if context.params.get(name)]
+    given = [context.params.get(name) for name in _NAMED]
+    names = [value for value in given if isinstance(value, str) and value]
     with notes():
         note(command=".".join(context.command_path.split()[1:]), ids=names)
         return asyncio.run(work)

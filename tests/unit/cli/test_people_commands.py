@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,36 @@ def test_keys_are_rotated_and_revoked(shell: Shell) -> None:
     assert states == {first["kid"]: "revoked", second["kid"]: "signing"}
     with pytest.raises(OrgbridgeError, match="no key"):
         shell.run("keys", "revoke", "k", "--yes")
+
+
+def test_the_audit_is_exported_proven_and_pruned(shell: Shell, tmp_path: Path) -> None:
+    """What commands did is in it; a noted head is still held; a changed entry and a wrong note are told with exit 1."""
+    shell.run("users", "create", "ada", "--role", "reader")
+    shell.run("roles", "create", "sales", "--scope", "records:read")
+    lines = tmp_path / "audit.ndjson"
+    assert shell.run("audit", "export", "-o", str(lines)) == "2\n"
+    entries = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert [entry["seq"] for entry in entries] == [1, 2]
+    assert [entry["action"] for entry in entries] == ["cli.users.create", "cli.roles.create"]
+    assert [entry["ids"] for entry in entries] == [["ada"], ["sales"]]
+    assert all("@" in entry["actor"]["name"] for entry in entries)
+    assert shell.run("audit", "export", "-o", str(lines), "--action", "cli.roles") == "1\n"
+    word, noted = shell.run("audit", "verify").split()
+    assert (word, noted) == ("whole", f"2:{entries[1]['hash']}")
+    assert shell.json("audit", "verify", "--expect", noted)["whole"] is True
+    with pytest.raises(OrgbridgeError, match="NUMBER:HASH"):
+        shell.run("audit", "verify", "--expect", "2")
+    for wrong in (f"2:{'0' * 64}", f"7:{entries[1]['hash']}"):
+        with pytest.raises(AssertionError, match="NOT WHOLE"):
+            shell.run("audit", "verify", "--expect", wrong)
+    with pytest.raises(OrgbridgeError, match="--yes"):
+        shell.run("audit", "prune", "--days", "1")
+    assert shell.run("audit", "prune", "--days", "1", "--yes").splitlines()[-1] == "0"
+    assert shell.run("audit", "verify").split()[0] == "whole"
+    file = next((tmp_path / "data").glob("*.sqlite"))
+    with sqlite3.connect(file) as connection:
+        connection.execute("DROP TRIGGER audit_entries_fixed")
+        connection.execute("UPDATE audit_entries SET actor_name = 'somebody' WHERE seq = 1")
+    connection.close()
+    with pytest.raises(AssertionError, match="NOT WHOLE"):
+        shell.run("audit", "verify")

@@ -144,6 +144,31 @@ class AccountRepository:
                     found[str(row["id"])] = MachineRecord(**dict(row))
         return [found[identifier] for identifier in sorted(found)][:limit]
 
+    async def machines_like(
+        self, organization_id: str, *, asset_ids: Sequence[str], serials: Sequence[str]
+    ) -> list[MachineRecord]:
+        """Return an organization's machines of some assets, and those of a serial number that name no asset.
+
+        Args:
+            organization_id: Whose.
+            asset_ids: At most some hundreds, of 18 characters.
+            serials: At most some hundreds.
+        """
+        columns = machines.c
+        query = (
+            sa.select(machines)
+            .join(plants, plants.c.id == columns.plant_id)
+            .where(
+                plants.c.organization_id == organization_id,
+                sa.or_(
+                    columns.asset_id.in_(asset_ids),
+                    sa.and_(columns.asset_id.is_(None), columns.serial_number.in_(serials)),
+                ),
+            )
+            .order_by(columns.id)
+        )
+        return [MachineRecord(**dict(row)) for row in (await self._connection.execute(query)).mappings()]
+
     async def has_places(self, organization_id: str, *, machine_ids: Sequence[str], plant_ids: Sequence[str]) -> bool:
         """Tell whether one of some machines or plants belongs to an organization."""
         for start in range(0, len(plant_ids), _CHUNK):

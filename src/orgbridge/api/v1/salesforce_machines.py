@@ -1,0 +1,120 @@
+"""Machines of organizations: Assets with warranty, service history, and the parts that fit."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from orgbridge.api.bodies import StrictRoute
+from orgbridge.api.lists import Cursor, Limit, next_link
+from orgbridge.api.replies import json_reply
+from orgbridge.api.security import MachinesReader, services_of
+from orgbridge.api.v1.organizations import OrganizationId
+from orgbridge.api.v1.schemas.machines import HistoryPage, MachineDetail, MachinePage
+from orgbridge.api.v1.schemas.problems import problems
+from orgbridge.services.commerce.machines import MachineFilter
+from orgbridge.services.commerce.warranties import Cover
+
+router = APIRouter(prefix="/salesforce_machines", tags=["machines"], route_class=StrictRoute)
+
+MachineKey = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=80,
+        description="Id of the Asset, 15 or 18 characters, or the serial number.",
+        examples=["SN-110-001"],
+    ),
+]
+Day = Annotated[
+    date | None,
+    Query(description="The day that warranties are told for; today in UTC when absent.", examples=["2026-11-22"]),
+]
+Entries = Annotated[int, Query(ge=1, le=100, description="Most entries of the history.")]
+
+
+@router.get(
+    "/{org_id}",
+    name="list",
+    response_model=MachinePage,
+    responses=problems(400, 404, 409, 502),
+    summary="List an organization's machines",
+)
+async def machines(
+    request: Request,
+    caller: MachinesReader,
+    org_id: OrganizationId,
+    serial: Annotated[str | None, Query(min_length=1, max_length=80, description="The serial number.")] = None,
+    product: Annotated[
+        str | None, Query(min_length=1, max_length=255, description="Id, product code or SKU of the product.")
+    ] = None,
+    status: Annotated[str | None, Query(min_length=1, max_length=255, description="As the org calls it.")] = None,
+    plant: Annotated[
+        str | None, Query(pattern=r"^[A-Za-z0-9_]{1,64}$", description="Id of a plant of the organization.")
+    ] = None,
+    warranty: Annotated[Cover | None, Query(description="What the warranties come to on the day.")] = None,
+    text: Annotated[
+        str | None,
+        Query(min_length=1, max_length=255, description="A part of name, serial number or product code, in any case."),
+    ] = None,
+    at: Day = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    """Return one page of the machines of an organization that you may see.
+
+    Whoever is granted the organization sees all of them; whoever is granted plants or machines of it sees those. The
+    order is that of Salesforce's ids. What your roles hide is absent.
+    """
+    wanted = MachineFilter(serial=serial, product=product, status=status, plant=plant, warranty=warranty, text=text)
+    page = await services_of(request).machines.page(caller, org_id, wanted, at=at, cursor=cursor, limit=limit)
+    body = {"machines": [*page.machines], "at": page.at.isoformat(), "next_cursor": page.next_cursor}
+    return json_reply(body, headers=next_link(request, page.next_cursor))
+
+
+@router.get(
+    "/{org_id}/{machine_id}",
+    name="see",
+    response_model=MachineDetail,
+    responses=problems(400, 404, 409, 502),
+    summary="See a machine",
+)
+async def machine(
+    request: Request,
+    caller: MachinesReader,
+    org_id: OrganizationId,
+    machine_id: MachineKey,
+    at: Day = None,
+    history: Entries = 20,
+) -> Response:
+    """Return a machine with product, warranties, entitlements, service contracts, and the newest of its history.
+
+    Cases and work orders that belong to another account are not shown: they are those of an owner before.
+    """
+    found = await services_of(request).machines.machine(caller, org_id, machine_id, at=at, history=history)
+    return json_reply(found)
+
+
+@router.get(
+    "/{org_id}/{machine_id}/history",
+    name="history",
+    response_model=HistoryPage,
+    responses=problems(400, 404, 409, 502),
+    summary="See a machine's service history",
+)
+async def history(
+    request: Request,
+    caller: MachinesReader,
+    org_id: OrganizationId,
+    machine_id: MachineKey,
+    cursor: Cursor = None,
+    limit: Entries = 50,
+) -> Response:
+    """Return one page of a machine's cases and work orders, newest first."""
+    page = await services_of(request).machines.history(caller, org_id, machine_id, cursor=cursor, limit=limit)
+    entries = None if page.entries is None else [*page.entries]
+    body = {"entries": entries, "missing": [*page.missing], "next_cursor": page.next_cursor}
+    return json_reply(body, headers=next_link(request, page.next_cursor))
