@@ -95,9 +95,11 @@ def check_references(catalogue: Catalogue, context: Context, rules: Rules, batch
                 hidden |= ids
             elif target is not None:
                 live = live_ids(context.connection, target, ids)
-                shared = shared_ids(context.connection, context.seen(target), live, context.user_id)
-                hidden |= live - shared
-                known |= shared
+                if context.view is not None:
+                    shared = shared_ids(context.connection, context.seen(target), live, context.user_id)
+                    hidden |= live - shared
+                    live = shared
+                known |= live
         inactive = _inactive_users(catalogue, context, wanted) if name == "OwnerId" else set()
         if wanted <= known and not inactive:
             continue

@@ -7,7 +7,7 @@ is wrong at one stage is told; a record that fails a stage does not reach the ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import repeat
 from typing import Any
@@ -284,10 +284,12 @@ class Saving:
         needed |= {name for rule in rules.row_rules if not given.isdisjoint(rule.fields) for name in rule.fields}
         names = sorted(given | derived | needed)
         before = rows_by_id(context.connection, sobject, ids, names)
-        shared = shared_ids(context.connection, context.seen(sobject), set(ids), context.user_id)
+        seen: Collection[str] = before
+        if context.view is not None:
+            seen = shared_ids(context.connection, context.seen(sobject), before.keys(), context.user_id)
         for position, record_id in enumerate(ids):
             row = before.get(record_id)
-            if row is None or record_id not in shared:
+            if row is None or record_id not in seen:
                 add_fault(batch.faults, position, INVALID_REFERENCE)
             elif row[0]:
                 add_fault(batch.faults, position, DELETED)
