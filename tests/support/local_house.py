@@ -25,7 +25,13 @@ from orgbridge.wiring.settings import Settings, load_settings
 _UP = """
 import sys, pathlib
 from orgbridge.wiring.local import up
-up(data=pathlib.Path(sys.argv[1]), port=0, emulator_port=0, announce=lambda addresses: print("ready", flush=True))
+up(
+    data=pathlib.Path(sys.argv[1]),
+    port=0,
+    emulator_port=0,
+    seed=sys.argv[2],
+    announce=lambda addresses: print("ready", flush=True),
+)
 """
 
 
@@ -62,8 +68,8 @@ class LocalHouse:
                 time.sleep(0.05)
 
 
-def start_house(folder: Path, settings: Mapping[str, str] | None = None) -> LocalHouse:
-    """Start `up` over a folder, with further settings, and wait until everything answers."""
+def start_house(folder: Path, settings: Mapping[str, str] | None = None, seed: str = "empty") -> LocalHouse:
+    """Start `up` over a folder, with further settings and a seed of the org, and wait until everything answers."""
     environment = {
         "PATH": os.defpath,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -72,7 +78,7 @@ def start_house(folder: Path, settings: Mapping[str, str] | None = None) -> Loca
     }
     with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", _UP, str(folder / "data")],
+            [sys.executable, "-c", _UP, str(folder / "data"), seed],
             stdout=subprocess.PIPE,
             stderr=log,
             env=environment,

@@ -3,7 +3,7 @@
     {"users": [{"username": "loader@x.org", "password": "p", "profile": "Read Only Integration"}],
      "clients": [{"client_id": "loader", "client_secret": "s", "run_as": "loader@x.org"}],
      "policy": {"soap_login": false, "rotate_refresh_tokens": true},
-     "session_seconds": 900, "daily_api_requests": 15000}
+     "commerce": {"live_search_index": false}, "session_seconds": 900, "daily_api_requests": 15000}
 
 Keys are the fields of `EmulatorConfig`, `EmulatorUser`, `EmulatorClient` and `SignInPolicy`.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orgbridge.emulator.app import EmulatorClient, EmulatorConfig, EmulatorUser
+from orgbridge.emulator.commerce.policy import PolicyError, changed
 from orgbridge.emulator.http.directory import SignInPolicy
 from orgbridge.kit.json import JSON, JSONDecodeError, loads
 
@@ -53,7 +54,7 @@ def read_org_file(path: Path, config: EmulatorConfig) -> EmulatorConfig:
         told = {"users": told}
     if not isinstance(told, dict):
         raise OrgFileError(f"{path}: the file holds an object, or a list of users")
-    known = {*_PLAIN, "users", "clients", "policy"}
+    known = {*_PLAIN, "users", "clients", "policy", "commerce"}
     if unknown := sorted(set(told) - known):
         raise OrgFileError(f"{path}: unknown keys {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     try:
@@ -82,12 +83,21 @@ def _configured(told: Mapping[str, JSON], config: EmulatorConfig) -> EmulatorCon
         if not isinstance(told["policy"], dict):
             raise OrgFileError("policy is an object")
         policy = replace(policy, **_values(SignInPolicy, told["policy"], "policy"))
+    commerce = config.commerce
+    if "commerce" in told:
+        if not isinstance(told["commerce"], dict):
+            raise OrgFileError("commerce is an object")
+        try:
+            commerce = changed(commerce, told["commerce"])
+        except PolicyError as error:
+            raise OrgFileError(str(error)) from error
     return replace(
         config,
         **plain,
         users=(*first, *(user for user in users if user.username.lower() not in taken)),
         clients=(*kept, *clients),
         policy=policy,
+        commerce=commerce,
     )
 
 

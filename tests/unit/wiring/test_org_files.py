@@ -83,3 +83,16 @@ def test_a_bad_file_stops_the_start(tmp_path: Path, capsys: pytest.CaptureFixtur
     path.write_text("{")
     assert main(["--port", "0", "--users", str(path)]) == EXIT_UNUSABLE
     assert "is no JSON" in capsys.readouterr().err
+
+
+def test_settings_of_commerce_are_read(tmp_path: Path) -> None:
+    """Known settings take effect; one that is not there is told with those that are."""
+    path = tmp_path / "org.json"
+    path.write_text('{"commerce": {"unknown_store": "GONE:410", "live_search_index": false}}')
+    commerce = read_org_file(path, EmulatorConfig()).commerce
+    assert (commerce.unknown_store.code, commerce.unknown_store.status) == ("GONE", 410)
+    assert commerce.live_search_index is False
+    for text in ('{"commerce": []}', '{"commerce": {"nothing": 1}}', '{"commerce": {"unknown_store": "GONE"}}'):
+        path.write_text(text)
+        with pytest.raises(OrgFileError):
+            read_org_file(path, EmulatorConfig())

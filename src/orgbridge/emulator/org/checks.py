@@ -7,6 +7,7 @@ from orgbridge.emulator.org.contexts import Context
 from orgbridge.emulator.org.lookups import ids_by_key, key_values, live_ids, rows_by_id
 from orgbridge.emulator.org.outcomes import Missing
 from orgbridge.emulator.org.rules import Rules
+from orgbridge.emulator.org.sharing import shared_ids
 from orgbridge.emulator.org.values import add_fault
 from orgbridge.emulator.schema.errors import Fault
 from orgbridge.emulator.schema.model import Catalogue, Field, SObject
@@ -93,7 +94,12 @@ def check_references(catalogue: Catalogue, context: Context, rules: Rules, batch
             if target is not None and context.hides(target):
                 hidden |= ids
             elif target is not None:
-                known |= live_ids(context.connection, target, ids)
+                live = live_ids(context.connection, target, ids)
+                if context.view is not None:
+                    shared = shared_ids(context.connection, context.seen(target), live, context.user_id)
+                    hidden |= live - shared
+                    live = shared
+                known |= live
         inactive = _inactive_users(catalogue, context, wanted) if name == "OwnerId" else set()
         if wanted <= known and not inactive:
             continue

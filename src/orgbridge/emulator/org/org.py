@@ -24,6 +24,7 @@ from orgbridge.emulator.org.recycling import Recycling
 from orgbridge.emulator.org.rights import Rights
 from orgbridge.emulator.org.rules import Rulebook
 from orgbridge.emulator.org.saving import Saving, external_key, roll_back_all
+from orgbridge.emulator.org.sharing import shared_ids
 from orgbridge.emulator.org.showing import RowViews
 from orgbridge.emulator.org.values import is_unicode
 from orgbridge.emulator.schema.errors import Fault, SFError
@@ -457,11 +458,14 @@ class Org:
         """
         target = self.sobject(sobject, user_id=user_id)
         with self.storage.read() as connection:
-            return self._find(connection, target, record_id)
+            return self._find(connection, target, record_id, user_id)
 
-    def require_in(self, connection: Connection, sobject: str, record_id: str) -> str:
+    def require_in(self, connection: Connection, sobject: str, record_id: str, *, user_id: str | None = None) -> str:
         """Do `require` inside the caller's transaction."""
-        return self._find(connection, self.sobject(sobject), record_id)
+        target = self.sobject(sobject)
+        if user_id is not None and (view := self._rights.view(connection, user_id)) is not None:
+            target = view.sobject(sobject) or target
+        return self._find(connection, target, record_id, user_id)
 
     def reaches_little(self, sobject: SObject, row: Mapping[str, Any]) -> bool:
         """Tell whether saving a row reads and writes a few rows found by index at most, whatever the org holds."""
@@ -491,6 +495,8 @@ class Org:
             view = self._views.view(target, fields)
             found = to_18(record_id)
             row = None if found is None else connection.execute(view.sql, (found,)).fetchone()
+            if row is not None and found is not None and user_id is not None and target.sharing is not None:
+                row = row if shared_ids(connection, target, (found,), user_id) else None
         if row is None:
             raise SFError("NOT_FOUND", _NO_RESOURCE)
         if row[-1]:
@@ -533,13 +539,15 @@ class Org:
             return None
         return UserInfo(id=row[0], username=row[1], name=row[2], email=row[3] or "", is_active=bool(row[4]))
 
-    def _find(self, connection: Connection, target: SObject, record_id: str) -> str:
+    def _find(self, connection: Connection, target: SObject, record_id: str, user_id: str | None) -> str:
         found = to_18(record_id)
         row = None
         if found is not None:
             sql = f"SELECT IsDeleted FROM {quote(target.name)} WHERE Id = ?"  # noqa: S608 names come from the catalogue
             row = connection.execute(sql, (found,)).fetchone()
         if row is None or found is None:
+            raise SFError("NOT_FOUND", _NO_RESOURCE)
+        if user_id is not None and found not in shared_ids(connection, target, (found,), user_id):
             raise SFError("NOT_FOUND", _NO_RESOURCE)
         if row[0]:
             raise SFError("ENTITY_IS_DELETED", "entity is deleted", fields=())

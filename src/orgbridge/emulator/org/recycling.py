@@ -15,6 +15,7 @@ from orgbridge.emulator.org.lookups import ids_by_key, json_list, rows_by_id
 from orgbridge.emulator.org.outcomes import SaveOutcome, failed
 from orgbridge.emulator.org.references import clear_references, restore_references
 from orgbridge.emulator.org.rollups import follow, rollups
+from orgbridge.emulator.org.sharing import shared_ids
 from orgbridge.emulator.schema.errors import Fault
 from orgbridge.emulator.schema.model import Catalogue, SObject
 from orgbridge.emulator.storage.tables import quote
@@ -62,8 +63,9 @@ class Recycling:
         doomed: _Doomed = {}
         for name, positions in roots.items():
             rows = rows_by_id(context.connection, self._object(name), positions, ())
+            shared = shared_ids(context.connection, context.seen(self._object(name)), set(positions), context.user_id)
             for record_id, position in positions.items():
-                row = rows.get(record_id)
+                row = rows.get(record_id) if record_id in shared else None
                 if row is None or row[0]:
                     outcomes[position] = failed(record_id, INVALID_REFERENCE if row is None else DELETED)
                 else:

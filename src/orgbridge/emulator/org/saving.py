@@ -7,7 +7,7 @@ is wrong at one stage is told; a record that fails a stage does not reach the ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import repeat
 from typing import Any
@@ -32,6 +32,7 @@ from orgbridge.emulator.org.locks import lock_parents
 from orgbridge.emulator.org.lookups import rows_by_id
 from orgbridge.emulator.org.outcomes import MISSING, ROLLED_BACK, Inserted, Missing, SaveOutcome, ValueMode, failed
 from orgbridge.emulator.org.rules import Rulebook, Rules
+from orgbridge.emulator.org.sharing import shared_ids
 from orgbridge.emulator.org.values import Value, add_fault
 from orgbridge.emulator.schema.errors import Fault, SFError
 from orgbridge.emulator.schema.model import Field, SObject
@@ -283,9 +284,12 @@ class Saving:
         needed |= {name for rule in rules.row_rules if not given.isdisjoint(rule.fields) for name in rule.fields}
         names = sorted(given | derived | needed)
         before = rows_by_id(context.connection, sobject, ids, names)
+        seen: Collection[str] = before
+        if context.view is not None:
+            seen = shared_ids(context.connection, context.seen(sobject), before.keys(), context.user_id)
         for position, record_id in enumerate(ids):
             row = before.get(record_id)
-            if row is None:
+            if row is None or record_id not in seen:
                 add_fault(batch.faults, position, INVALID_REFERENCE)
             elif row[0]:
                 add_fault(batch.faults, position, DELETED)

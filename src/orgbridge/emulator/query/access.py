@@ -39,6 +39,14 @@ def scope_conditions(context: Context, query: tree.Query, scope: Scope) -> list[
     raise SFError("MALFORMED_QUERY", f"unexpected token: '{query.scope}'")
 
 
+def sharing_conditions(context: Context, scope: Scope) -> list[Fragment]:
+    """Return which rows of a query's object its user may see: nothing where that is all of them."""
+    sharing = scope.sobject.sharing
+    if sharing is None:
+        return []
+    return [Fragment(sharing.replace("{row}", scope.alias), (context.user_id,) * sharing.count("?"))]
+
+
 def check_with(refusals: Refusals, query: tree.Query) -> None:
     """Refuse WITH clauses that this org cannot honour.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from orgbridge.emulator.query.access import check_with, scope_conditions
+from orgbridge.emulator.query.access import check_with, scope_conditions, sharing_conditions
 from orgbridge.emulator.query.aggregates import AGGREGATES, plan_groups
 from orgbridge.emulator.query.expressions import operand_of, sorted_operand
 from orgbridge.emulator.query.filters import Filter
@@ -168,6 +168,7 @@ class _Planner:
         conditions: list[Fragment] = []
         if not self._context.include_deleted:
             conditions.append(Fragment(f"{scope.alias}.{identifier('IsDeleted')} = 0"))
+        conditions += sharing_conditions(self._context, scope)
         conditions += scope_conditions(self._context, query, scope)
         if self._restriction is not None:
             conditions.append(self._restriction(scope))

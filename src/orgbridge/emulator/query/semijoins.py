@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orgbridge.emulator.query.access import sharing_conditions
 from orgbridge.emulator.query.filters import Filter
 from orgbridge.emulator.query.fragments import Fragment, balanced, identifier
 from orgbridge.emulator.query.plans import Context
@@ -68,6 +69,7 @@ def semi_join(context: Context, outer: Scope, condition: tree.InQuery) -> Fragme
     conditions = [Fragment(f"{column} IS NOT NULL")]
     if not context.include_deleted:
         conditions.append(Fragment(f"{scope.alias}.{identifier('IsDeleted')} = 0"))
+    conditions += sharing_conditions(context, scope)
     if query.where is not None:
         conditions.append(Filter(scope, context.now).condition(query.where))
     where = balanced("AND", conditions)

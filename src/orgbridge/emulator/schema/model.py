@@ -226,6 +226,8 @@ class SObject:
     triggerable: bool = True
     #: Kinds of rows beside the master one.
     record_types: tuple[RecordType, ...] = ()
+    #: In a user's view: the SQL condition of the rows that are seen, for a row `{row}`, with the user's id as each `?`.
+    sharing: str | None = None
     _by_name: dict[str, Field] = field(init=False, repr=False, compare=False)
     _by_relationship: dict[str, Field] = field(init=False, repr=False, compare=False)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from orgbridge.emulator.schema.describe import is_permissionable
 from orgbridge.emulator.schema.metadata_files import read_xml
 from orgbridge.emulator.schema.model import Catalogue, Field, SObject
+from orgbridge.emulator.schema.sharing import COMMUNITY_SHARING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ class ProfileRights:
     hard_delete: bool = False
     #: What its users are: `Standard` or, for those of a site, `PowerCustomerSuccess` and the like.
     user_type: str = "Standard"
+    #: By API name of the object: which of its rows are seen; see `schema.sharing`.
+    sharing: Mapping[str, str] = field(default_factory=dict)
 
 
 #: The profile of an integration user who reads everything and writes nothing.
@@ -67,6 +70,7 @@ _WRITE = ObjectRights(delete=False)
 COMMUNITY = ProfileRights(
     name="Customer Community Plus User",
     user_type="PowerCustomerSuccess",
+    sharing=COMMUNITY_SHARING,
     default=_NOTHING,
     objects={
         **dict.fromkeys(
@@ -152,6 +156,7 @@ def _seen(sobject: SObject, rights: ProfileRights, readable: set[str]) -> SObjec
         updateable=sobject.updateable and may.edit,
         deletable=sobject.deletable and may.delete,
         undeletable=sobject.undeletable and may.delete,
+        sharing=rights.sharing.get(sobject.name),
     )
 
 

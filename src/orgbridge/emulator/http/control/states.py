@@ -68,6 +68,7 @@ async def reset(call: Call) -> Response:
     """Answer POST /_emulator/reset: make the org what it was when it was new."""
     await read_object(call)
     await _try(call, call.parts.lifecycle.reset)
+    call.parts.commerce.reset()
     return no_content()
 
 

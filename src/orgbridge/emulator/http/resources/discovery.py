@@ -22,6 +22,7 @@ _RESOURCES = (
     "parameterizedSearch",
     "jobs",
     "composite",
+    "commerce",
     "recent",
     "tooling",
     "compactLayouts",

@@ -134,7 +134,7 @@ async def change(call: Call, sobject: str, record_id: str, row: Mapping[str, JSO
             if conditions.is_conditional(call):
                 inner = org.through(JoinedStorage(org.storage, connection))
                 conditions.check_write(call, inner, target.name, record_id)
-            found = org.require_in(connection, target.name, record_id)
+            found = org.require_in(connection, target.name, record_id, user_id=user_id)
             rows = [{**row, "Id": found}]
             return org.update_in(connection, target.name, rows, user_id=user_id, allow_duplicates=allow)[0]
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call
+from orgbridge.emulator.org.sharing import shared_ids, sharing_of
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.schema.model import SObject
 from orgbridge.emulator.storage.tables import quote
@@ -34,6 +35,8 @@ async def deleted(call: Call) -> Response:
                 f"{_FROM.format('ob_bin')} UNION ALL {_FROM.format('ob_purged')} ORDER BY deleted_at, id LIMIT ?",
                 (*named, *named, REPLICATION_IDS + 1),
             ).fetchall()
+            shared = shared_ids(connection, sobject, {row[0] for row in rows}, call.user_id)
+            rows = [row for row in rows if row[0] in shared]
             (earliest,) = connection.execute(
                 "SELECT MIN(at) FROM (SELECT MIN(deleted_at) AS at FROM ob_bin WHERE sobject = ? UNION ALL"
                 " SELECT MIN(deleted_at) FROM ob_purged WHERE sobject = ?)",
@@ -57,14 +60,15 @@ async def updated(call: Call) -> Response:
     """Answer GET /sobjects/{sobject}/updated?start=…&end=…: live rows that were made or changed, by SystemModstamp."""
     sobject = _replicated(call)
     start, end = _period(call, UPDATED_DAYS)
+    shared, values = sharing_of(sobject, "r", call.user_id)
     sql = (
-        f"SELECT Id FROM {quote(sobject.name)} WHERE SystemModstamp >= ? AND SystemModstamp < ? AND IsDeleted = 0"  # noqa: S608 names come from the catalogue
-        " ORDER BY SystemModstamp, Id LIMIT ?"
+        f"SELECT Id FROM {quote(sobject.name)} AS r WHERE SystemModstamp >= ? AND SystemModstamp < ? AND IsDeleted = 0"  # noqa: S608 names come from the catalogue
+        f" AND {shared} ORDER BY SystemModstamp, Id LIMIT ?"
     )
 
     def work() -> list[JSON]:
         with call.parts.storage.read() as connection:
-            found = connection.execute(sql, (bulk_datetime(start), bulk_datetime(end), REPLICATION_IDS + 1))
+            found = connection.execute(sql, (bulk_datetime(start), bulk_datetime(end), *values, REPLICATION_IDS + 1))
             return [row[0] for row in found]
 
     ids = await call.thread(work)
