@@ -43,6 +43,11 @@ class Shop:
     http: TestClient
     clock: MovingClock
     tokens: dict[str, str]
+    folder: Path
+
+    def files(self) -> list[Path]:
+        """Return the org's files."""
+        return [file for file in self.folder.rglob("*") if file.is_file()]
 
     def token(self, username: str) -> str:
         """Return a session of a user."""
@@ -152,7 +157,7 @@ def open_shop(template_file: Path, folder: Path, policy: CommercePolicy) -> Iter
     shutil.copyfile(template_file, path)
     with ExitStack() as stack:
         client = stack.enter_context(TestClient(build_app(_config(str(path), policy), clock=clock)))
-        yield Shop(client, clock, {})
+        yield Shop(client, clock, {}, folder)
 
 
 def check_out(shop: Shop, *, version: int = 62, po: str = "PO-7", cart: str | None = None) -> str:

@@ -12,13 +12,14 @@ from tests.unit.emulator.carts.shops import ADMIN, APPROVER, BREMEN, KIEL, Shop,
 
 
 def test_the_cart_comes_with_its_first_line(shop: Shop) -> None:
-    """A line added to `active` makes the cart, its default delivery group and right totals, in rows and bodies alike."""
+    """A line added to `active` makes the cart, its default group and right totals, in rows and bodies alike."""
     assert error_of(shop.call("GET", "WS/carts/active")) == (404, "MISSING_RECORD")
     line = shop.add(1, "3")
     cart = shop.cart()
     assert line["cartId"] == cart["cartId"]
     assert money(line["totalPrice"]) == 3 * money(line["salesPrice"]) == money(cart["grandTotalAmount"])
-    assert cart["status"] == "Active" and cart["isSecondary"] is False
+    assert cart["status"] == "Active"
+    assert cart["isSecondary"] is False
     rows = shop.query(
         "SELECT GrandTotalAmount, TotalProductCount, (SELECT CartDeliveryGroupId FROM CartItems) FROM WebCart"
     )
@@ -37,8 +38,10 @@ def test_money_is_text_and_counts_are_numbers(shop: Shop) -> None:
     """Connect writes amounts and quantities as strings, line counts as integers."""
     shop.add(1, 2)
     cart = shop.cart()
-    assert isinstance(cart["grandTotalAmount"], str) and isinstance(cart["totalProductCount"], str)
-    assert cart["uniqueProductCount"] == 1 and cart["totalProductLineItemCount"] == 1
+    assert isinstance(cart["grandTotalAmount"], str)
+    assert isinstance(cart["totalProductCount"], str)
+    assert cart["uniqueProductCount"] == 1
+    assert cart["totalProductLineItemCount"] == 1
 
 
 def test_the_same_product_is_one_line(shop: Shop) -> None:
@@ -107,11 +110,15 @@ def test_lines_come_in_pages_and_orders(shop: Shop) -> None:
     inputs = [{"richInput": {"productId": shop.product(n), "quantity": 1, "type": "Product"}} for n in range(21, 61)]
     shop.call("POST", "WS/carts/active/cart-items/batch", json={"inputs": inputs})
     first = shop.call("GET", "WS/carts/active/cart-items?sort=NameAsc").json()
-    assert len(first["cartItems"]) == 25 and first["previousPageToken"] is None and first["totalItemCount"] == 40
+    assert len(first["cartItems"]) == 25
+    assert first["previousPageToken"] is None
+    assert first["totalItemCount"] == 40
     assert first["nextPageUrl"].startswith("/services/data/v62.0/commerce/webstores/")
     second = shop.call("GET", f"WS/carts/active/cart-items?sort=NameAsc&page={first['nextPageToken']}").json()
     names = [one["cartItem"]["name"] for one in first["cartItems"] + second["cartItems"]]
-    assert len(names) == 40 and names == sorted(names, key=str.lower) and second["nextPageToken"] is None
+    assert len(names) == 40
+    assert names == sorted(names, key=str.lower)
+    assert second["nextPageToken"] is None
     last = shop.call("GET", "WS/carts/active/cart-items?pageNumber=99").json()
     assert last["currentPage"] == 2
     prices = [
@@ -126,9 +133,11 @@ def test_versions_see_what_they_know(shop: Shop) -> None:
     """Version 53 has no asyncOperationStatus, no page counts and no currency of a line; 62 has."""
     shop.add(1)
     old, new = shop.cart(version=53), shop.cart(version=62)
-    assert "asyncOperationStatus" not in old and new["asyncOperationStatus"] == "Completed"
+    assert "asyncOperationStatus" not in old
+    assert new["asyncOperationStatus"] == "Completed"
     lines = shop.call("GET", "WS/carts/active/cart-items", version=53).json()
-    assert "totalItemCount" not in lines and "currencyIsoCode" not in lines["cartItems"][0]["cartItem"]
+    assert "totalItemCount" not in lines
+    assert "currencyIsoCode" not in lines["cartItems"][0]["cartItem"]
     assert shop.call("GET", "WS/carts/compact-summary", version=63).status_code == 404
     assert shop.call("GET", "WS/carts/compact-summary", version=64).json()["totalProductCount"] == "1.0"
     assert shop.call("POST", "WS/checkouts", json={"cartId": new["cartId"]}, version=54).status_code == 404
@@ -165,7 +174,8 @@ def test_one_account_can_be_bought_for_by_another(shop: Shop) -> None:
     kiel = shop.account("ACC-110")
     mine = shop.call("PUT", "WS/carts/active", user=APPROVER).json()
     theirs = shop.call("PUT", f"WS/carts/active?effectiveAccountId={kiel}", user=APPROVER).json()
-    assert theirs["accountId"] == kiel != mine["accountId"] and theirs["cartId"] != mine["cartId"]
+    assert theirs["accountId"] == kiel != mine["accountId"]
+    assert theirs["cartId"] != mine["cartId"]
 
 
 def test_another_currency_is_refused(shop: Shop) -> None:
@@ -233,7 +243,8 @@ def test_a_second_primary_cart_demotes_the_first(shop: Shop) -> None:
     """Of an owner's carts for an account one is primary; make-primary turns it round."""
     first = shop.add(1)["cartId"]
     second = shop.call("POST", "WS/carts", json={"name": "Winter"}).json()
-    assert second["isSecondary"] is False and shop.cart(first)["isSecondary"] is True
+    assert second["isSecondary"] is False
+    assert shop.cart(first)["isSecondary"] is True
     assert shop.call("POST", f"WS/carts/{first}/actions/make-primary").json()["isSuccess"] is True
     assert shop.cart()["cartId"] == first
     rows = shop.query("SELECT Id FROM WebCart WHERE IsSecondary = false AND Status = 'Active'")
