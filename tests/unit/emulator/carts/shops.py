@@ -43,6 +43,11 @@ class Shop:
     http: TestClient
     clock: MovingClock
     tokens: dict[str, str]
+    folder: Path
+
+    def files(self) -> list[Path]:
+        """Return the org's files."""
+        return [file for file in self.folder.rglob("*") if file.is_file()]
 
     def token(self, username: str) -> str:
         """Return a session of a user."""
@@ -152,4 +157,43 @@ def open_shop(template_file: Path, folder: Path, policy: CommercePolicy) -> Iter
     shutil.copyfile(template_file, path)
     with ExitStack() as stack:
         client = stack.enter_context(TestClient(build_app(_config(str(path), policy), clock=clock)))
-        yield Shop(client, clock, {})
+        yield Shop(client, clock, {}, folder)
+
+
+def check_out(shop: Shop, *, version: int = 62, po: str = "PO-7", cart: str | None = None) -> str:
+    """Bring a cart to where its order can be placed; return the checkout's id."""
+    cart_id = cart or shop.cart(version=version)["cartId"]
+    body: dict[str, Any] = {"cartId": cart_id}
+    started = shop.call("POST", "WS/checkouts", json=body, version=version)
+    assert started.status_code == 202, started.text
+    checkout = str(started.json()["checkoutId"])
+    settled(shop, checkout, version=version)
+    address = {"name": "Karin Kieler", "street": "Werkstraße 1", "city": "Kiel", "postalCode": "24103", "country": "DE"}
+    reply = shop.call("PATCH", f"WS/checkouts/{checkout}", json={"deliveryAddress": address}, version=version)
+    assert reply.status_code == 202, reply.text
+    method = settled(shop, checkout, version=version)["deliveryGroups"]["items"][0]["availableDeliveryMethods"][0]["id"]
+    reply = shop.call("PATCH", f"WS/checkouts/{checkout}", json={"deliveryMethodId": method}, version=version)
+    assert reply.status_code == 202, reply.text
+    settled(shop, checkout, version=version)
+    payment = {"requestType": "SimplePurchaseOrder", "paymentToken": po, "billingAddress": address}
+    reply = shop.call("POST", f"WS/checkouts/{checkout}/payments", json=payment, version=version)
+    assert (reply.status_code, reply.json()["salesforceResultCode"]) == (201, "Success")
+    return checkout
+
+
+def settled(shop: Shop, checkout: str, **rest: Any) -> dict[str, Any]:
+    """Return a checkout once it is computed."""
+    for _ in range(5):
+        reply = shop.call("GET", f"WS/checkouts/{checkout}", **rest)
+        if reply.status_code != 202:
+            break
+    assert reply.status_code == 200, reply.text
+    return dict(reply.json())
+
+
+def place(shop: Shop, checkout: str, **rest: Any) -> str:
+    """Place the order of a checkout and return its order reference number."""
+    reply = shop.call("POST", f"WS/checkouts/{checkout}/orders", **rest)
+    assert reply.status_code == 201, reply.text
+    assert reply.json()["errors"] == []
+    return str(reply.json()["orderReferenceNumber"])

@@ -1,0 +1,1 @@
+"""Carts, checkouts and orders of the emulated org."""
