@@ -61,7 +61,7 @@ up: $(RUNTIME) ## Start service, worker and emulated org in one process
 	@$(BIN)/orgbridge up $(ARGS)
 
 # Installs npm's packages once; without Node.js and outside CI the tests that need them are skipped and say so.
-NODE_FOLDERS := tests/contract/jsforce tests/support/azurite
+NODE_FOLDERS := tests/contract/jsforce tests/support/azurite tests/support/cosmos
 NODE_STAMPS := $(NODE_FOLDERS:=/node_modules/.package-lock.json)
 $(NODE_STAMPS): %/node_modules/.package-lock.json: %/package-lock.json
 	@if [ "$(CI)" = true ] && ! command -v npm >/dev/null; then \
@@ -72,7 +72,7 @@ $(NODE_STAMPS): %/node_modules/.package-lock.json: %/package-lock.json
 	elif [ "$(CI)" = true ]; then echo "npm cannot be had: tests that need $* cannot run" >&2; exit 2; fi
 
 .PHONY: node
-node: $(NODE_STAMPS) ## Install what the tests of jsforce and of Azure Blob need (npm)
+node: $(NODE_STAMPS) ## Install what the tests of jsforce, of Azure Blob and of Cosmos DB need (npm)
 
 .PHONY: test
 test: $(DEVELOPMENT) $(S3_SERVER) node ## Run every test, real PostgreSQL and the short chaos included

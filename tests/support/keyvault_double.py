@@ -5,21 +5,17 @@ As the real one: a challenge to who brings no token, tokens of its own sign-in o
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import secrets
 import ssl
 import threading
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tests.support.certificates import loopback_certificate
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 CLIENT_ID, CLIENT_SECRET = "vault-reader", "vault-reader-s3cret"
@@ -40,7 +36,7 @@ class KeyVaultDouble:
         self.refusals = 0
         self.reads: list[str] = []
         self._tokens: set[str] = set()
-        self.authority, key = _certificate(folder)
+        self.authority, key = loopback_certificate(folder)
         double = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -133,22 +129,3 @@ class KeyVaultDouble:
 
 def _error(code: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": code}}
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    places = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(x509.random_serial_number())
-    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=2))
-    builder = builder.add_extension(x509.SubjectAlternativeName(places), critical=False)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    certificate = builder.sign(key, hashes.SHA256())
-    folder.mkdir(parents=True, exist_ok=True)
-    at, key_at = folder / "vault.pem", folder / "vault-key.pem"
-    at.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_at.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return at, key_at

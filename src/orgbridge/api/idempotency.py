@@ -7,7 +7,7 @@ its last bytes are held back until the store says that the key is still ours, be
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -45,7 +45,7 @@ class Idempotency:
     """Serves each key once."""
 
     def __init__(
-        self, app: ASGIApp, *, keys: IdempotencyService, traffic: Traffic, clock: Clock, streamed: Collection[str]
+        self, app: ASGIApp, *, keys: IdempotencyService, traffic: Traffic, clock: Clock, streamed: Container[str]
     ) -> None:
         """Prepare to serve.
 
@@ -60,7 +60,7 @@ class Idempotency:
         self._keys = keys
         self._traffic = traffic
         self._clock = clock
-        self._streamed = frozenset(streamed)
+        self._streamed = streamed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

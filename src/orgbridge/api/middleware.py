@@ -6,7 +6,7 @@ Nothing here derives from Starlette's BaseHTTPMiddleware, which halves throughpu
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Container
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -114,10 +114,10 @@ class Edge:
 class BodyLimit:
     """Refuses bodies above a size, except on the routes that stream what they get."""
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, unlimited: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, unlimited: Container[str]) -> None:
         self._app = app
         self._max_bytes = max_bytes
-        self._unlimited = frozenset(unlimited)
+        self._unlimited = unlimited
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

@@ -22,7 +22,9 @@ root = APIRouter(tags=["operation"])
 @root.get("/health", response_model=HealthReply, summary="Basic health check")
 async def health(request: Request) -> Response:
     """Say that the service answers."""
-    return json_reply({"status": "ok", "name": request.app.title, "version": request.app.version})
+    documents = services_of(request).health.document_backend
+    about = {"name": request.app.title, "version": request.app.version, "documents": documents}
+    return json_reply({"status": "ok", **about})
 
 
 @root.head("/health/live", include_in_schema=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from orgbridge.services.quotas import RouteClass
@@ -37,3 +38,16 @@ class Traffic:
         if method not in _CHANGING or not path.startswith(f"{self.prefix}/"):
             return False
         return not (method == "POST" and path[len(self.prefix) :] in self.reading)
+
+
+class StreamedPaths:
+    """Paths whose bodies have no bound but the route's own: they are read as they arrive."""
+
+    def __init__(self, prefix: str) -> None:
+        self._paths = re.compile(
+            re.escape(prefix) + r"(/bulk/dml-file-upload|/salesforce_purchase_orders/[A-Za-z0-9_-]{1,64}/document)\Z"
+        )
+
+    def __contains__(self, path: object) -> bool:
+        """Tell whether a path is one of them."""
+        return isinstance(path, str) and self._paths.match(path) is not None

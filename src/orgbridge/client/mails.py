@@ -127,6 +127,15 @@ def parse_sender(text: str) -> tuple[str, str]:
     return one_line(name.strip().strip('"')), address
 
 
+def is_sender(text: str) -> bool:
+    """Tell whether mails can come from there."""
+    try:
+        parse_sender(text)
+    except ValueError:
+        return False
+    return True
+
+
 def build_message(mail: Mail, sender: str, now: datetime) -> EmailMessage:
     """Return the message of a mail, plain and HTML.
 

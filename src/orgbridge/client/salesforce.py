@@ -12,6 +12,7 @@ from types import TracebackType
 from orgbridge.client.auth.tokens import TokenConfig, TokenManager
 from orgbridge.client.bulk.ingest import IngestJobs
 from orgbridge.client.bulk.query import QueryJobs
+from orgbridge.client.commerce.stores import Commerce
 from orgbridge.client.composite import Collections, Composite
 from orgbridge.client.describe import Describe, DescribeCache
 from orgbridge.client.files import Files
@@ -50,6 +51,7 @@ class Salesforce:
         describe: Descriptions of objects.
         limits: The org's limits.
         bulk: Bulk API 2.0.
+        commerce: Webstores of B2B Commerce.
         files: Content versions, streamed.
     """
 
@@ -76,6 +78,7 @@ class Salesforce:
         self.describe = Describe(self._transport, cache=describes or DescribeCache(), clock=clock)
         self.limits = Limits(self._transport)
         self.bulk = Bulk(self._transport)
+        self.commerce = Commerce(self._transport, clock)
         self.files = Files(self._transport)
 
     @property

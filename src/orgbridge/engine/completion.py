@@ -180,12 +180,15 @@ class Completion:
                 yield from files.open_blocks(part.results_key or "")
 
         def again() -> Iterator[bytes]:
-            if grouped:
+            if grouped and any(part.failed or part.unprocessed for part in parts):
                 blocks = files.open_blocks(results_key)
                 yield from failed_rows(blocks, facts.dialect, unprocessed=True, without_codes=UNKNOWN_OUTCOMES)
                 return
             yield facts.header_record
             for part in parts:
+                if not (part.failed or part.unprocessed):
+                    # Most parts: reading all of their rows again would find none.
+                    continue
                 header = results_header(facts.header_record, facts.dialect)
                 blocks = chain([header], files.open_blocks(part.results_key or ""))
                 skip = len(facts.header_record)

@@ -9,6 +9,19 @@ _LOOKS: Final = 4
 _GROWTH: Final = 1.4
 #: Weight of the newest rate among those seen before.
 _NEWEST: Final = 0.5
+#: Share of the time that a query has taken so far by which its end may be noticed late.
+_LAG: Final = 1 / 8
+
+
+def share_of(elapsed: float, *, shortest: float, longest: float) -> float:
+    """Return the pause before the next look at a job of which nobody knows how much it has to do.
+
+    Args:
+        elapsed: Seconds that it has taken so far.
+        shortest: The shortest pause.
+        longest: The longest pause.
+    """
+    return min(max(shortest, elapsed * _LAG), longest)
 
 
 class Rates:

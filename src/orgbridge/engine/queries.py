@@ -15,6 +15,7 @@ from orgbridge.engine.exportfiles import PageDamaged, Pages, write_results
 from orgbridge.engine.exportpages import PageFetch
 from orgbridge.engine.faults import Fault
 from orgbridge.engine.ingests import note_load_calls
+from orgbridge.engine.paces import share_of
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.steps import run_step
 from orgbridge.kit.logs import get_logger
@@ -109,7 +110,8 @@ class _QuerySteps:
         """Look at the job until it has ended; None when the query is to be stopped instead."""
         patience = self.resources.patience(self.load_id)
         salesforce = self._salesforce(await patience.until_done(self._load))
-        pause = self.resources.config.poll_seconds
+        clock, config = self.resources.clock, self.resources.config
+        began = clock.monotonic()
         seen: int | None = None
         while True:
             try:
@@ -128,8 +130,10 @@ class _QuerySteps:
                 }
             if await patience.until_done(partial(self.resources.cancel_requested, self.load_id)):
                 return None
-            await self.resources.rest(self.load_id, pause)
-            pause = min(pause * 1.4, self.resources.config.longest_poll_seconds)
+            elapsed = clock.monotonic() - began
+            await self.resources.rest(
+                self.load_id, share_of(elapsed, shortest=config.poll_seconds, longest=config.longest_poll_seconds)
+            )
 
     async def abort(self, job_id: str) -> None:
         """Ask Salesforce to stop the job."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from orgbridge.engine.config import WorkerConfig
@@ -40,6 +40,7 @@ async def run_worker(
     *,
     ready: Callable[[], None] | None = None,
     leave: Callable[[int], object] = os._exit,
+    companions: Sequence[Callable[[], Coroutine[object, object, None]]] = (),
 ) -> None:
     """Work until told to stop.
 
@@ -56,6 +57,7 @@ async def run_worker(
         stop_event: Set it to stop.
         ready: Called once the worker takes work.
         leave: Ends the process at once with a status; called when the lease was lost.
+        companions: What else runs until then, started beside the worker's own tasks.
 
     Raises:
         EngineAlreadyRunning: Another worker runs on the same SQLite file; nothing was started.
@@ -82,6 +84,7 @@ async def run_worker(
         asyncio.create_task(Dispatcher(durable, resources).run()),
         asyncio.create_task(Notifier(resources).run()),
         asyncio.create_task(Retention(durable, resources).run()),
+        *(asyncio.create_task(companion()) for companion in companions),
     ]
     if keeper is not None:
         tasks += [asyncio.create_task(keeper.keep()), asyncio.create_task(keeper.take_over())]

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.commerce.accounts import AccountService
+from orgbridge.services.commerce.cart_batches import CartBatchService
+from orgbridge.services.commerce.cart_transfers import CartTransferService
+from orgbridge.services.commerce.carts import CartService
+from orgbridge.services.commerce.documents import DocumentService
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.machines import MachineService
 from orgbridge.services.commerce.mappings import MappingService
+from orgbridge.services.commerce.purchasing import Purchasing
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
@@ -73,6 +78,8 @@ class Services:
     health: HealthService
     #: Figures.
     telemetry: Telemetry
+    #: Documents of machines.
+    documents: DocumentService
     #: Failed rows again, as a load of their own.
     retries: RetryService
     #: Loads taken back.
@@ -83,6 +90,8 @@ class Services:
     quotas: Quotas
     #: Who did what.
     audit: AuditTrail
+    #: Purchase orders.
+    purchasing: Purchasing
     #: Whom callers act for in Salesforce.
     accounts: AccountService
     #: Which account an organization is.
@@ -91,3 +100,9 @@ class Services:
     hierarchies: HierarchyService
     #: Machines as callers see them.
     machines: MachineService
+    #: Carts of callers.
+    carts: CartService
+    #: Many lines at once.
+    cart_batches: CartBatchService
+    #: What comes into carts from elsewhere.
+    cart_transfers: CartTransferService

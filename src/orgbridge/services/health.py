@@ -13,6 +13,7 @@ from orgbridge.kit.clock import Clock
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.orgs.connections import Orgs
 from orgbridge.store.database import Database
+from orgbridge.store.documents import DocumentBackend, DocumentStore
 
 #: How long the answer of Salesforce is believed: probes come every few seconds, and each look is an API request of the
 #: org's daily allowance. Bad news is looked at again sooner.
@@ -52,24 +53,37 @@ class Readiness:
 
     #: The worst of all checks.
     condition: Condition
-    #: One check per part: database, engine, salesforce.
+    #: One check per part: database, documents, engine, salesforce.
     checks: dict[str, Check]
 
 
 class HealthService:
     """Looks at the parts that every call needs."""
 
-    def __init__(self, database: Database, orgs: Orgs, clock: Clock, org: str = "default") -> None:
+    def __init__(
+        self,
+        database: Database,
+        orgs: Orgs,
+        clock: Clock,
+        org: str = "default",
+        *,
+        documents: DocumentStore | None = None,
+    ) -> None:
         self._database = database
         self._orgs = orgs
         self._clock = clock
         self._org = org
+        self._documents = documents
         self._salesforce: tuple[float, Check] | None = None
 
     async def ready(self) -> Readiness:
         """Return how the database, the engine and Salesforce are."""
-        database, salesforce = await asyncio.gather(self._check_database(), self._check_salesforce())
+        database, salesforce, documents = await asyncio.gather(
+            self._check_database(), self._check_salesforce(), self._check_documents()
+        )
         checks = {"database": database, "salesforce": salesforce}
+        if documents is not None:
+            checks["documents"] = documents
         if database.condition is Condition.OK:
             checks["engine"] = await self._check_engine()
         else:
@@ -102,6 +116,34 @@ class HealthService:
         milliseconds = round((self._clock.monotonic() - started) * 1000, 1)
         kind = "sqlite" if self._database.address.is_sqlite else "postgresql"
         return Check(condition=Condition.OK, detail={"kind": kind, "milliseconds": milliseconds})
+
+    @property
+    def document_backend(self) -> str | None:
+        """Name the kind of document store; None without one."""
+        return self._documents.backend.value if self._documents is not None else None
+
+    async def _check_documents(self) -> Check | None:
+        if self._documents is None:
+            return None
+        detail: dict[str, Any] = {"kind": self._documents.backend.value}
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await self._documents.check()
+        except TimeoutError:
+            cause = f"The document store did not answer in {_CHECK_SECONDS:.0f} seconds."
+        except OrgbridgeError as error:
+            cause = error.message
+        else:
+            return Check(condition=Condition.OK, detail=detail)
+        # Everything but the documents of machines goes on without it.
+        return Check(
+            condition=Condition.DEGRADED,
+            cause=cause,
+            remedy="Check AZURE_COSMOS_ENDPOINT, its key or this machine's identity, and the network in between."
+            if self._documents.backend is DocumentBackend.COSMOS
+            else "Mend the database.",
+            detail=detail,
+        )
 
     async def _check_engine(self) -> Check:
         async with self._database.unit(write=False) as unit:

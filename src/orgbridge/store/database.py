@@ -16,10 +16,13 @@ from orgbridge.store.addresses import StoreAddress, parse_address
 from orgbridge.store.errors import StoreUnavailable
 from orgbridge.store.repositories.accounts import AccountRepository
 from orgbridge.store.repositories.audit import AuditRepository
+from orgbridge.store.repositories.carts import CartRepository
+from orgbridge.store.repositories.documents import DocumentRepository
 from orgbridge.store.repositories.idempotency import IdempotencyRepository
 from orgbridge.store.repositories.jobs import JobRepository
 from orgbridge.store.repositories.leases import LeaseRepository
 from orgbridge.store.repositories.loads import LoadRepository
+from orgbridge.store.repositories.machine_names import MachineNameRepository
 from orgbridge.store.repositories.mails import MailRepository
 from orgbridge.store.repositories.organizations import MachineRepository, OrganizationRepository, PlantRepository
 from orgbridge.store.repositories.pages import PageRepository
@@ -74,6 +77,8 @@ class Unit:
         self.machines = MachineRepository(connection)
         #: Salesforce accounts of organizations.
         self.accounts = AccountRepository(connection)
+        #: The carts' mirror.
+        self.carts = CartRepository(connection)
         #: Webhooks.
         self.webhooks = WebhookRepository(connection)
         #: Tasks that one worker of many does.
@@ -92,6 +97,10 @@ class Unit:
         self.purchase_documents = PurchaseDocumentRepository(connection)
         self.approval_links = ApprovalLinkRepository(connection)
         self.mails = MailRepository(connection)
+        #: Machines by any of their names.
+        self.machine_names = MachineNameRepository(connection)
+        #: Documents of machines.
+        self.documents = DocumentRepository(connection)
         self._connection = connection
 
     def sendings(self, round_number: int) -> PartRepository:

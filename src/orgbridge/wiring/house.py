@@ -1,4 +1,4 @@
-"""What service and worker share: the connections. Without web server and services, which a worker never touches."""
+"""What service and worker share: the connections. Without the web server, which a worker never touches."""
 
 from __future__ import annotations
 

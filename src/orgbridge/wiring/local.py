@@ -32,6 +32,8 @@ from orgbridge.emulator.org.seed import Seed
 from orgbridge.engine.worker import run_worker
 from orgbridge.kit.json import JSON, dumps
 from orgbridge.kit.logs import get_logger
+from orgbridge.wiring.carts import mirror_swept
+from orgbridge.wiring.documents import kept
 from orgbridge.wiring.house import build_house
 from orgbridge.wiring.identity import make_first_admin
 from orgbridge.wiring.rotation import upkeep
@@ -189,7 +191,10 @@ async def _up(
     org = build_app(org_config)
     ready = asyncio.Event()
     async with (
+        kept(services.documents.store, house.clock),
+        upkeep(settings, house, services.identity.keys, services.documents.store),
         upkeep(settings, house, services.identity.keys),
+        mirror_swept(house),
         _served(org, org_socket),
         _served(app, service_socket),
     ):

@@ -13,6 +13,7 @@ from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.logs import get_logger, learn_secrets
 from orgbridge.services.audit_chain import AuditChain
 from orgbridge.services.key_rotation import SigningKeys
+from orgbridge.store.documents import DocumentStore
 from orgbridge.wiring.errors import SettingsError
 from orgbridge.wiring.house import House
 from orgbridge.wiring.identity import key_config
@@ -25,17 +26,20 @@ log = get_logger(__name__)
 
 
 @asynccontextmanager
-async def upkeep(settings: Settings, house: House, keys: SigningKeys | None = None) -> AsyncIterator[None]:
+async def upkeep(
+    settings: Settings, house: House, keys: SigningKeys | None = None, documents: DocumentStore | None = None
+) -> AsyncIterator[None]:
     """Keep secrets and audit as the vault and the settings say, while the block lasts.
 
     Args:
         settings: As they were at the start.
         house: Whose sign-in to Salesforce is kept.
         keys: Whose tokens are signed; None in a process that signs none and prunes nothing.
+        documents: The document store; None in a process that has none.
     """
     tasks = []
     if settings.azure_key_vault_url:
-        tasks.append(asyncio.create_task(_watch(settings, house, keys), name="key-vault"))
+        tasks.append(asyncio.create_task(_watch(settings, house, keys, documents), name="key-vault"))
     days = settings.orgbridge_audit_retention_days
     if keys is not None and days:
         tasks.append(asyncio.create_task(_prune(house, keys, timedelta(days=days)), name="audit-retention"))
@@ -48,13 +52,15 @@ async def upkeep(settings: Settings, house: House, keys: SigningKeys | None = No
             await asyncio.wait(tasks)
 
 
-async def _watch(settings: Settings, house: House, keys: SigningKeys | None) -> None:
+async def _watch(settings: Settings, house: House, keys: SigningKeys | None, documents: DocumentStore | None) -> None:
     while True:
         await house.clock.sleep(settings.orgbridge_key_vault_refresh_seconds)
-        settings = await take_up(settings, house, keys)
+        settings = await take_up(settings, house, keys, documents)
 
 
-async def take_up(settings: Settings, house: House, keys: SigningKeys | None) -> Settings:
+async def take_up(
+    settings: Settings, house: House, keys: SigningKeys | None, documents: DocumentStore | None = None
+) -> Settings:
     """Read the vault again, use what changed, and return the settings that hold now.
 
     A vault that does not answer, or holds what cannot be used, leaves everything as it was, with a warning.
@@ -67,6 +73,8 @@ async def take_up(settings: Settings, house: House, keys: SigningKeys | None) ->
         learn_secrets(fresh.secrets())
         config = org_config(fresh)
         await house.orgs.get().use(config.credentials, config.buyers)
+        if documents is not None and fresh.azure_cosmos_key is not None:
+            await documents.renew(fresh.azure_cosmos_key.get_secret_value())
         if keys is not None:
             keys.use(key_config(fresh))
             await keys.refresh()

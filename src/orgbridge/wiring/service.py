@@ -17,6 +17,8 @@ from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
 from orgbridge.services.commerce.accounts import AccountService
+from orgbridge.services.commerce.documents import DocumentService
+from orgbridge.services.commerce.granted_machines import GrantedMachines
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.machines import MachineService
 from orgbridge.services.commerce.mappings import MappingService
@@ -41,10 +43,13 @@ from orgbridge.services.server_inputs import ServerInputs
 from orgbridge.services.telemetry import Telemetry
 from orgbridge.services.undo import UndoService
 from orgbridge.services.webhooks import WebhookService
+from orgbridge.wiring.carts import build_carts
+from orgbridge.wiring.documents import build_documents, kept
 from orgbridge.wiring.files import export_targets, import_sources
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
 from orgbridge.wiring.protection import audit_config, build_idempotency, build_quotas
+from orgbridge.wiring.purchasing import build_purchasing
 from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.settings import Settings, hand_down, load_settings
 from orgbridge.wiring.signals import termination_is_an_end
@@ -75,10 +80,13 @@ def build_services(settings: Settings, house: House) -> Services:
     loads = LoadService(database, files, orgs, clock, intake)
     sequels = Sequels(database, files, clock, Guard(orgs))
     cursors = Cursors(settings.cursor_secret())
+    trail = AuditTrail(database, clock, audit_config(settings))
     trees = AccountTrees(orgs, clock)
     accounts = AccountService(database, trees)
+    documents = build_documents(settings, database, clock)
     sight = Sight(orgs)
     machines = MachineService(Reaches(database, accounts, trees), sight, cursors, clock)
+    carts = build_carts(settings, house, accounts)
     return Services(
         records=records,
         batches=batches,
@@ -96,17 +104,22 @@ def build_services(settings: Settings, house: House) -> Services:
         jobs=jobs,
         events=EventService(database, jobs, clock),
         webhooks=WebhookService(database, settings.webhook_policy, clock),
-        health=HealthService(database, orgs, clock),
+        documents=DocumentService(documents, GrantedMachines(database), cursors, clock),
+        health=HealthService(database, orgs, clock, documents=documents),
         retries=RetryService(sequels, files),
         undo=UndoService(sequels, files, database),
         telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),
         idempotency=build_idempotency(settings, database, clock),
         quotas=build_quotas(settings),
-        audit=AuditTrail(database, clock, audit_config(settings)),
+        audit=trail,
+        purchasing=build_purchasing(settings, house, trail, accounts=accounts),
         accounts=accounts,
         mappings=MappingService(database, orgs, accounts, trees, clock),
         hierarchies=HierarchyService(orgs, accounts, trees),
         machines=machines,
+        carts=carts.carts,
+        cart_batches=carts.batches,
+        cart_transfers=carts.transfers,
     )
 
 
@@ -125,7 +138,8 @@ def build_app(settings: Settings) -> FastAPI:
         await make_first_admin(settings, services.identity)
         log.info("service_started", version=settings.app_version)
         try:
-            async with upkeep(settings, house, services.identity.keys):
+            documents = services.documents.store
+            async with kept(documents, house.clock), upkeep(settings, house, services.identity.keys, documents):
                 yield
         finally:
             await services.audit.close()

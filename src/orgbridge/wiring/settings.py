@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import DotEnvSettingsSource, EnvSettingsSource
 
+from orgbridge.client.mails import is_sender
 from orgbridge.kit.json import JSON, JSONDecodeError, dumps, loads
 from orgbridge.kit.object_addresses import ObjectAddress
 from orgbridge.kit.receivers import WebhookPolicy, is_safe_url
@@ -140,14 +141,18 @@ class Settings(BaseSettings):
     )
     azure_cosmos_endpoint: str | None = Field(
         None,
-        description="the document store's endpoint; not used by this version",
+        pattern=r"^https://[^\s/@?#]+/?$",
+        description="the Cosmos DB account that documents of machines are kept in; empty keeps them in the database",
         examples=["https://x.documents.azure.com"],
     )
     azure_cosmos_key: SecretStr | None = Field(
-        None, description="the document store's key; not used by this version", examples=["..."]
+        None, description="that account's key; empty uses the machine's identity", examples=["..."]
     )
     azure_cosmos_database: str | None = Field(
-        None, description="the document store's database; not used by this version", examples=["orgbridge"]
+        None,
+        pattern=r"^[^/\\?#\s]{1,255}$",
+        description="the name of the database in that account; empty is orgbridge",
+        examples=["orgbridge"],
     )
     azure_key_vault_url: str | None = Field(
         None,
@@ -155,6 +160,11 @@ class Settings(BaseSettings):
         examples=["https://x.vault.azure.net"],
     )
 
+    orgbridge_cosmos_ca: Path | None = Field(
+        None,
+        description="a PEM file of the authority of a Cosmos DB that is not Azure's own; empty: those of this machine",
+        examples=["/etc/ssl/private-cloud.pem"],
+    )
     orgbridge_key_vault_refresh_seconds: float = Field(
         300.0,
         gt=0,
@@ -192,7 +202,22 @@ class Settings(BaseSettings):
         None, description="the Experience Cloud site of the web store; not used by this version", examples=["customers"]
     )
     webstore_id: str | None = Field(
-        None, description="the id of the web store; not used by this version", examples=["0ZE000000000001AAA"]
+        None,
+        description="the id of the web store that is bought in; empty takes the one that an account can buy in",
+        examples=["0ZE000000000001AAA"],
+    )
+    orgbridge_cart_machine_field: str = Field(
+        "Asset_Id__c",
+        pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$",
+        description="the text field of CartItem that takes the machine of a line, where the org has it",
+        examples=["Asset_Id__c"],
+    )
+    orgbridge_cart_seconds: float = Field(
+        8.0,
+        ge=0,
+        le=60,
+        description="how long a call about a cart waits for prices that Salesforce still computes",
+        examples=["8"],
     )
 
     # Our own tokens
@@ -341,6 +366,51 @@ class Settings(BaseSettings):
         ge=1024,
         description="largest JSON body in bytes; uploaded files have no limit",
         examples=["16777216"],
+    )
+    orgbridge_public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$",
+        description="where people reach this service, for links in mails; empty: mails carry no links",
+        examples=["https://api.example.com"],
+    )
+    orgbridge_document_bytes: int = Field(
+        25 * 1024 * 1024,
+        ge=1024,
+        le=2_000_000_000,
+        description="largest document of a purchase order in bytes",
+        examples=["26214400"],
+    )
+    orgbridge_smtp_host: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9.:_-]+$",
+        description="the mail server; empty: no mail is sent, and mails say so",
+        examples=["smtp.example.com"],
+    )
+    orgbridge_smtp_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_535,
+        description="its port; empty: 587 for starttls, 465 for tls, 25 for off",
+        examples=["587"],
+    )
+    orgbridge_smtp_username: str | None = Field(
+        None, description="the user to sign in to the mail server as; empty does not sign in", examples=["mailer"]
+    )
+    orgbridge_smtp_password: SecretStr | None = Field(None, description="that user's password", examples=["..."])
+    orgbridge_smtp_from: str | None = Field(
+        None,
+        description="whom mails come from, an address or a name with one",
+        examples=["Purchasing <purchasing@example.com>"],
+    )
+    orgbridge_smtp_tls: Literal["starttls", "tls", "off"] = Field(
+        "starttls",
+        description="starttls, tls from the first byte, or off: without a password, for a server of this machine",
+        examples=["starttls"],
+    )
+    orgbridge_smtp_ca: Path | None = Field(
+        None,
+        description="a PEM file of the authority of the mail server; empty: those of this machine",
+        examples=["/etc/ssl/private-mail.pem"],
     )
     orgbridge_webhook_allow: Annotated[list[str], NoDecode] = Field(
         [],
@@ -782,6 +852,7 @@ def load_settings(
     faults = [
         *_key_faults(settings),
         *_sign_in_faults(settings),
+        *_mail_faults(settings),
         *(_salesforce_faults(settings) if needs_salesforce else []),
     ]
     if faults:
@@ -913,6 +984,29 @@ def _sign_in_faults(settings: Settings) -> list[SettingFault]:
     if settings.orgbridge_oidc_issuer and settings.orgbridge_oidc_issuer == settings.orgbridge_jwt_issuer:
         reason = "it is the same as ORGBRIDGE_JWT_ISSUER; the two must differ"
         faults.append(SettingFault(name="ORGBRIDGE_OIDC_ISSUER", reason=reason))
+    return faults
+
+
+def _mail_faults(settings: Settings) -> list[SettingFault]:
+    faults = []
+    needed = {
+        "orgbridge_smtp_from": settings.orgbridge_smtp_host,
+        "orgbridge_smtp_host": settings.orgbridge_smtp_from,
+        "orgbridge_smtp_password": settings.orgbridge_smtp_username,
+        "orgbridge_smtp_username": settings.orgbridge_smtp_password,
+    }
+    for name, other in needed.items():
+        if other and not getattr(settings, name):
+            reason = f"it is missing while its other half is set; set it to {Settings.model_fields[name].description}"
+            faults.append(SettingFault(name=name.upper(), reason=reason))
+    if settings.orgbridge_smtp_from is not None and not is_sender(settings.orgbridge_smtp_from):
+        reason = "it is no address; write purchasing@example.com, or Purchasing <purchasing@example.com>"
+        faults.append(SettingFault(name="ORGBRIDGE_SMTP_FROM", reason=reason))
+    if settings.orgbridge_smtp_tls == "off" and settings.orgbridge_smtp_password is not None:
+        reason = "it is off while a password is set, which would travel in clear; set it to starttls or tls"
+        faults.append(SettingFault(name="ORGBRIDGE_SMTP_TLS", reason=reason))
+    if settings.orgbridge_smtp_ca is not None and not settings.orgbridge_smtp_ca.is_file():
+        faults.append(_no_file("ORGBRIDGE_SMTP_CA"))
     return faults
 
 

@@ -67,8 +67,8 @@ def say_warnings(settings: Settings) -> None:
             message="Salesforce is retiring the username-password flow: existing apps keep it until Winter '27.",
             remedy="set up client credentials or JWT bearer and name it in SALESFORCE_AUTH_FLOW",
         )
-    if settings.azure_cosmos_endpoint:
-        log.warning("cosmos_not_used", remedy="nothing: this version keeps no documents")
+    if settings.azure_cosmos_endpoint is None and (settings.azure_cosmos_key or settings.azure_cosmos_database):
+        log.warning("cosmos_not_used", remedy="set AZURE_COSMOS_ENDPOINT too, or documents stay in the database")
 
 
 def make_data_folder(settings: Settings) -> Path:

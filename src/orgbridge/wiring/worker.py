@@ -12,8 +12,10 @@ import uvloop
 
 from orgbridge.engine.worker import WorkerConfig, run_worker
 from orgbridge.kit.logs import get_logger
+from orgbridge.wiring.carts import mirror_swept
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
+from orgbridge.wiring.purchasing import build_purchase_upkeep
 from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.settings import Settings
 from orgbridge.wiring.signals import end_process
@@ -72,7 +74,7 @@ async def _work(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with upkeep(settings, house):
+    async with upkeep(settings, house), mirror_swept(house):
         await run_worker(
             worker_config(settings),
             house.database,
@@ -81,5 +83,6 @@ async def _work(settings: Settings) -> None:
             house.clock,
             stop,
             ready=lambda: log.info("worker_ready", pid=os.getpid()),
+            companions=[build_purchase_upkeep(settings, house).run],
         )
     log.info("worker_stopped")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orgbridge.engine.paces import Pace, Rates
+from orgbridge.engine.paces import Pace, Rates, share_of
 
 
 def _pace(rows: int, rate: float | None = None) -> Pace:
@@ -66,3 +67,14 @@ def test_no_pause_leaves_its_bounds(rows: int, rate: float | None, looks: list[t
         now += seconds
         pace.see(processed, now)
         assert 0.2 <= pace.pause(processed) <= 5.0
+
+
+@pytest.mark.parametrize(("takes", "looks"), [(1.0, 6), (5.0, 20), (60.0, 41), (3600.0, 760)])
+def test_the_end_of_a_query_is_noticed_within_an_eighth_of_its_time(takes: float, looks: int) -> None:
+    """And never more than five seconds late, with so many looks at most."""
+    now, count = 0.0, 1
+    while now < takes:
+        now += share_of(now, shortest=0.2, longest=5.0)
+        count += 1
+    assert now - takes <= max(0.2, min(takes / 8, 5.0)) + 1e-9
+    assert count <= looks

@@ -71,6 +71,8 @@ class CommercePolicy:
     retry_after: int = 1
     #: Whether editing a cart leaves its checkout alone ("simplified cart cleanup").
     cart_cleanup: bool = False
+    #: Whether buyers may place orders by `orders/actions`.
+    place_order_actions: bool = True
     #: Lines of a cart.
     cart_lines: int = 500
     #: Lines of a cart with a coupon.
@@ -91,6 +93,8 @@ class CommercePolicy:
     action_status: int = 200
     #: Status of a coupon that was taken.
     coupon_status: int = 201
+    #: Whether promotions of a cart are wrapped twice, as was seen; otherwise once, as is documented.
+    wrapped_promotions: bool = True
     #: Status of a placed sale.
     sale_status: int = 201
     #: Whether GET of a sale shows fields beside ids.

@@ -1,4 +1,4 @@
-"""What mails about purchase orders say, as plain text and as HTML. Pure; values are escaped, none becomes markup."""
+"""What mails about purchase orders say, as plain text and as HTML. Pure. Every value is escaped, none is markup."""
 
 from __future__ import annotations
 

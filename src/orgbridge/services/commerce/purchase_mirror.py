@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from orgbridge.client.errors import ClientError, NotFound, SalesforceError
+from orgbridge.client.errors import NotFound, SalesforceError
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.logs import get_logger
@@ -30,7 +30,7 @@ PURCHASE_ORDER: Final = "Purchase_Order__c"
 _KEY: Final = "UUID__c"
 #: Words for each state, the first that the org knows is taken.
 _WORDS: Final[Mapping[PurchaseState, tuple[str, ...]]] = {
-    PurchaseState.DRAFT: ("Approval Pending",),
+    PurchaseState.DRAFT: ("Draft", "Approval Pending"),
     PurchaseState.PENDING: ("Approval Pending",),
     PurchaseState.APPROVED: ("Approved",),
     PurchaseState.ORDERING: ("Approved",),
@@ -169,8 +169,3 @@ def _instant(at: datetime | None, fields: FieldMap) -> str | None:
         return None
     described = fields.get("Approval_Decision_Date__c") or {}
     return at.date().isoformat() if described.get("type") == "date" else at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-
-
-def is_lost(error: OrgbridgeError) -> bool:
-    """Tell whether Salesforce may have done what it was asked although an error came back."""
-    return isinstance(error, ClientError) and bool(getattr(error, "sent", False))

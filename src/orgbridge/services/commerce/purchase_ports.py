@@ -31,7 +31,7 @@ class PurchaseAccounts(Protocol):
     """Tells for whom a caller may buy."""
 
     async def resolve(
-        self, caller: Caller, org_id: str | None = None, account_id: str | None = None
+        self, caller: Caller, organization_id: str | None = None, account_id: str | None = None
     ) -> PurchaseAccount:
         """Return the one account that is meant.
 

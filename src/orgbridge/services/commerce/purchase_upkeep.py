@@ -4,7 +4,7 @@ reminded, Salesforce is told, mails are sent. Many workers may do so at once; ea
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -40,6 +40,7 @@ class PurchaseUpkeep:
         mirror: PurchaseMirror | None,
         mailer: Mailer | None,
         *,
+        sweeps: Sequence[Callable[[], Awaitable[int]]] = (),
         seconds: float = 1.0,
     ) -> None:
         self._database = database
@@ -48,6 +49,7 @@ class PurchaseUpkeep:
         self._trail = trail
         self._mirror = mirror
         self._mailer = mailer
+        self._sweeps = sweeps
         self._seconds = seconds
 
     async def run(self) -> None:
@@ -61,7 +63,7 @@ class PurchaseUpkeep:
         while True:
             rare: list[Callable[[], Awaitable[int]]] = []
             if self._clock.monotonic() - forgot >= _FORGET_SECONDS:
-                forgot, rare = self._clock.monotonic(), [self.forget_links]
+                forgot, rare = self._clock.monotonic(), [self.forget_links, *self._sweeps]
             for task in (*tasks, *rare):
                 try:
                     await task()

@@ -69,6 +69,7 @@ class HealthReply(BaseModel):
     status: str = Field(description="ok")
     name: str | None = Field(None, description="APP_NAME")
     version: str | None = Field(None, description="APP_VERSION")
+    documents: str | None = Field(None, description="Where documents are kept: sqlite, postgresql or cosmos.")
 
 
 class ReadyReply(BaseModel):
@@ -81,6 +82,7 @@ class ReadyReply(BaseModel):
                     "status": "ok",
                     "checks": {
                         "database": {"status": "ok"},
+                        "documents": {"status": "ok"},
                         "engine": {"status": "ok"},
                         "salesforce": {"status": "ok"},
                     },
