@@ -58,7 +58,7 @@ async def test_accounts_and_machines_over_sockets(world: CommerceWorld) -> None:
 async def test_flaw_14_salesforces_refusals_are_not_the_callers(world: CommerceWorld) -> None:
     """Flaw 14: a session that Salesforce ends, or a fault there, is never the caller's 401, and tells no raw list."""
     organization = world.organizations["Nordmühle"]
-    order = world.org.control.fault(path="/query", status=403, error_code="INSUFFICIENT_ACCESS", message="no", times=1)
+    order = world.org.control.fault(path="/query", status=403, errorCode="INSUFFICIENT_ACCESS", message="no", times=1)
     reply = await world.ask("kiel", "GET", f"/salesforce_machines/{organization}")
     world.org.control.clear_faults()
     assert order
