@@ -14,6 +14,7 @@ from orgbridge.services.commerce.documents import DocumentService
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.machines import MachineService
 from orgbridge.services.commerce.mappings import MappingService
+from orgbridge.services.commerce.parts import PartService
 from orgbridge.services.commerce.purchasing import Purchasing
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.events import EventService
@@ -98,8 +99,9 @@ class Services:
     mappings: MappingService
     #: Accounts as callers see them.
     hierarchies: HierarchyService
-    #: Machines as callers see them.
+    #: Machines as callers see them, and the parts that fit.
     machines: MachineService
+    parts: PartService
     #: Carts of callers.
     carts: CartService
     #: Many lines at once.

@@ -17,11 +17,13 @@ from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
 from orgbridge.services.commerce.accounts import AccountService
+from orgbridge.services.commerce.counters import StoreCounter
 from orgbridge.services.commerce.documents import DocumentService
 from orgbridge.services.commerce.granted_machines import GrantedMachines
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.machines import MachineService
 from orgbridge.services.commerce.mappings import MappingService
+from orgbridge.services.commerce.parts import PartService
 from orgbridge.services.commerce.reaches import Reaches
 from orgbridge.services.commerce.sights import Sight
 from orgbridge.services.commerce.trees import AccountTrees
@@ -104,7 +106,7 @@ def build_services(settings: Settings, house: House) -> Services:
         jobs=jobs,
         events=EventService(database, jobs, clock),
         webhooks=WebhookService(database, settings.webhook_policy, clock),
-        documents=DocumentService(documents, GrantedMachines(database), cursors, clock),
+        documents=DocumentService(documents, GrantedMachines(database, machines), cursors, clock),
         health=HealthService(database, orgs, clock, documents=documents),
         retries=RetryService(sequels, files),
         undo=UndoService(sequels, files, database),
@@ -117,6 +119,7 @@ def build_services(settings: Settings, house: House) -> Services:
         mappings=MappingService(database, orgs, accounts, trees, clock),
         hierarchies=HierarchyService(orgs, accounts, trees),
         machines=machines,
+        parts=PartService(machines, accounts, sight, cursors, StoreCounter(carts.shops)),
         carts=carts.carts,
         cart_batches=carts.batches,
         cart_transfers=carts.transfers,

@@ -318,3 +318,27 @@ def test_public_names() -> None:
         }
     )
     assert all(hasattr(orgbridge.client, name) for name in orgbridge.client.__all__)
+
+
+async def test_several_queries_go_in_one_call_and_fail_one_by_one(
+    salesforce: Salesforce, double: SalesforceDouble
+) -> None:
+    """Each query has its page or its own error, in order; more than five are refused before anything is sent."""
+    good = {"totalSize": 1, "done": True, "records": [{"Id": ID}]}
+    bad = [{"errorCode": "INVALID_FIELD", "message": "No such column"}]
+    answers = [
+        {"body": body, "httpHeaders": {}, "httpStatusCode": status, "referenceId": f"query{number}"}
+        for number, (body, status) in enumerate([(good, 200), (bad, 400), ("", 414)])
+    ]
+    double.script("POST", f"{BASE}/composite", Answer(json={"compositeResponse": answers}))
+    first, second, third = await salesforce.query.raw_pages(["SELECT Id FROM A", "SELECT X FROM A", "SELECT Y FROM A"])
+    assert json.loads(first.records) == [{"Id": ID}]  # type: ignore[union-attr] # a page, as scripted
+    assert isinstance(second, errors.InvalidRequest)
+    assert isinstance(third, errors.QueryTooLong)
+    sent = json.loads(double.requests[0].body)["compositeRequest"]
+    assert [one["method"] for one in sent] == ["GET"] * 3
+    assert sent[1]["url"] == f"{BASE}/query?q=SELECT%20X%20FROM%20A"
+    for wrong in ([], ["SELECT Id FROM A"] * 6):
+        with pytest.raises(ValueError, match="1 to 5"):
+            await salesforce.query.raw_pages(wrong)
+    assert len(double.requests) == 1

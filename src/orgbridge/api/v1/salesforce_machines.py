@@ -13,7 +13,7 @@ from orgbridge.api.lists import Cursor, Limit, next_link
 from orgbridge.api.replies import json_reply
 from orgbridge.api.security import MachinesReader, services_of
 from orgbridge.api.v1.organizations import OrganizationId
-from orgbridge.api.v1.schemas.machines import HistoryPage, MachineDetail, MachinePage
+from orgbridge.api.v1.schemas.machines import HistoryPage, MachineDetail, MachinePage, PartPage
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.services.commerce.machines import MachineFilter
 from orgbridge.services.commerce.warranties import Cover
@@ -34,6 +34,7 @@ Day = Annotated[
     Query(description="The day that warranties are told for; today in UTC when absent.", examples=["2026-11-22"]),
 ]
 Entries = Annotated[int, Query(ge=1, le=100, description="Most entries of the history.")]
+Parts = Annotated[int, Query(ge=1, le=100, description="Most parts of the page.")]
 
 
 @router.get(
@@ -117,4 +118,42 @@ async def history(
     page = await services_of(request).machines.history(caller, org_id, machine_id, cursor=cursor, limit=limit)
     entries = None if page.entries is None else [*page.entries]
     body = {"entries": entries, "missing": [*page.missing], "next_cursor": page.next_cursor}
+    return json_reply(body, headers=next_link(request, page.next_cursor))
+
+
+@router.get(
+    "/{org_id}/{machine_id}/parts",
+    name="parts",
+    response_model=PartPage,
+    responses=problems(400, 404, 409, 502),
+    summary="List the parts that fit a machine",
+)
+async def parts(
+    request: Request,
+    caller: MachinesReader,
+    org_id: OrganizationId,
+    machine_id: MachineKey,
+    account_id: Annotated[
+        str | None,
+        Query(max_length=18, description="Whom they are bought for; absent: the account that the machine is on."),
+    ] = None,
+    cursor: Cursor = None,
+    limit: Parts = 50,
+) -> Response:
+    """Return one page of the parts that fit a machine: those that you may buy, at your price.
+
+    The store is asked as your own Salesforce user. What it does not show you is absent, so that a page may be short or
+    empty although there are more. Somebody who acts as no Salesforce user is told parts without prices.
+    """
+    page = await services_of(request).parts.page(
+        caller, org_id, machine_id, account_id=account_id, cursor=cursor, limit=limit
+    )
+    body = {
+        "machine_id": page.machine_id,
+        "product_id": page.product_id,
+        "account_id": page.account_id,
+        "prices": page.prices.value,
+        "parts": [*page.parts],
+        "next_cursor": page.next_cursor,
+    }
     return json_reply(body, headers=next_link(request, page.next_cursor))

@@ -15,7 +15,7 @@ from orgbridge.kit.clock import Clock
 from orgbridge.kit.json import JSON, dumps_sorted
 from orgbridge.kit.notes import note
 from orgbridge.services.commerce.conditions import among, both, compare, contains, either, equal, select, within
-from orgbridge.services.commerce.errors import MachineAmbiguous, MachineMissing, NotKept
+from orgbridge.services.commerce.errors import MachineAmbiguous, MachineMissing, NotGranted, NotKept, NotMapped
 from orgbridge.services.commerce.histories import Histories, History
 from orgbridge.services.commerce.reaches import Reach, Reaches
 from orgbridge.services.commerce.sights import Question, Row, Sight, settled
@@ -198,6 +198,19 @@ class MachineService:
             raise MachineAmbiguous([{"machine_id": row["Id"], "name": row.get("Name")} for row in rows[:_CANDIDATES]])
         note(object_name="Asset", asset_id=str(rows[0]["Id"]))
         return FoundMachine(reach=reach, row=rows[0])
+
+    async def owns(self, caller: Caller, organization_id: str, asset_id: str) -> bool:
+        """Tell whether an Asset is of one of the organization's accounts, and the caller may see it.
+
+        Raises:
+            AccountGone: The organization's account was deleted or merged.
+            ClientError: Salesforce refused, or could not be reached.
+        """
+        try:
+            await self.find(caller, organization_id, asset_id)
+        except (MachineMissing, NotGranted, NotMapped):
+            return False
+        return True
 
     async def machine(
         self, caller: Caller, organization_id: str, key: str, *, at: date | None = None, history: int = 20

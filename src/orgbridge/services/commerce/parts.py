@@ -36,9 +36,6 @@ _PRODUCT_FIELDS = ("Name", "ProductCode", "StockKeepingUnit", "Family", "Descrip
 class Offer:
     """What the store offers a buyer of one product."""
 
-    #: Name and SKU as the store shows them to the buyer.
-    name: str | None
-    sku: str | None
     #: Price of one piece; None where the store tells none.
     unit_price: Decimal | None
     #: Price before what the buyer agreed on; None where the store tells none.
