@@ -98,9 +98,10 @@ def test_every_line_is_planned_or_decided_and_never_both(
     """Each line is sent, merged into a line that is told, or refused; quantities that are sent are those asked for."""
     rule = QuantityRule(minimum=Decimal(2), maximum=Decimal(50), increment=Decimal(2))
     products: dict[str, Product | LineState] = {
+        "sku:MP-1": _product(1),
         "sku:mp-1": _product(1),
-        "sku:mp-2": _product(2, rule),
-        "sku:mp-3": LineState.NOT_ENTITLED,
+        "sku:MP-2": _product(2, rule),
+        "sku:MP-3": LineState.NOT_ENTITLED,
     }
     lines = [_line(number, sku, quantity) for number, (sku, quantity) in enumerate(rows, start=1)]
     in_cart = {_product(number).product_id: (Decimal(count), None) for number, count in held.items()}
@@ -121,7 +122,7 @@ def test_every_line_is_planned_or_decided_and_never_both(
 def test_lines_of_one_product_are_checked_together() -> None:
     """Five and five are ten: alone they are below the minimum, merged they are not; the cart's own counts too."""
     rule = QuantityRule(minimum=Decimal(10), increment=Decimal(5))
-    products: dict[str, Product | LineState] = {"sku:mp-10": _product(10, rule)}
+    products: dict[str, Product | LineState] = {"sku:MP-10": _product(10, rule), "sku:mp-10": _product(10, rule)}
     both = plan([_line(1, "MP-10", "5"), _line(2, "mp-10", "5")], products, {})
     assert [(item.number, item.quantity) for item in both.planned] == [(1, Decimal(10))]
     assert (both.decided[2].state, both.decided[2].merged_into) == (LineState.MERGED, 1)
@@ -134,7 +135,7 @@ def test_lines_of_one_product_are_checked_together() -> None:
 def test_a_product_for_two_machines_is_told() -> None:
     """Salesforce keeps one line per product: the second machine is not silently given the first one's line."""
     one, two = make_id("02i", 1), make_id("02i", 2)
-    products: dict[str, Product | LineState] = {"sku:mp-1": _product(1)}
+    products: dict[str, Product | LineState] = {"sku:MP-1": _product(1)}
     made = plan(
         [_line(1, "MP-1", "1", machine_id=one), _line(2, "MP-1", "1", machine_id=two), _line(3, "MP-1", "1")],
         products,
