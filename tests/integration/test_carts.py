@@ -32,7 +32,9 @@ def host() -> Iterator[OrgHost]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(host: OrgHost, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CommerceWorld]:
     """Give a world whose carts each test begins anew."""
-    async with commerce_world(host, tmp_path_factory.mktemp("carts"), orgbridge_cart_seconds=4.0) as world:
+    async with commerce_world(
+        host, tmp_path_factory.mktemp("carts"), over_socket=True, orgbridge_cart_seconds=4.0
+    ) as world:
         yield world
 
 
@@ -242,7 +244,12 @@ async def test_what_nobody_can_tell_is_told_as_that(kiel: Buyer) -> None:
     """When the reply is lost and the cart cannot be looked at, the caller learns that the outcome is unknown."""
     await kiel.add("MP-0004", 1)
     kiel.world.org.control.fault(method="POST", path="/cart-items$", cut="after")
-    blind = {"method": "GET", "path": "/carts/0a6[^/]*/cart-items", "status": 403, "errorCode": "INSUFFICIENT_ACCESS"}
+    blind: dict[str, Any] = {
+        "method": "GET",
+        "path": "/carts/0a6[^/]*/cart-items",
+        "status": 403,
+        "errorCode": "INSUFFICIENT_ACCESS",
+    }
     kiel.world.org.control.fault(**blind, times=50)
     check_problem(await kiel.add("MP-0004", 2), 502, "salesforce.outcome_unknown")
 
@@ -341,6 +348,18 @@ async def test_every_line_of_a_quick_order_is_accounted_for(kiel: Buyer) -> None
     assert await kiel.quantities() == {"MP-0001": "5"}
     lines = (await kiel.ask("GET", "/products")).json()["cartItems"]
     assert lines[0]["cartItem"]["note"] == "shelf"
+
+
+async def test_json_lines_may_name_products_by_id(kiel: Buyer) -> None:
+    """By id or SKU, number or text, lines are the same; one that names no product is told, and the others go in."""
+    product = kiel.world.soql("SELECT Id FROM Product2 WHERE StockKeepingUnit = 'MP-0007'")[0]["Id"]
+    lines = [{"productId": product[:15], "quantity": 3}, {"sku": "MP-0008", "quantity": "2.0"}, {"quantity": 1}]
+    reply = await kiel.ask("POST", "/products/batch", json={"lines": lines})
+    assert reply.status_code == 200, reply.text
+    results = reply.json()["results"]
+    assert [one["outcome"] for one in results] == ["added", "added", "invalid"], results
+    check_problem(await kiel.ask("POST", "/products/batch", json={"lines": []}), 422, "request.invalid")
+    check_problem(await kiel.ask("POST", "/products/batch", content=b"\xff\xfe"), 422, "request.invalid")
 
 
 async def test_a_dry_run_sends_nothing(kiel: Buyer) -> None:

@@ -142,8 +142,7 @@ class CartBatchService:
         """Return the products that lines name, or why there are none, as Salesforce tells this buyer."""
         found: dict[str, Product | LineState] = {}
         keys = list(dict.fromkeys(key for line in lines if (key := key_of(line)) is not None))
-        skus = {key: next(line.sku or "" for line in lines if key_of(line) == key) for key in keys if key[:4] == "sku:"}
-        askable = [key for key in skus if "," not in skus[key] and skus[key].isprintable()]
+        askable = [key for key in keys if key[:4] == "sku:" and "," not in key and key.isprintable()]
         ids = [key for key in keys if key[:3] == "id:"]
         with refusals_told():
             for start in range(0, len(ids), LISTED_PRODUCTS):
@@ -152,11 +151,13 @@ class CartBatchService:
                     if one.product_id is not None:
                         found[f"id:{one.product_id}"] = one.product or _why(one.fault)
             for start in range(0, len(askable), LISTED_PRODUCTS):
-                asked = askable[start : start + LISTED_PRODUCTS]
-                for one in await desk.store.products.by_skus([skus[key] for key in asked]):
-                    sku = one.sku
-                    if sku is not None:
-                        found[f"sku:{sku.casefold()}"] = one.product or _why(one.fault)
+                asked = [key[4:] for key in askable[start : start + LISTED_PRODUCTS]]
+                told = {one.sku: one.product or _why(one.fault) for one in await desk.store.products.by_skus(asked)}
+                # Salesforce may know SKUs in another case than they were asked for; the exact one comes first.
+                alike = {sku.casefold(): what for sku, what in told.items() if sku is not None}
+                for sku in asked:
+                    if sku in told or sku.casefold() in alike:
+                        found[f"sku:{sku}"] = told.get(sku) or alike[sku.casefold()]
             await self._rules(desk, found)
         return found
 

@@ -302,11 +302,11 @@ def plan(
 
 
 def key_of(line: QuickLine) -> str | None:
-    """Return what a line names its product by: `id:` and the id, or `sku:` and the SKU; None for neither."""
+    """Return what a line names its product by: `id:` and the id, or `sku:` and the SKU as written; None for neither."""
     if line.product_id:
         found = to_18(line.product_id)
         return f"id:{found}" if found is not None and found.startswith(_PRODUCT) else None
-    return f"sku:{line.sku.casefold()}" if line.sku else None
+    return f"sku:{line.sku}" if line.sku else None
 
 
 def _checked(line: QuickLine, products: Mapping[str, Product | LineState]) -> LineOutcome:
