@@ -22,6 +22,7 @@ from orgbridge.store.repositories.loads import LoadRepository
 from orgbridge.store.repositories.organizations import MachineRepository, OrganizationRepository, PlantRepository
 from orgbridge.store.repositories.pages import PageRepository
 from orgbridge.store.repositories.parts import PartRepository
+from orgbridge.store.repositories.placements import PlacementRepository
 from orgbridge.store.repositories.roles import RoleRepository
 from orgbridge.store.repositories.rounds import RoundRepository, SequelRepository
 from orgbridge.store.repositories.sessions import SessionRepository
@@ -76,6 +77,8 @@ class Unit:
         self.idempotency = IdempotencyRepository(connection)
         #: The audit's chain.
         self.audit = AuditRepository(connection)
+        #: Carts on their way to orders.
+        self.placements = PlacementRepository(connection)
         self._connection = connection
 
     def sendings(self, round_number: int) -> PartRepository:
