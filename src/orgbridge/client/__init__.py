@@ -14,6 +14,8 @@ from orgbridge.client.auth.secrets import Secret
 from orgbridge.client.auth.tokens import Token, TokenConfig, TokenManager
 from orgbridge.client.bulk.ingest import IngestResult
 from orgbridge.client.bulk.query import ResultsPage
+from orgbridge.client.commerce.resources import Patience, StoreContext
+from orgbridge.client.commerce.stores import Commerce, Store
 from orgbridge.client.describe import DescribeCache
 from orgbridge.client.errors import SalesforceFault
 from orgbridge.client.replies import (
@@ -41,6 +43,7 @@ __all__ = [
     "CallCount",
     "Chunks",
     "ClientCredentials",
+    "Commerce",
     "Credentials",
     "DescribeCache",
     "Gate",
@@ -51,6 +54,7 @@ __all__ = [
     "JobPage",
     "LimitInfo",
     "PasswordCredentials",
+    "Patience",
     "QueryPage",
     "QueryWay",
     "RawPage",
@@ -63,6 +67,8 @@ __all__ = [
     "SalesforceFault",
     "SaveResult",
     "Secret",
+    "Store",
+    "StoreContext",
     "Subreply",
     "Timeouts",
     "Token",

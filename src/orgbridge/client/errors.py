@@ -15,16 +15,19 @@
     +-- SalesforceError             Salesforce answered with an error
         +-- InvalidRequest          a value, a field, a name: the caller's to mend
         |   +-- MalformedQuery
+        |   +-- CartLimitExceeded   a cap of carts, lists or coupons
         +-- InvalidSession          401 even after a new sign-in
         +-- AccessRefused           403
         +-- NotFound                404
         |   +-- RecordDeleted
+        |   +-- UnknownWebstore     no such webstore or buyer account for this user
         +-- Conflicting
         |   +-- DuplicateValue      a unique or external id value is taken, or a duplicate rule matched
         |   +-- AmbiguousKey        300: several records carry the external id
         |   +-- PreconditionFailed  412
         |   +-- RowLocked
         |   +-- JobStateError
+        |   +-- CheckoutConflict    a cart or checkout changed under the call: read, then repeat
         +-- LimitExceeded
         |   +-- RequestLimitExceeded
         |       +-- ConcurrencyExceeded
@@ -236,6 +239,13 @@ class MalformedQuery(InvalidRequest):
     code: ClassVar[str] = "salesforce.malformed_query"
 
 
+class CartLimitExceeded(InvalidRequest):
+    """A cap of carts, lists or coupons was passed; nothing was changed."""
+
+    code: ClassVar[str] = "salesforce.cart_limit"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONTRADICTION
+
+
 class InvalidSession(SalesforceError):
     """Salesforce refused a token that it had just given out."""
 
@@ -260,6 +270,12 @@ class RecordDeleted(NotFound):
     """The record lies in the recycle bin."""
 
     code: ClassVar[str] = "salesforce.record_deleted"
+
+
+class UnknownWebstore(NotFound):
+    """There is no such webstore, or no such buyer account, for this user."""
+
+    code: ClassVar[str] = "salesforce.webstore_not_found"
 
 
 class Conflicting(SalesforceError):
@@ -298,6 +314,12 @@ class JobStateError(Conflicting):
     """The bulk job is not in a state that allows this."""
 
     code: ClassVar[str] = "salesforce.job_state"
+
+
+class CheckoutConflict(Conflicting):
+    """The cart or the checkout changed under the call; nothing was done. Read it, then repeat: a blind repeat fails."""
+
+    code: ClassVar[str] = "salesforce.checkout_conflict"
 
 
 class LimitExceeded(SalesforceError):
@@ -358,6 +380,18 @@ _BY_CODE: Mapping[str, type[SalesforceError]] = {
     "API_DISABLED_FOR_ORG": AccessRefused,
     "API_CURRENTLY_DISABLED": AccessRefused,
     "SERVER_UNAVAILABLE": ServerUnavailable,
+    # Connect API of B2B Commerce. Source: facts/commerce/carts.md section 6, checkout.md section 4.
+    "WEBSTORE_NOT_FOUND": UnknownWebstore,
+    "EFFECTIVE_ACCOUNT_NOT_FOUND": UnknownWebstore,
+    "MISSING_RECORD": NotFound,
+    "ITEM_NOT_FOUND": NotFound,
+    "GUEST_INSUFFICIENT_ACCESS": AccessRefused,
+    "MAX_LIMIT_EXCEEDED": CartLimitExceeded,
+    "TOO_MANY_RECORDS": CartLimitExceeded,
+    "INVALID_BATCH_SIZE": CartLimitExceeded,
+    "CART_ITEM_LIMIT_EXCEEDED_FOR_COUPONS": CartLimitExceeded,
+    "COUPON_REDEMPTION_LIMIT_EXCEEDED": CartLimitExceeded,
+    "CHECKOUT_CONFLICT": CheckoutConflict,
     "APEX_ERROR": ServerFault,
     "UNKNOWN_EXCEPTION": ServerFault,
 }
@@ -393,6 +427,8 @@ def error_class(status: int, fault: SalesforceFault) -> type[SalesforceError]:
     # A trigger's text may wrap a lock error in another code; nothing was written then either.
     if fault.error_code == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" and "UNABLE_TO_LOCK_ROW" in fault.message:
         return RowLocked
+    if status == 409 and "CHECKOUT_CONFLICT" in fault.message:
+        return CheckoutConflict
     if by_code is not None:
         return by_code
     by_status = _BY_STATUS.get(status)

@@ -247,6 +247,9 @@ def parse_faults(body: bytes) -> tuple[SalesforceFault, ...]:
         text = " ".join(_TAG.sub(" ", body[:4096].decode("utf-8", "replace")).split())[:_TEXT_KEPT]
         return (SalesforceFault(error_code="", message=text),)
     items = value if isinstance(value, list) else [value]
+    if isinstance(value, dict) and isinstance(value.get("errors"), list) and value["errors"]:
+        # A checkout's body: `{"errors": [{"type", "title", "detail", ...}], ...}`.
+        items = value["errors"]
     if items and all(isinstance(item, str) for item in items):
         listed = ", ".join(items)
         return (SalesforceFault(error_code="", message=f"several records carry this external id: {listed}"),)
@@ -254,12 +257,24 @@ def parse_faults(body: bytes) -> tuple[SalesforceFault, ...]:
 
 
 def parse_fault(item: Mapping[str, Any]) -> SalesforceFault:
-    """Return one error; collections call the code `statusCode`, everything else `errorCode`, OAuth `error`."""
-    code = item.get("errorCode") or item.get("statusCode") or item.get("error") or ""
-    message = item.get("message") or item.get("error_description") or ""
-    fields = item.get("fields")
+    """Return one error in any of Salesforce's spellings of it.
+
+    Collections call the code `statusCode`, OAuth `error`, checkouts put it at the end of `type`, all else `errorCode`.
+    """
+    code = item.get("errorCode") or item.get("statusCode") or item.get("error") or _tail(item.get("type")) or ""
+    message = item.get("message") or item.get("error_description") or item.get("detail") or item.get("title") or ""
+    fields = item.get("fields") or _names(item.get("invalidParameters"))
     names = tuple(str(name) for name in fields) if isinstance(fields, list) else ()
     return SalesforceFault(error_code=str(code), message=str(message), fields=names)
+
+
+def _tail(kind: Any) -> str:
+    return kind.rpartition("/")[2] if isinstance(kind, str) else ""
+
+
+def _names(parameters: Any) -> list[str]:
+    named = [item.get("name") for item in parameters if isinstance(item, dict)] if isinstance(parameters, list) else []
+    return [str(name) for name in named if name]
 
 
 def parse_object(body: bytes, what: str) -> dict[str, Any]:

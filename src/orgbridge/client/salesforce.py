@@ -12,6 +12,7 @@ from types import TracebackType
 from orgbridge.client.auth.tokens import TokenConfig, TokenManager
 from orgbridge.client.bulk.ingest import IngestJobs
 from orgbridge.client.bulk.query import QueryJobs
+from orgbridge.client.commerce.stores import Commerce
 from orgbridge.client.composite import Collections, Composite
 from orgbridge.client.describe import Describe, DescribeCache
 from orgbridge.client.limits import Limits
@@ -49,6 +50,7 @@ class Salesforce:
         describe: Descriptions of objects.
         limits: The org's limits.
         bulk: Bulk API 2.0.
+        commerce: Webstores of B2B Commerce.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Salesforce:
         self.describe = Describe(self._transport, cache=describes or DescribeCache(), clock=clock)
         self.limits = Limits(self._transport)
         self.bulk = Bulk(self._transport)
+        self.commerce = Commerce(self._transport, clock)
 
     @property
     def calls(self) -> int:
