@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
+from orgbridge.emulator.commerce.policy import Commerce, CommercePolicy
 from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.http.calls import Parts
 from orgbridge.emulator.http.cursors import Cursors
@@ -150,6 +151,8 @@ class EmulatorConfig:
     lock_seconds: float = 0.0
     #: Rows below one parent in a batch of a bulk job that lock it for jobs running side by side; 0 for never.
     lock_rows: int = CHUNK_RECORDS
+    #: What nobody could verify about commerce: codes, statuses, what is allowed.
+    commerce: CommercePolicy = field(default_factory=CommercePolicy)
     #: Whether other machines may use the controls under /_emulator; otherwise this one only.
     control_from_anywhere: bool = False
 
@@ -227,6 +230,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         ),
         clock=time,
         writes=RowWrites(storage),
+        commerce=Commerce(config.commerce),
     )
     parts.lifecycle.load()
     return _application(parts, spool, control_from_anywhere=config.control_from_anywhere)

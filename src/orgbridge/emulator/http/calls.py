@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from orgbridge.emulator.commerce.policy import Commerce
 from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.http.cursors import Cursors
 from orgbridge.emulator.http.directory import Directory
@@ -73,6 +74,8 @@ class Parts:
     clock: Clock
     #: Saves of single rows.
     writes: RowWrites
+    #: Settings of commerce.
+    commerce: Commerce
 
     def through(self, storage: Storage) -> Parts:
         """Return the parts as they work on another storage of the same file, such as one open transaction."""

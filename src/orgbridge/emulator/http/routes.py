@@ -27,6 +27,7 @@ from orgbridge.emulator.http.resources import (
     traversal,
     tree,
 )
+from orgbridge.emulator.http.resources.commerce import routes as commerce
 from orgbridge.emulator.http.resources.subrequests import Subrequests
 from orgbridge.emulator.http.routing import Access, Route, RouteTable
 
@@ -171,4 +172,4 @@ _COMPOSITE = (
 
 def route_table() -> RouteTable:
     """Return the table of all routes."""
-    return RouteTable([*_OPEN, *CONTROLS, *_REST, *_EXTRAS, *_COMPOSITE, *_BULK, *bulk1.ROUTES])
+    return RouteTable([*_OPEN, *CONTROLS, *_REST, *_EXTRAS, *_COMPOSITE, *_BULK, *bulk1.ROUTES, *commerce.ROUTES])
