@@ -37,7 +37,7 @@ placements = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),
-    # A cart has one placement that may come to an order, whichever processes ask for it: nulls differ in both databases.
+    # A cart has one placement that may come to an order, whichever processes ask for it. Nulls differ from each other.
     sa.UniqueConstraint("claim"),
     sa.UniqueConstraint("key_id"),
     sa.UniqueConstraint("marker"),

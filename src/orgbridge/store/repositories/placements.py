@@ -91,9 +91,7 @@ class PlacementRepository:
         if unless_cancelled:
             conditions.append(placements.c.cancel_requested.is_(sa.false()))
         done = await self._connection.execute(
-            sa.update(placements)
-            .where(*conditions)
-            .values(**_values(changes), revision=revision + 1, updated_at=now)
+            sa.update(placements).where(*conditions).values(**_values(changes), revision=revision + 1, updated_at=now)
         )
         return done.rowcount == 1
 
