@@ -71,6 +71,9 @@ RecordsReader = Annotated[Caller, Security(bearer, scopes=[Scope.RECORDS_READ.va
 RecordsWriter = Annotated[Caller, Security(bearer, scopes=[Scope.RECORDS_WRITE.value])]
 BulkReader = Annotated[Caller, Security(bearer, scopes=[Scope.BULK_READ.value])]
 BulkWriter = Annotated[Caller, Security(bearer, scopes=[Scope.BULK_WRITE.value])]
+AccountsReader = Annotated[Caller, Security(bearer, scopes=[Scope.ACCOUNTS_READ.value])]
+AccountsWriter = Annotated[Caller, Security(bearer, scopes=[Scope.ACCOUNTS_WRITE.value])]
+MachinesReader = Annotated[Caller, Security(bearer, scopes=[Scope.MACHINES_READ.value])]
 Administrator = Annotated[Caller, Security(bearer, scopes=[Scope.ADMIN.value])]
 SignedIn = Annotated[Caller, Security(bearer, scopes=[])]
 

@@ -5,14 +5,22 @@ Source: facts/salesforce/soql.md section 1.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-from orgbridge.client.errors import MalformedReply, QueryTooLong, RequestTooLong, SalesforceFault, error_class
+from orgbridge.client.errors import (
+    MalformedReply,
+    QueryTooLong,
+    RequestTooLong,
+    SalesforceError,
+    SalesforceFault,
+    error_class,
+)
 from orgbridge.client.replies import (
     QueryPage,
     QueryWay,
     RawPage,
+    Subreply,
     parse_composite,
     parse_faults,
     parse_query_page,
@@ -21,6 +29,7 @@ from orgbridge.client.replies import (
 from orgbridge.client.transport.exchange import Transport
 from orgbridge.client.transport.requests import Request, Resend, json_request, with_params
 from orgbridge.kit.json import JSON
+from orgbridge.wire.limits import COMPOSITE_QUERIES
 
 _URI_TOO_LONG = frozenset({414, 431})
 
@@ -96,18 +105,32 @@ class Query:
         # It only reads, so that it may be repeated although it is a POST.
         request = json_request("POST", path, {"compositeRequest": [subrequest]}, resend=Resend.ALWAYS)
         answer = parse_composite((await self._transport.send(request)).body, 1)[0]
-        status, body = answer.http_status_code, bytes(answer.body)
-        if status in _URI_TOO_LONG:
-            raise QueryTooLong(
-                "Salesforce takes this SOQL text neither in a URL nor in a composite call; a query job takes it.",
-                uri_bytes=len(target),
-            )
-        if status >= 300:
-            faults = parse_faults(body) or (SalesforceFault(error_code="", message=""),)
-            raise error_class(status, faults[0])(
-                status=status, faults=faults, method="GET", path=target.partition("?")[0]
-            )
-        return parse_raw_page(body, QueryWay.COMPOSITE)
+        page = _subpage(answer, target)
+        if isinstance(page, RawPage):
+            return page
+        raise page
+
+    async def raw_pages(self, soqls: Sequence[str]) -> list[RawPage | SalesforceError | QueryTooLong]:
+        """Run up to five queries in one call and return the first page of each, or what was wrong with it, in order.
+
+        Args:
+            soqls: 1 to 5 queries.
+
+        Raises:
+            ValueError: There are none, or more than Salesforce takes in one composite call. Nothing was sent.
+            ClientError: The call as a whole failed.
+        """
+        if not 1 <= len(soqls) <= COMPOSITE_QUERIES:
+            raise ValueError(f"a composite call takes 1 to {COMPOSITE_QUERIES} queries, not {len(soqls)}")
+        targets = [with_params(self._transport.path("query"), {"q": soql}) for soql in soqls]
+        subrequests: list[JSON] = [
+            {"method": "GET", "url": target, "referenceId": f"query{number}"} for number, target in enumerate(targets)
+        ]
+        body: dict[str, JSON] = {"compositeRequest": subrequests}
+        # They only read, so that the call may be repeated although it is a POST.
+        request = json_request("POST", self._transport.path("composite"), body, resend=Resend.ALWAYS)
+        answers = parse_composite((await self._transport.send(request)).body, len(targets))
+        return [_subpage(answer, target) for answer, target in zip(answers, targets, strict=True)]
 
     async def next(self, next_records_url: str) -> QueryPage:
         """Return the page that a `next_records_url` names.
@@ -137,3 +160,18 @@ class Query:
                 raise MalformedReply("Salesforce named a query page that was read already.")
             seen.add(page.next_records_url)
             page = await self.next(page.next_records_url)
+
+
+def _subpage(answer: Subreply, target: str) -> RawPage | SalesforceError | QueryTooLong:
+    """Return what became of a query within a composite call."""
+    status, body = answer.http_status_code, bytes(answer.body)
+    if status in _URI_TOO_LONG:
+        return QueryTooLong(
+            "Salesforce takes this SOQL text neither in a URL nor in a composite call; a query job takes it.",
+            uri_bytes=len(target),
+        )
+    if status >= 300:
+        faults = parse_faults(body) or (SalesforceFault(error_code="", message=""),)
+        kind = error_class(status, faults[0])
+        return kind(status=status, faults=faults, method="GET", path=target.partition("?")[0])
+    return parse_raw_page(body, QueryWay.COMPOSITE)

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from orgbridge.emulator.commerce.policy import Commerce, CommercePolicy
+from orgbridge.emulator.commerce.seeding import seed_commerce
 from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.http.calls import Parts
 from orgbridge.emulator.http.cursors import Cursors
@@ -44,7 +45,7 @@ from orgbridge.emulator.schema.loading import standard_objects
 from orgbridge.emulator.schema.merging import check_names, merge_objects
 from orgbridge.emulator.schema.metadata import read_metadata
 from orgbridge.emulator.schema.model import Catalogue
-from orgbridge.emulator.schema.profiles import READ_ONLY, read_profiles
+from orgbridge.emulator.schema.profiles import COMMUNITY, READ_ONLY, read_profiles
 from orgbridge.emulator.storage.database import Storage
 from orgbridge.kit.clock import Clock, SystemClock
 from orgbridge.kit.json import JSON
@@ -250,7 +251,7 @@ def _policies(config: EmulatorConfig) -> Policies:
     if config.metadata is None:
         return Policies(lock_seconds=config.lock_seconds, lock_rows=config.lock_rows)
     return Policies(
-        profiles=(READ_ONLY, *read_profiles(config.metadata)),
+        profiles=(READ_ONLY, COMMUNITY, *read_profiles(config.metadata)),
         duplicate_rules=read_duplicate_rules(config.metadata),
         lock_seconds=config.lock_seconds,
         lock_rows=config.lock_rows,
@@ -260,6 +261,8 @@ def _policies(config: EmulatorConfig) -> Policies:
 def _settle(org: Org, config: EmulatorConfig) -> list[str]:
     """Give the org its first rows and its users, as far as they are not there; return the users' ids."""
     seed_org(org, config.seed)
+    if config.seed is Seed.COMMERCE:
+        seed_commerce(org)
     return [_user_id(org, user) for user in config.users]
 
 

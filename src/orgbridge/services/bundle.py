@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
+from orgbridge.services.commerce.accounts import AccountService
+from orgbridge.services.commerce.hierarchies import HierarchyService
+from orgbridge.services.commerce.mappings import MappingService
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
@@ -79,3 +82,9 @@ class Services:
     quotas: Quotas
     #: Who did what.
     audit: AuditTrail
+    #: Whom callers act for in Salesforce.
+    accounts: AccountService
+    #: Which account an organization is.
+    mappings: MappingService
+    #: Accounts as callers see them.
+    hierarchies: HierarchyService

@@ -33,6 +33,7 @@ OrgbridgeError
 |   +-- FileNotFound                 load.file_not_found
 |   +-- UploadBroken                 load.upload_broken
 |   +-- OutcomeUnknown               salesforce.outcome_unknown
+|   +-- SalesforceRefusal            see services.commerce.refusals
 """
 
 from __future__ import annotations
@@ -307,6 +308,21 @@ class OutcomeUnknown(ServiceError):
         )
 
 
+class SalesforceRefusal(ServiceError):
+    """Salesforce refused what was asked on the caller's behalf.
+
+    Attributes:
+        cause: Salesforce's own error.
+    """
+
+    code: ClassVar[str] = "salesforce.refused"
+    kind: ClassVar[ErrorKind] = ErrorKind.UPSTREAM
+
+    def __init__(self, cause: ClientError, message: str | None = None) -> None:
+        self.cause = cause
+        super().__init__(message)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """An error as the faces of the house tell it."""
@@ -356,7 +372,7 @@ def trouble_of(error: OrgbridgeError) -> Trouble:
 
 def upstream_of(error: OrgbridgeError) -> list[dict[str, Any]]:
     """Return Salesforce's faults as Salesforce wrote them, empty when the error is not Salesforce's."""
-    if isinstance(error, OutcomeUnknown):
+    if isinstance(error, OutcomeUnknown | SalesforceRefusal):
         return upstream_of(error.cause)
     if not isinstance(error, SalesforceError):
         return []

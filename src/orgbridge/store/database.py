@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from orgbridge.store.addresses import StoreAddress, parse_address
 from orgbridge.store.errors import StoreUnavailable
+from orgbridge.store.repositories.accounts import AccountRepository
 from orgbridge.store.repositories.audit import AuditRepository
+from orgbridge.store.repositories.carts import CartRepository
 from orgbridge.store.repositories.idempotency import IdempotencyRepository
 from orgbridge.store.repositories.jobs import JobRepository
 from orgbridge.store.repositories.leases import LeaseRepository
@@ -65,6 +67,10 @@ class Unit:
         self.organizations = OrganizationRepository(connection)
         self.plants = PlantRepository(connection)
         self.machines = MachineRepository(connection)
+        #: Salesforce accounts of organizations.
+        self.accounts = AccountRepository(connection)
+        #: The carts' mirror.
+        self.carts = CartRepository(connection)
         #: Webhooks.
         self.webhooks = WebhookRepository(connection)
         #: Tasks that one worker of many does.

@@ -16,6 +16,10 @@ from orgbridge.kit.logs import get_logger
 from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
+from orgbridge.services.commerce.accounts import AccountService
+from orgbridge.services.commerce.hierarchies import HierarchyService
+from orgbridge.services.commerce.mappings import MappingService
+from orgbridge.services.commerce.trees import AccountTrees
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.cursors import Cursors
 from orgbridge.services.events import EventService
@@ -68,6 +72,8 @@ def build_services(settings: Settings, house: House) -> Services:
     loads = LoadService(database, files, orgs, clock, intake)
     sequels = Sequels(database, files, clock, Guard(orgs))
     cursors = Cursors(settings.cursor_secret())
+    trees = AccountTrees(orgs, clock)
+    accounts = AccountService(database, trees)
     return Services(
         records=records,
         batches=batches,
@@ -92,6 +98,9 @@ def build_services(settings: Settings, house: House) -> Services:
         idempotency=build_idempotency(settings, database, clock),
         quotas=build_quotas(settings),
         audit=AuditTrail(database, clock, audit_config(settings)),
+        accounts=accounts,
+        mappings=MappingService(database, orgs, accounts, trees, clock),
+        hierarchies=HierarchyService(orgs, accounts, trees),
     )
 
 

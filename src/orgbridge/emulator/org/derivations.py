@@ -286,7 +286,10 @@ COPIES: dict[str, tuple[Copy, ...]] = {
         Copy("WhatId", "Account", (("Id", "AccountId"),)),
         Copy("WhatId", "Opportunity", (("AccountId", "AccountId"),)),
     ),
-    "User": (Copy("ContactId", "Contact", (("AccountId", "AccountId"),)),),
+    "User": (
+        Copy("ContactId", "Contact", (("AccountId", "AccountId"),)),
+        Copy("ProfileId", "Profile", (("UserType", "UserType"),)),
+    ),
 }
 
 

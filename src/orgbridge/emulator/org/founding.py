@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,7 +32,7 @@ class Founding:
 
 
 def found_org(
-    saving: Saving, catalogue: Catalogue, connection: Connection, now: datetime, profiles: Sequence[str] = ()
+    saving: Saving, catalogue: Catalogue, connection: Connection, now: datetime, profiles: Mapping[str, str]
 ) -> Founding:
     """Make the org's first rows where they are not there, and return their ids (empty for unknown objects).
 
@@ -41,7 +41,7 @@ def found_org(
         catalogue: The objects of the org; its record types get a row each.
         connection: The open write transaction.
         now: The instant for system fields.
-        profiles: Names of the profiles beside the administrator's.
+        profiles: Names of the profiles beside the administrator's, with what their users are.
     """
     # The administrator creates the rows, itself among them: its id is known before it is there.
     context = Context(connection=connection, user_id=make_id("005", 1), now=now, system=True)
@@ -92,8 +92,8 @@ def found_org(
     pricebook = once(
         "standard_pricebook_id", "Pricebook2", {"Name": "Standard Price Book", "IsActive": True, "IsStandard": True}
     )
-    for name in profiles:
-        once(f"profile_id.{name}", "Profile", {"Name": name, "UserType": "Standard"})
+    for name, user_type in profiles.items():
+        once(f"profile_id.{name}", "Profile", {"Name": name, "UserType": user_type})
     add_record_types(saving, catalogue, context)
     return Founding(org_id=org_id, admin_id=admin_id, standard_pricebook_id=pricebook)
 

@@ -80,7 +80,11 @@ class Org:
         storage.migrate(catalogue)
         with storage.write() as connection:
             found = founding.found_org(
-                self._saving, catalogue, connection, clock.now(), [rights.name for rights in self.policies.profiles]
+                self._saving,
+                catalogue,
+                connection,
+                clock.now(),
+                {rights.name: rights.user_type for rights in self.policies.profiles},
             )
         #: Id of the org, `00D…`.
         self.org_id = found.org_id

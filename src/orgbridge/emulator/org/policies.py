@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from orgbridge.emulator.org.intake import CHUNK_RECORDS
 from orgbridge.emulator.schema.duplicate_rules import DuplicateRule
-from orgbridge.emulator.schema.profiles import READ_ONLY, ProfileRights
+from orgbridge.emulator.schema.profiles import COMMUNITY, READ_ONLY, ProfileRights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +14,7 @@ class Policies:
     """What an org asks beyond its objects and fields."""
 
     #: Profiles with rights of their own; users of any other may do everything.
-    profiles: tuple[ProfileRights, ...] = (READ_ONLY,)
+    profiles: tuple[ProfileRights, ...] = (READ_ONLY, COMMUNITY)
     #: Duplicate rules, in the order in which they are tried.
     duplicate_rules: tuple[DuplicateRule, ...] = ()
     #: Seconds that the parents of rows written by a bulk job stay locked for others; 0 for never.

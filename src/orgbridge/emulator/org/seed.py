@@ -21,6 +21,8 @@ class Seed(StrEnum):
     EMPTY = "empty"
     #: The sample rows as well.
     SAMPLE = "sample"
+    #: The sample rows, and two web stores with buyers, prices and history: see `commerce.seeding`.
+    COMMERCE = "commerce"
 
 
 _COMPANIES = (

@@ -53,10 +53,49 @@ class ProfileRights:
     fields: Mapping[str, FieldRights] = field(default_factory=dict)
     #: The permission "Bulk API Hard Delete".
     hard_delete: bool = False
+    #: What its users are: `Standard` or, for those of a site, `PowerCustomerSuccess` and the like.
+    user_type: str = "Standard"
 
 
 #: The profile of an integration user who reads everything and writes nothing.
 READ_ONLY = ProfileRights(name="Read Only Integration", default=ObjectRights(create=False, edit=False, delete=False))
+_NOTHING = ObjectRights(read=False, create=False, edit=False, delete=False)
+_READ = ObjectRights(create=False, edit=False, delete=False)
+_WRITE = ObjectRights(delete=False)
+#: The profile of buyers who come through a store's site. Source: facts/commerce/auth.md section 4, and what buyers are
+#: seen to do in facts/commerce/seed-service.md; Assumed: which objects, exactly. What is not named is hidden.
+COMMUNITY = ProfileRights(
+    name="Customer Community Plus User",
+    user_type="PowerCustomerSuccess",
+    default=_NOTHING,
+    objects={
+        **dict.fromkeys(
+            (
+                "Account", "Asset", "AssetRelationship", "AssetWarranty", "BuyerAccount", "BuyerGroup",
+                "BuyerGroupMember", "CaseComment", "CommerceEntitlementPolicy", "CommerceEntitlementProduct", "Contact",
+                "ContentDocument", "DelegatedAccount", "Entitlement", "Group", "Network", "NetworkMember",
+                "OrderDeliveryGroupSummary", "OrderItemSummary", "OrderSummary", "Organization", "Pricebook2",
+                "PricebookEntry", "Product2", "ProductCatalog", "ProductCategory", "ProductCategoryProduct",
+                "ProductMedia", "ProductQuantityRule", "ProductRelatedComponent", "ProductRelationshipType", "Profile",
+                "PurchaseQuantityRule", "RecordType", "ServiceContract", "User", "WebStore", "WebStoreCatalog",
+                "WebStoreNetwork", "WorkOrder",
+            ),
+            _READ,
+        ),
+        **dict.fromkeys(
+            ("Case", "ContentDocumentLink", "ContentVersion", "Order", "OrderItem", "Purchase_Order__c"), _WRITE
+        ),
+        **dict.fromkeys(
+            (
+                "CartCheckoutSession", "CartDeliveryGroup", "CartDeliveryGroupMethod", "CartItem",
+                "CartItemPriceAdjustment", "CartTax", "CartValidationOutput", "ContactPointAddress",
+                "OrderDeliveryGroup", "WebCart", "WebCartAdjustmentBasis", "WebCartAdjustmentGroup", "Wishlist",
+                "WishlistItem",
+            ),
+            ObjectRights(),
+        ),
+    },
+)  # fmt: skip
 
 
 def read_profiles(folder: Path) -> tuple[ProfileRights, ...]:

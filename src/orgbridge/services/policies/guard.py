@@ -59,7 +59,13 @@ class Guard:
     # Queries -----------------------------------------------------------------------------------------------------
 
     async def query(
-        self, caller: Caller, soql: str, *, include_deleted: bool = False, export: bool = False
+        self,
+        caller: Caller,
+        soql: str,
+        *,
+        include_deleted: bool = False,
+        export: bool = False,
+        scope: Scope = Scope.RECORDS_READ,
     ) -> AllowedQuery:
         """Return a query as the caller may run it; as it is for a caller without a policy.
 
@@ -68,12 +74,13 @@ class Guard:
             soql: The text.
             include_deleted: Deleted records are asked for too.
             export: The result is written to a file, whatever its size, instead of being answered.
+            scope: What the call needs when it is no export: the roles that lend it count.
 
         Raises:
             PolicyError: A part of it may not be, or cannot be analysed; nothing was sent.
             ClientError: An object could not be described.
         """
-        policy = policy_of(caller, Scope.BULK_WRITE if export else Scope.RECORDS_READ)
+        policy = policy_of(caller, Scope.BULK_WRITE if export else scope)
         if policy.is_unrestricted:
             return AllowedQuery(text=soql)
         operation = Operation.EXPORT if export else Operation.QUERY
@@ -81,22 +88,73 @@ class Guard:
         limit = secured.query.limit
         return AllowedQuery(text=secured.text, row_cap=limit if secured.is_capped and isinstance(limit, int) else None)
 
-    def mark(self, caller: Caller) -> str:
-        """Return a text that changes when what the caller may see does; empty for a caller without a policy."""
-        return policy_of(caller, Scope.RECORDS_READ).mark
+    async def fields(
+        self,
+        caller: Caller,
+        object_name: str,
+        wanted: Sequence[str],
+        *,
+        scope: Scope = Scope.RECORDS_READ,
+        plain: bool = False,
+    ) -> list[str] | None:
+        """Return those of some fields that the caller may select in one query, as the schema spells them.
 
-    async def body(self, caller: Caller, body: bytes, operation: Operation = Operation.QUERY) -> bytes:
+        What the org does not have and what is hidden is left out alike, so that it vanishes instead of being refused.
+        Where several roles show different fields, those of the role that shows most of them.
+
+        Args:
+            caller: Who asks.
+            object_name: API name.
+            wanted: API names, in the order of the result.
+            scope: What the call needs: the roles that lend it count.
+            plain: Leave out what is shown masked: rows cannot be chosen by it.
+
+        Returns:
+            None when there is no such object, for this caller.
+
+        Raises:
+            ClientError: The object could not be described.
+        """
+        policy = policy_of(caller, scope)
+        if not policy.is_unrestricted and not policy.allows(object_name, Operation.QUERY):
+            return None
+        facts = await self._directory.facts(object_name)
+        if facts is None:
+            return None
+        there = [name.lower() for name in wanted if name.lower() in facts.fields]
+        if not policy.is_unrestricted:
+            view = policy.view(facts, frozenset({Operation.QUERY}))
+            veiled = frozenset() if plain else view.masks.keys()
+            choices = [
+                [name for name in there if name in one.rights.plain or name in veiled & one.rights.masked.keys()]
+                for one in view.grants
+            ]
+            there = max(choices, key=len, default=[])
+        return [facts.fields[name].name for name in there]
+
+    def mark(self, caller: Caller, scope: Scope = Scope.RECORDS_READ) -> str:
+        """Return a text that changes when what the caller may see does; empty for a caller without a policy."""
+        return policy_of(caller, scope).mark
+
+    async def body(
+        self,
+        caller: Caller,
+        body: bytes,
+        operation: Operation = Operation.QUERY,
+        scope: Scope = Scope.RECORDS_READ,
+    ) -> bytes:
         """Return a reply of Salesforce, as it wrote it, with masked values; nothing is read where nothing is masked.
 
         Args:
             caller: Who asks.
             body: JSON.
             operation: What was asked: `query`, `search`, or `read`.
+            scope: What the call needs.
 
         Raises:
             ClientError: An object could not be described.
         """
-        policy = policy_of(caller, Scope.RECORDS_READ)
+        policy = policy_of(caller, scope)
         if not policy.masks_something:
             return body
         return dumps(await self._masked(policy, loads(body), operation))

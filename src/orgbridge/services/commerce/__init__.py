@@ -1,0 +1,1 @@
+"""What is bought and serviced: accounts, machines, parts. Each module is one use-case."""
