@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from orgbridge.emulator.commerce.policy import Commerce, CommercePolicy
 from orgbridge.emulator.commerce.seeding import seed_commerce
+from orgbridge.emulator.commerce.settling import TABLES as CART_TABLES
 from orgbridge.emulator.faults import Faults
 from orgbridge.emulator.http.calls import Parts
 from orgbridge.emulator.http.cursors import Cursors
@@ -178,6 +179,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
     try:
         time.load(storage)
         org = Org(storage, catalogue or load_catalogue(storage, objects), time, policies)
+        storage.ensure(CART_TABLES)
     except BaseException:
         storage.close()
         raise

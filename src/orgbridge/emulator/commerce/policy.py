@@ -6,10 +6,15 @@ Source of the questions: facts/commerce/README.md, "Open points". Every default 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal, InvalidOperation
 
+from orgbridge.emulator.commerce.deliveries import DELIVERIES, Delivery
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.kit.json import JSON
+
+#: Tax in percent. Assumed: the rates in force, and that other countries have none.
+_TAX = {"DE": Decimal(19), "Germany": Decimal(19), "FR": Decimal(20), "France": Decimal(20)}
 
 
 class PolicyError(ValueError):
@@ -46,6 +51,56 @@ class CommercePolicy:
     bad_input: Refusal = Refusal("INVALID_API_INPUT", 400)
     #: Too many of something.
     too_many: Refusal = Refusal("MAX_LIMIT_EXCEEDED", 400)
+    #: Reads that are answered 202 before a calculation is done; 0 for done at once.
+    calculation_reads: int = 1
+    #: Seconds, by the org's clock, that a calculation takes at least.
+    calculation_seconds: float = 0.0
+    #: As `calculation_reads`, for what a checkout computes in the background.
+    checkout_reads: int = 1
+    #: Whether checkouts compute at once and answer with whole bodies.
+    synchronous_checkout: bool = False
+    #: Whether a cart's Status is Processing, and nothing of it can be changed, while it is computed.
+    processing_locks: bool = False
+    #: Reads of a cart before one that became an order goes from PendingClosed to Closed; 0 for at once.
+    closing_reads: int = 0
+    #: Value of Retry-After beside a 202, in seconds.
+    retry_after: int = 1
+    #: Whether editing a cart leaves its checkout alone ("simplified cart cleanup").
+    cart_cleanup: bool = False
+    #: Lines of a cart.
+    cart_lines: int = 500
+    #: Lines of a cart with a coupon.
+    coupon_cart_lines: int = 500
+    #: Coupons of a cart. Documented.
+    cart_coupons: int = 2
+    #: Answer to `active` without a cart.
+    no_active_cart: Refusal = Refusal("MISSING_RECORD", 404)
+    #: Answer to a change of a cart that is Processing, PendingClosed, Closed or PendingDelete.
+    closed_cart: Refusal = Refusal("INVALID_CART_STATUS", 400)
+    #: A quantity that is no number above zero.
+    bad_quantity: Refusal = Refusal("INVALID_API_INPUT", 400)
+    #: Answer to a product that the buyer may not see.
+    not_entitled: Refusal = Refusal("INSUFFICIENT_ACCESS", 403)
+    #: Status of PUT carts/active that made a cart.
+    new_active_status: int = 201
+    #: Status of actions on a cart that make nothing.
+    action_status: int = 200
+    #: Status of a coupon that was taken.
+    coupon_status: int = 201
+    #: Status of a placed sale.
+    sale_status: int = 201
+    #: Whether GET of a sale shows fields beside ids.
+    sale_fields: bool = False
+    #: Tax in percent by country of delivery, in short or long form; others none.
+    tax_percent: Mapping[str, Decimal] = field(default_factory=lambda: dict(_TAX))
+    #: What the products of a cart must cost for a coupon to count, by code; else UNQUALIFIED_CART.
+    coupon_minimum: Mapping[str, Decimal] = field(default_factory=dict)
+    #: Codes of coupons that bear no other beside them: BLOCKED_EXCLUSIVE.
+    exclusive_coupons: frozenset[str] = frozenset()
+    #: Ways of delivery.
+    deliveries: tuple[Delivery, ...] = DELIVERIES
+    #: Pieces in stock by SKU; products that are not named are never short.
+    stock: Mapping[str, Decimal] = field(default_factory=dict)
     #: Whether users who are nobody's contact may buy for any buyer account that they name.
     internal_users_buy: bool = True
     #: Whether names of product fields that are not there are refused instead of passed over.
@@ -81,11 +136,21 @@ class Commerce:
 
     def shown(self) -> dict[str, JSON]:
         """Return the settings as `change` takes them."""
-        return {
-            field.name: f"{value.code}:{value.status}" if isinstance(value, Refusal) else value
-            for field in fields(self.policy)
-            for value in (getattr(self.policy, field.name),)
-        }
+        return {one.name: _shown(getattr(self.policy, one.name)) for one in fields(self.policy)}
+
+
+def _shown(value: object) -> JSON:
+    match value:
+        case Refusal():
+            return f"{value.code}:{value.status}"
+        case Mapping():
+            return {name: int(each) if each == int(each) else float(each) for name, each in value.items()}
+        case frozenset():
+            return sorted(value)
+        case tuple():
+            return [one.name for one in value]
+        case _:
+            return value
 
 
 def changed(policy: CommercePolicy, given: Mapping[str, JSON]) -> CommercePolicy:
@@ -94,7 +159,7 @@ def changed(policy: CommercePolicy, given: Mapping[str, JSON]) -> CommercePolicy
     Raises:
         PolicyError: A name is unknown or a value has another form.
     """
-    known = {field.name for field in fields(policy)}
+    known = {one.name for one in fields(policy)}
     new: dict[str, object] = {}
     for name, value in given.items():
         if name not in known:
@@ -124,5 +189,22 @@ def _read(name: str, present: object, value: JSON) -> object:
                 return float(text)
             except ValueError as error:
                 raise PolicyError(f"{name} takes a number") from error
+        case Mapping():
+            return _numbers(name, value)
+        case frozenset():
+            if isinstance(value, list) and all(isinstance(one, str) for one in value):
+                return frozenset(one.upper() for one in value)
+            raise PolicyError(f"{name} takes a list of texts")
+        case tuple():
+            raise PolicyError(f"{name} is settled when the org is made")
         case _:
             return text
+
+
+def _numbers(name: str, value: JSON) -> dict[str, Decimal]:
+    try:
+        if isinstance(value, Mapping):
+            return {str(key): Decimal(str(number)) for key, number in value.items()}
+    except InvalidOperation:
+        pass
+    raise PolicyError(f"{name} takes an object of numbers")

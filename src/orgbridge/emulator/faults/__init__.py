@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from orgbridge.emulator.faults.orders import Cut, FaultError, JobEnd, LockStorm, RequestFault
+from orgbridge.emulator.faults.orders import Cut, FaultError, JobEnd, LockStorm, RequestFault, Trouble
 from orgbridge.emulator.faults.register import Faults
 
-__all__ = ["Cut", "FaultError", "Faults", "JobEnd", "LockStorm", "RequestFault"]
+__all__ = ["Cut", "FaultError", "Faults", "JobEnd", "LockStorm", "RequestFault", "Trouble"]

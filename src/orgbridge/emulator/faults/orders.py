@@ -46,6 +46,23 @@ class Kind(StrEnum):
     JOB_ABORT = "job_abort"
     #: Bulk jobs that take their time.
     SLOW_JOBS = "slow_jobs"
+    #: What an org computes for carts and checkouts.
+    COMMERCE = "commerce"
+
+
+class Trouble(StrEnum):
+    """What may go wrong with what is computed for carts and checkouts."""
+
+    #: A calculation that stays Processing.
+    ENDLESS = "endless"
+    #: An integration that fails: Errored.
+    INTEGRATION = "integration"
+    #: Reading the items of a cart that is Processing is refused with 422.
+    RECALCULATING = "recalculating"
+    #: A change of a checkout is refused with 409, and so is every further one until the checkout is read.
+    CONFLICT = "conflict"
+    #: A payment that is declined.
+    DECLINE = "decline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +149,15 @@ class Frequency:
     seed: int = 0
 
 
-Effect = RequestFault | LockStorm | ItemStorm | JobEnd | Slowness
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommerceTrouble:
+    """Trouble with what is computed for carts and checkouts."""
+
+    #: Which.
+    trouble: Trouble
+
+
+Effect = RequestFault | LockStorm | ItemStorm | JobEnd | Slowness | CommerceTrouble
 
 _FREQUENCY = {"skip", "times", "rate", "seed"}
 _REQUEST = {
@@ -154,10 +179,12 @@ _KEYS: dict[Kind, set[str]] = {
     Kind.JOB_FAILURE: {"message", "after_batches", "object", "operation"} | _FREQUENCY,
     Kind.JOB_ABORT: {"after_batches", "object", "operation"} | _FREQUENCY,
     Kind.SLOW_JOBS: {"delay_ms"},
+    Kind.COMMERCE: {"trouble"} | _FREQUENCY,
 }
 _WRITES = "POST,PATCH,PUT,DELETE"
 _JOB_FAILED = "InternalServerError : The job failed on demand"
 #: Request faults by name. Source of codes and texts: facts/salesforce/errors.md section 2, auth.md section 6.
+#: Commerce: facts/commerce/checkout.md section 4, carts.md section 2.
 #: A 429 does not come from the core platform (errors.md section 3): its body is Assumed.
 PRESETS: dict[str, dict[str, JSON]] = {
     "unavailable": {"status": 503, "path": "/services/(data|async|Soap)"},
@@ -195,8 +222,26 @@ PRESETS: dict[str, dict[str, JSON]] = {
     },
     "slow": {"delay_ms": 1000, "path": "/services/data"},
     "reply_lost": {"cut": "after", "method": _WRITES, "path": "/services/data"},
+    "order_reply_lost": {"cut": "after", "method": "POST", "path": "/checkouts/[^/]+/orders|/commerce/sale"},
+    "commerce_unavailable": {"status": 503, "path": "/commerce/", "retry_after": "1"},
+    "summary_broken": {
+        "status": 500,
+        "errorCode": "UNKNOWN_EXCEPTION",
+        "message": "An unexpected error occurred.",
+        "method": "GET",
+        "path": "/carts/compact-summary",
+    },
     "cut_upload": {"cut": "upload", "method": "PUT,POST", "path": "/batch"},
     "cut_download": {"cut": "download", "method": "GET", "path": "results|/query"},
+}
+
+#: Trouble with carts and checkouts by name.
+COMMERCE_PRESETS: dict[str, Trouble] = {
+    "endless_processing": Trouble.ENDLESS,
+    "integration_error": Trouble.INTEGRATION,
+    "cart_recalculating": Trouble.RECALCULATING,
+    "checkout_conflict": Trouble.CONFLICT,
+    "payment_declined": Trouble.DECLINE,
 }
 
 
@@ -228,13 +273,15 @@ def read_order(given: Mapping[str, JSON]) -> Order:
     """
     name = given.get("kind", Kind.REQUEST.value)
     values = {key: value for key, value in given.items() if key not in ("kind", "durable")}
-    if isinstance(name, str) and name in PRESETS:
+    if isinstance(name, str) and name in COMMERCE_PRESETS:
+        kind, values = Kind.COMMERCE, {"trouble": COMMERCE_PRESETS[name].value, **values}
+    elif isinstance(name, str) and name in PRESETS:
         kind, values = Kind.REQUEST, {**PRESETS[name], **values}
     else:
         try:
             kind = Kind(name)
         except ValueError as error:
-            known = ", ".join([*(kind.value for kind in Kind), *PRESETS])
+            known = ", ".join([*(kind.value for kind in Kind), *PRESETS, *COMMERCE_PRESETS])
             raise FaultError(f"unknown kind of fault: {name!r}; there are {known}") from error
     if unknown := sorted(set(values) - _KEYS[kind]):
         raise FaultError(f"unknown keys: {', '.join(unknown)}")
@@ -270,6 +317,11 @@ def _effect(kind: Kind, values: Mapping[str, Any]) -> Effect:
             )
         case Kind.SLOW_JOBS:
             return Slowness(delay_seconds=_number(values, "delay_ms") / 1000)
+        case Kind.COMMERCE:
+            try:
+                return CommerceTrouble(trouble=Trouble(values.get("trouble", "")))
+            except ValueError as error:
+                raise FaultError(f"trouble must be one of {', '.join(Trouble)}") from error
     assert_never(kind)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orgbridge.emulator.faults.orders import (
+    CommerceTrouble,
     Frequency,
     ItemStorm,
     JobEnd,
@@ -20,6 +21,7 @@ from orgbridge.emulator.faults.orders import (
     Order,
     RequestFault,
     Slowness,
+    Trouble,
     read_order,
 )
 from orgbridge.kit.json import JSON
@@ -178,6 +180,19 @@ class Faults:
                     limit, key = int(storm.share * 2**32), f"{storm.seed}:{standing.seen}"
                     return frozenset(place for place in range(count) if _chance(f"{key}:{place}") < limit)
         return frozenset()
+
+    def commerce(self, trouble: Trouble) -> bool:
+        """Tell whether this trouble comes over a cart or checkout now; every asking is one chance."""
+        if not self._standing:
+            return False
+        with self._lock:
+            for standing in self._standing:
+                effect = standing.order.effect
+                if not isinstance(effect, CommerceTrouble) or effect.trouble is not trouble or standing.spent:
+                    continue
+                if standing.strikes():
+                    return True
+        return False
 
     def job_end(
         self, job_id: str, batches_done: int, *, sobject: str | None = None, operation: str | None = None

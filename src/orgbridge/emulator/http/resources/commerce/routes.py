@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from orgbridge.emulator.http.resources.commerce import stores
+from orgbridge.emulator.http.resources.commerce import cart_items, carts, stores
 
-ROUTES = (*stores.ROUTES,)
+ROUTES = (
+    *stores.ROUTES,
+    *carts.ROUTES,
+    *cart_items.ROUTES,
+)
