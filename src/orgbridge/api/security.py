@@ -74,6 +74,8 @@ BulkWriter = Annotated[Caller, Security(bearer, scopes=[Scope.BULK_WRITE.value])
 AccountsReader = Annotated[Caller, Security(bearer, scopes=[Scope.ACCOUNTS_READ.value])]
 AccountsWriter = Annotated[Caller, Security(bearer, scopes=[Scope.ACCOUNTS_WRITE.value])]
 MachinesReader = Annotated[Caller, Security(bearer, scopes=[Scope.MACHINES_READ.value])]
+OrdersReader = Annotated[Caller, Security(bearer, scopes=[Scope.ORDERS_READ.value])]
+OrdersWriter = Annotated[Caller, Security(bearer, scopes=[Scope.ORDERS_WRITE.value])]
 Administrator = Annotated[Caller, Security(bearer, scopes=[Scope.ADMIN.value])]
 SignedIn = Annotated[Caller, Security(bearer, scopes=[])]
 

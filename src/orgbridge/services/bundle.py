@@ -9,6 +9,8 @@ from orgbridge.services.batches import BatchService
 from orgbridge.services.commerce.accounts import AccountService
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.mappings import MappingService
+from orgbridge.services.commerce.orders import OrderService
+from orgbridge.services.commerce.placements import PlacementService
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.events import EventService
 from orgbridge.services.health import HealthService
@@ -88,3 +90,7 @@ class Services:
     mappings: MappingService
     #: Accounts as callers see them.
     hierarchies: HierarchyService
+    #: Carts ordered.
+    placements: PlacementService
+    #: Orders that were placed.
+    orders: OrderService

@@ -19,6 +19,10 @@ from orgbridge.services.bundle import Services
 from orgbridge.services.commerce.accounts import AccountService
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.mappings import MappingService
+from orgbridge.services.commerce.order_rights import OrderRights
+from orgbridge.services.commerce.orders import OrderService
+from orgbridge.services.commerce.placements import PlacementService
+from orgbridge.services.commerce.shops import Shops
 from orgbridge.services.commerce.trees import AccountTrees
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.cursors import Cursors
@@ -74,6 +78,7 @@ def build_services(settings: Settings, house: House) -> Services:
     cursors = Cursors(settings.cursor_secret())
     trees = AccountTrees(orgs, clock)
     accounts = AccountService(database, trees)
+    shops = Shops(orgs, clock, settings.webstore_id)
     return Services(
         records=records,
         batches=batches,
@@ -101,6 +106,8 @@ def build_services(settings: Settings, house: House) -> Services:
         accounts=accounts,
         mappings=MappingService(database, orgs, accounts, trees, clock),
         hierarchies=HierarchyService(orgs, accounts, trees),
+        placements=PlacementService(database, accounts, shops, OrderRights(orgs), clock),
+        orders=OrderService(orgs, accounts, shops, cursors),
     )
 
 

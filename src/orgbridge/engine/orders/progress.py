@@ -199,7 +199,7 @@ class Progress:
         restarts = int(record.facts.get("restarts", 0)) + 1
         if restarts > _MOST_RESTARTS or record.state is PlacementState.READY:
             message = "The checkout was lost again and again: something else keeps changing the cart."
-            return self._refused(record, Refusal(code="checkout_conflict", message=message))
+            return self._refused(record, Refusal(code="commerce.checkout_conflict", message=message))
         return Done(event=Event.SESSION_LOST, facts={"restarts": restarts, "paying": False})
 
     async def _failed(self, record: PlacementRecord, error: Exception) -> Done | None:
@@ -264,7 +264,7 @@ def _worn_out(record: PlacementRecord) -> Refusal:
     said = f" Salesforce last said: {last['message']}" if last.get("message") else ""
     code = str(last.get("code") or "order.refused")
     return Refusal(
-        code=code if code == "checkout_conflict" else "order.refused",
+        code=code if code == "commerce.checkout_conflict" else "order.refused",
         message=f"The order was sent {_MOST_TRIES} times and is certainly not there.{said}",
     )
 

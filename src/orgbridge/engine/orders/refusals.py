@@ -76,18 +76,18 @@ def refusal_of(error: Exception) -> Refusal:
             return error.refusal
         case CheckoutConflict():
             return Refusal(
-                code="checkout_conflict",
+                code="commerce.checkout_conflict",
                 message="Something else kept changing the cart or its checkout. See what does, then order again.",
                 details=upstream,
             )
         case AccessRefused():
             return Refusal(
-                code="not_entitled",
+                code="commerce.not_entitled",
                 message=f"Salesforce does not let this buyer do that: {error.sf_message}",
                 details=upstream,
             )
         case AuthenticationFailed():
-            return Refusal(code="upstream_auth", message=f"{error.cause} {error.remedy}")
+            return Refusal(code="commerce.upstream_auth", message=f"{error.cause} {error.remedy}")
         case NotFound() | Conflicting() | SalesforceError():
             return Refusal(
                 code="order.refused",
