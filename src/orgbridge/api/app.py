@@ -32,6 +32,7 @@ from orgbridge.api.v1 import (
     queries,
     records,
     roles,
+    salesforce_accounts,
     search,
     service_accounts,
     sobjects,
@@ -101,6 +102,8 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
     for router in (events.router, webhooks.router, users.router, service_accounts.router):
         app.include_router(router, prefix=config.prefix)
     for router in (roles.router, organizations.router, audit.router):
+        app.include_router(router, prefix=config.prefix)
+    for router in (salesforce_accounts.router,):
         app.include_router(router, prefix=config.prefix)
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.

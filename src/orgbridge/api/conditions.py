@@ -42,6 +42,13 @@ def expected_revision(if_match: str | None) -> str | None:
     return found.group(2) or _NO_REVISION
 
 
+def given_revision(if_match: str | None) -> str | None:
+    """Return the revision that a change is meant for, `*` for any, None where the caller did not say."""
+    if if_match is None:
+        return None
+    return expected_revision(if_match) or "*"
+
+
 def etag(revision: str) -> dict[str, str]:
     """Return the ETag header of a revision."""
     return {"ETag": f'"{revision}"'}

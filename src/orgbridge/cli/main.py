@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from orgbridge import __version__
-from orgbridge.cli.commands import audit, emulator, houses, keys, organizations, roles, service_accounts, users
+from orgbridge.cli.commands import audit, emulator, houses, keys, mappings, roles, service_accounts, users
 from orgbridge.cli.commands.demo import demo
 from orgbridge.cli.commands.export import export
 from orgbridge.cli.commands.job_actions import jobs_app
@@ -59,7 +59,7 @@ app.command()(query)
 app.command()(describe)
 app.command()(houses.doctor)
 app.add_typer(jobs_app)
-for people in (users, roles, service_accounts, organizations, keys, audit):
+for people in (users, roles, service_accounts, mappings, keys, audit):
     app.add_typer(people.app)
 app.add_typer(users.database_app)
 app.add_typer(emulator.app)

@@ -182,6 +182,32 @@ class Service:
         except ServiceRefused as refused:
             return False, refused.problem
 
+    # Accounts of organizations
+
+    async def map_account(self, organization_id: str, account: str, *, replace: bool) -> dict[str, Any]:
+        """Map an organization to an account of Salesforce.
+
+        Args:
+            organization_id: Id of the organization.
+            account: Salesforce id, external id or exact name.
+            replace: Change the mapping that there is.
+
+        Raises:
+            ServiceRefused: There is no such account or several, or a mapping that is not to be replaced.
+        """
+        headers = {"If-Match": "*"} if replace else None
+        path = f"/salesforce_account/mappings/{quote(organization_id, safe='')}"
+        return await self._json("PUT", path, json_body={"account": account}, headers=headers)
+
+    async def unmap_account(self, organization_id: str) -> None:
+        """Take away the mapping of an organization."""
+        path = f"/salesforce_account/mappings/{quote(organization_id, safe='')}"
+        await self._json("DELETE", path, headers={"If-Match": "*"})
+
+    async def mappings(self, cursor: str | None = None) -> dict[str, Any]:
+        """Return one page of organizations with their mappings."""
+        return await self._json("GET", "/salesforce_account/mappings", params={"cursor": cursor} if cursor else None)
+
     # Transport
 
     async def _json(
@@ -192,11 +218,12 @@ class Service:
         params: Params | None = None,
         json_body: json.JSON = None,
         data: object = None,
+        headers: Mapping[str, str] | None = None,
         root: bool = False,
         silence: float = _SILENCE_SECONDS,
     ) -> dict[str, Any]:
         async with self._response(
-            method, path, params=params, json_body=json_body, data=data, root=root, silence=silence
+            method, path, params=params, json_body=json_body, data=data, headers=headers, root=root, silence=silence
         ) as response:
             body = await response.read()
         try:

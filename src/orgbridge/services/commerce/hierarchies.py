@@ -13,7 +13,6 @@ from orgbridge.services.commerce.errors import NotMapped
 from orgbridge.services.commerce.sights import Question, Row, Sight
 from orgbridge.services.commerce.trees import AccountTrees
 from orgbridge.services.scopes import Caller, Scope
-from orgbridge.store.account_records import MappedOrganization
 
 #: Ids of one query; what is longer than a URL goes by a composite call.
 _CHUNK = 2_000
@@ -35,8 +34,8 @@ class AccountPage:
 class Hierarchy:
     """An organization's accounts."""
 
-    #: The organization.
-    place: MappedOrganization
+    #: JSON-ready: the organization, and the account that it is mapped to.
+    head: dict[str, JSON]
     #: As a list, the mapped one first.
     accounts: list[dict[str, JSON]]
 
@@ -89,7 +88,12 @@ class HierarchyService:
         # Says what became of an account that is gone.
         await self._trees.lineage(place.mapping.account_id)
         owned = await self._accounts.accounts([place])
-        return Hierarchy(place=place, accounts=await self._shown(caller, owned))
+        head: dict[str, JSON] = {
+            "organization_id": place.organization.id,
+            "organization_name": place.organization.name,
+            "account_id": place.mapping.account_id,
+        }
+        return Hierarchy(head=head, accounts=await self._shown(caller, owned))
 
     async def _shown(self, caller: Caller, owned: Sequence[OwnedAccount]) -> list[dict[str, JSON]]:
         if not owned:

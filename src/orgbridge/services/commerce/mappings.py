@@ -53,6 +53,18 @@ class Named:
     text: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """A mapping that was made."""
+
+    #: The organization with it.
+    place: MappedOrganization
+    #: The mapping's revision.
+    revision: str
+    #: True when the organization had none before.
+    is_new: bool
+
+
 class MappingService:
     """Maps organizations to accounts."""
 
@@ -86,8 +98,8 @@ class MappingService:
             shows_names = bool(await self._sight.fields(caller, Scope.ACCOUNTS_READ, "Account", ["Name"], plain=True))
         return [mapping_portrait(place, shows_name=shows_names) for place in places]
 
-    async def get(self, caller: Caller, organization_id: str) -> MappedOrganization:
-        """Return an organization with its mapping.
+    async def get(self, caller: Caller, organization_id: str) -> tuple[MappedOrganization, str]:
+        """Return an organization with its mapping, and the mapping's revision.
 
         Raises:
             OrganizationUnknown: There is no such organization.
@@ -97,12 +109,10 @@ class MappingService:
         place = await self._accounts.organization(caller, organization_id)
         if place.mapping is None:
             raise NotMapped
-        return place
+        return place, place.mapping.revision
 
-    async def map(
-        self, caller: Caller, organization_id: str, named: Named, *, expected: str | None
-    ) -> tuple[MappedOrganization, bool]:
-        """Map an organization to an account, and return whether it had none before.
+    async def map(self, caller: Caller, organization_id: str, named: Named, *, expected: str | None) -> Mapped:
+        """Map an organization to an account.
 
         Args:
             caller: Who maps; sees candidates as the caller's policy shows accounts.
@@ -140,18 +150,19 @@ class MappingService:
             "updated_at": now,
         }
         identifier = place.organization.id
+        began = place.mapping.created_at if place.mapping is not None else now
+        record = AccountMappingRecord(organization_id=identifier, created_at=began, **changes)
         try:
             async with self._database.unit() as unit:
                 if place.mapping is None:
-                    record = AccountMappingRecord(organization_id=identifier, created_at=now, **changes)
                     await unit.accounts.add(record)
                 else:
                     await unit.accounts.change(identifier, expected=_revision(expected), **changes)
-                made = await unit.accounts.get(identifier)
         except NameTaken as error:
             raise AccountTaken(error.message) from error
         self._trees.forget()
-        return MappedOrganization(organization=place.organization, mapping=made), place.mapping is None
+        made = MappedOrganization(organization=place.organization, mapping=record)
+        return Mapped(place=made, revision=record.revision, is_new=place.mapping is None)
 
     async def unmap(self, caller: Caller, organization_id: str, *, expected: str | None) -> None:
         """Take away the mapping of an organization.
@@ -168,7 +179,7 @@ class MappingService:
             ConditionMissing: `expected` is None; nothing was changed.
             RevisionStale: It was changed since; nothing was changed.
         """
-        place = await self.get(caller, organization_id)
+        place, _ = await self.get(caller, organization_id)
         _check_expected(place, expected)
         async with self._database.unit() as unit:
             await unit.accounts.delete(place.organization.id, expected=_revision(expected))
