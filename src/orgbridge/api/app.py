@@ -24,6 +24,7 @@ from orgbridge.api.traffic import Traffic
 from orgbridge.api.v1 import (
     audit,
     bulk,
+    checkouts,
     composite,
     events,
     job_actions,
@@ -33,6 +34,7 @@ from orgbridge.api.v1 import (
     records,
     roles,
     salesforce_accounts,
+    salesforce_orders,
     search,
     service_accounts,
     sobjects,
@@ -43,6 +45,8 @@ from orgbridge.api.v1.schemas.problems import Problem
 from orgbridge.kit.clock import Clock
 from orgbridge.services.bundle import Services
 
+#: Calls that keep their Idempotency-Key in the row that they write.
+KEPT_KEYS = ("/carts/me/checkout", "/salesforce_orders/", "/salesforce_order")
 _ABOUT = """Records, batches, bulk loads and queries of any Salesforce object, behind users and scopes of this service.
 
 Every row of a load is accounted for: read = succeeded + failed + unprocessed + skipped, proven by its receipt.
@@ -103,13 +107,16 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
         app.include_router(router, prefix=config.prefix)
     for router in (roles.router, organizations.router, audit.router):
         app.include_router(router, prefix=config.prefix)
-    for router in (salesforce_accounts.router,):
+    for router in (salesforce_accounts.router, checkouts.router, salesforce_orders.router):
         app.include_router(router, prefix=config.prefix)
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.
     traffic, streamed = Traffic(prefix=config.prefix), [f"{config.prefix}/bulk/dml-file-upload"]
     app.add_middleware(Express, services=services, prefix=config.prefix)
-    app.add_middleware(Idempotency, keys=services.idempotency, traffic=traffic, clock=clock, streamed=streamed)
+    kept = [f"{config.prefix}{path}" for path in KEPT_KEYS]
+    app.add_middleware(
+        Idempotency, keys=services.idempotency, traffic=traffic, clock=clock, streamed=streamed, kept=kept
+    )
     app.add_middleware(Auditing, trail=services.audit, traffic=traffic)
     app.add_middleware(BodyLimit, max_bytes=config.max_body_bytes, unlimited=streamed)
     app.add_middleware(Gate, identity=services.identity, quotas=services.quotas, traffic=traffic)

@@ -253,7 +253,8 @@ async def _ranks(desk: Desk) -> dict[str, int]:
     groups = await desk.rows(
         bind(
             "SELECT Pricebook2Id, Priority FROM BuyerGroupPricebook WHERE IsActive = true "
-            "AND Pricebook2.IsActive = true AND BuyerGroupId IN (SELECT BuyerGroupId FROM BuyerGroupMember WHERE BuyerId = :account)",
+            "AND Pricebook2.IsActive = true AND BuyerGroupId IN "
+            "(SELECT BuyerGroupId FROM BuyerGroupMember WHERE BuyerId = :account)",
             {"account": desk.record.account_id},
         )
     )

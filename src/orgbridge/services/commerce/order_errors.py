@@ -37,7 +37,7 @@ class KeyNeeded(OrderError):
 class CardRefused(OrderError):
     """The request holds what looks like a payment card's number or code, which this service never takes.
 
-    Nothing of it was kept. Pay by a purchase order's number, or by the reference of a payment that a gateway authorised.
+    Nothing of it was kept. Pay by a purchase order's number, or by a gateway's reference of an authorised payment.
     """
 
     code: ClassVar[str] = "order.card_refused"
