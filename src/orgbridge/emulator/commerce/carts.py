@@ -207,6 +207,8 @@ def recalculate(deal: Deal, cart_id: str) -> None:
 def settle(deal: Deal, cart: Row) -> tuple[Row, Work]:
     """Ask after the computation of a cart, which brings it nearer to its end; return the cart and where it stands."""
     before = settling.work_of(deal, cart["Id"])
+    if before.stage is Stage.CHECKOUT:
+        return cart, before  # Whoever asks after the checkout brings that nearer to its end.
     work, done = settling.ask(deal, cart["Id"])
     if work.stage is Stage.ORDER and done and cart["Status"] == "PendingClosed":
         deal.change("WebCart", [{"Id": cart["Id"], "Status": "Closed"}])

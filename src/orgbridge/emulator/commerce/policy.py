@@ -67,6 +67,8 @@ class CommercePolicy:
     retry_after: int = 1
     #: Whether editing a cart leaves its checkout alone ("simplified cart cleanup").
     cart_cleanup: bool = False
+    #: Whether buyers may place orders by `orders/actions`.
+    place_order_actions: bool = True
     #: Lines of a cart.
     cart_lines: int = 500
     #: Lines of a cart with a coupon.
