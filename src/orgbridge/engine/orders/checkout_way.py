@@ -48,7 +48,9 @@ async def start(desk: Desk) -> Done:
     session = await _computed(desk, look, begin)
     if session is None or session.checkout_id is None:
         raise SessionLost
-    return Done(event=Event.SESSION_READY, facts={"checkout_id": session.checkout_id, "paying": False})
+    numbers = [*desk.facts.get("references", ()), *filter(None, [session.reference])]
+    facts = {"checkout_id": session.checkout_id, "references": list(dict.fromkeys(numbers)), "paying": False}
+    return Done(event=Event.SESSION_READY, facts=facts)
 
 
 async def address(desk: Desk) -> Done:

@@ -22,34 +22,41 @@ async def look_for_order(desk: Desk) -> Findings:
         ClientError: Salesforce could not be reached, or fails for now: nothing is known then.
     """
     cart = {"cart": desk.record.cart_id}
-    reference: str | None = desk.record.order_reference
     status: str | None = None
+    # Numbers of sessions that were lost count too: one of them may have become the order.
+    references: list[str] = [str(one) for one in desk.facts.get("references", ())]
+    if desk.record.order_reference:
+        references.insert(0, desk.record.order_reference)
     ids: list[str] = []
     for fields in ("Id, Status, InitialOrderReferenceNumber", "Id, Status"):
         carts = await desk.rows(bind(f"SELECT {fields} FROM WebCart WHERE Id = :cart", cart))  # noqa: S608 - our words
         if carts is not None:
             for one in carts:
                 status = str(one["Status"])
-                reference = reference or one.get("InitialOrderReferenceNumber")
+                references += [one[name] for name in ("InitialOrderReferenceNumber",) if one.get(name)]
             break
     if status is None:
         status = await _status_by_connect(desk)
     sessions = await desk.rows(
         bind(
             "SELECT Id, OrderReferenceNumber, OrderId FROM CartCheckoutSession "
-            "WHERE WebCartId = :cart AND OrderReferenceNumber != null ORDER BY CreatedDate DESC",
+            "WHERE WebCartId = :cart ORDER BY CreatedDate DESC LIMIT 200",
             cart,
         )
     )
     for session in sessions or ():
-        reference = reference or session["OrderReferenceNumber"]
-        if session.get("OrderId"):
-            ids.append(str(session["OrderId"]))
-    if reference:
-        asked = bind("SELECT Id FROM Order WHERE OrderReferenceNumber = :reference", {"reference": reference})
-        found = await desk.rows(asked)
-        ids += [str(one["Id"]) for one in found or ()]
-    return Findings(cart_status=status, reference=reference, order_ids=tuple(dict.fromkeys(ids)))
+        references += [session["OrderReferenceNumber"]] if session.get("OrderReferenceNumber") else []
+        ids += [str(session["OrderId"])] if session.get("OrderId") else []
+    known = list(dict.fromkeys(references))
+    asked, reference = bool(known), known[0] if known else None
+    if known:
+        soql = "SELECT Id, OrderReferenceNumber FROM Order WHERE OrderReferenceNumber IN :numbers ORDER BY CreatedDate"
+        found = await desk.rows(bind(soql, {"numbers": known}))
+        asked = found is not None
+        for one in found or ():
+            ids.append(str(one["Id"]))
+            reference = str(one["OrderReferenceNumber"])
+    return Findings(cart_status=status, reference=reference, order_ids=tuple(dict.fromkeys(ids)), orders_asked=asked)
 
 
 async def look_for_marker(desk: Desk, field: str, marker: str) -> tuple[str, ...] | None:

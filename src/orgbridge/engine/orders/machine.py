@@ -223,12 +223,16 @@ class Findings:
     cart_status: str | None
     #: The order reference number that cart or session carry.
     reference: str | None = None
-    #: Orders that carry the reference number or our marker.
+    #: Orders that carry the reference number.
     order_ids: tuple[str, ...] = ()
+    #: Whether Salesforce let orders be searched by the number, so that none found is none there.
+    orders_asked: bool = True
 
 
 #: Carts in these states can still be ordered.
 _OPEN: Final = frozenset({"Active", "Checkout"})
+#: Carts in these states are, or become, orders.
+_CLOSING: Final = frozenset({"PendingClosed", "Closed"})
 
 
 def judge_checkout(found: Findings, *, settled: bool, patient: bool) -> Verdict:
@@ -245,12 +249,11 @@ def judge_checkout(found: Findings, *, settled: bool, patient: bool) -> Verdict:
         if not settled:
             return Verdict.WAIT
         return Verdict.SESSION_LOST if found.cart_status == "Active" else Verdict.ABSENT
-    if found.cart_status == "Closed" and found.reference:
-        # One cart, one order: the store closed it for the order of this number, whether we may see that order or not.
-        return Verdict.FOUND
     if patient:
         return Verdict.WAIT
-    if found.cart_status == "PendingClosed" and found.reference:
+    if found.cart_status in _CLOSING and found.reference and not found.orders_asked:
+        # This buyer may not search orders. The store closed the cart of this number after the order was sent: it was
+        # placed. Where orders can be searched and none has the number, somebody else closed the cart.
         return Verdict.FOUND
     return Verdict.UNDECIDABLE
 
