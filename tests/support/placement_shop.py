@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -39,6 +40,7 @@ class PlacementShop:
     #: Id of the store.
     webstore_id: str
     _workers: list[asyncio.Task[None]] = field(default_factory=list)
+    _seeded: set[str] = field(default_factory=set)
 
     async def store(self, name: str = BUYER, account: str = ACCOUNT) -> Store:
         """Return the store as a buyer."""
@@ -52,8 +54,6 @@ class PlacementShop:
         self, name: str = BUYER, account: str = ACCOUNT, skus: tuple[str, ...] = ("MP-0001", "MP-0002")
     ) -> str:
         """Put products into a buyer's cart and return its id."""
-        from decimal import Decimal
-
         names = ", ".join(f"'{sku}'" for sku in skus)
         rows = await asyncio.to_thread(
             self.world.soql, f"SELECT Id FROM Product2 WHERE StockKeepingUnit IN ({names}) ORDER BY StockKeepingUnit"
@@ -72,7 +72,7 @@ class PlacementShop:
         headers = {} if key is None else {"Idempotency-Key": key or str(uuid4())}
         more.setdefault("params", {"account_id": self.world.accounts[ACCOUNT]})
         if "json" not in more and path != "/salesforce_order":
-            more["json"] = {"po_number": "PO-1", **({} if "salesforce" in path else {})}
+            more["json"] = {"po_number": "PO-1"}
         return await self.world.ask(name, "POST", path, headers=headers, **more)
 
     async def orders(self) -> list[dict[str, Any]]:
@@ -83,7 +83,11 @@ class PlacementShop:
             f"WHERE SalesStoreId = '{self.webstore_id}' AND OrderReferenceNumber != null ORDER BY CreatedDate"
         )
         rows = await asyncio.to_thread(self.world.soql, soql)
-        return [row for row in rows if row["Id"] not in self.world.__dict__.get("seeded", ())]
+        return [row for row in rows if row["Id"] not in self._seeded]
+
+    async def remember_seed(self) -> None:
+        """Leave the orders that are there now out of `orders`."""
+        self._seeded |= {row["Id"] for row in await self.orders()}
 
     async def cart_status(self, cart_id: str) -> str:
         """Return a cart's status as the org's administrator sees it."""
@@ -167,6 +171,7 @@ async def placement_shop(
         )
         shop = PlacementShop(world=world, house=house, config=config, webstore_id=rows[0]["Id"])
         try:
+            await shop.remember_seed()
             if working:
                 shop.start_worker()
             yield shop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orgbridge.client.commerce.resources import Patience
+from orgbridge.client.errors import NotFound, UnknownWebstore
 from orgbridge.engine.orders.desks import Desk, Done
 from orgbridge.engine.orders.machine import Event
 from orgbridge.engine.orders.refusals import refuse
@@ -20,7 +21,12 @@ async def inspect(desk: Desk) -> Done:
         ClientError: Salesforce refused, or could not be reached.
     """
     wanted = desk.record.cart_id
-    cart = await desk.store.carts.settled(wanted, Patience(seconds=_SETTLE_SECONDS))
+    try:
+        cart = await desk.store.carts.settled(wanted, Patience(seconds=_SETTLE_SECONDS))
+    except UnknownWebstore:
+        raise
+    except NotFound:
+        cart = None
     if cart is None or to_18(cart.cart_id) != wanted:
         raise refuse("order.cart_not_found", f"This buyer has no cart {wanted}.")
     if cart.status in ("Closed", "PendingClosed"):

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 from orgbridge.client import Store
+from orgbridge.client.errors import NotFound, UnknownWebstore
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.identifiers import new_identifier
 from orgbridge.kit.json import JSON, dumps_sorted
@@ -214,7 +215,7 @@ class PlacementService:
         buyer = await self._accounts.resolve(caller, wish.organization_id, wish.account_id)
         await self._rights.place(caller)
         store = await self._shops.store(caller, buyer.account_id, wish.webstore_id)
-        cart_id = _cart_id(wish.cart_id) if wish.cart_id else await self._current(store)
+        cart_id = await self._named(store, _cart_id(wish.cart_id)) if wish.cart_id else await self._current(store)
         now = self._clock.now()
         record = PlacementRecord(
             id=new_identifier("chk", now),
@@ -285,6 +286,22 @@ class PlacementService:
         if cart is None:
             raise CartMissing("You have no active cart in this store for this account.")
         return _cart_id(cart.cart_id)
+
+    async def _named(self, store: Store, cart_id: str) -> str:
+        """See that a cart is the buyer's, so that nobody can claim another's; one that is claimed is told by its claim."""
+        async with self._database.unit(write=False) as unit:
+            if await unit.placements.by_claim(cart_id) is not None:
+                return cart_id
+        with refusals_told():
+            try:
+                cart = await store.carts.find(cart_id)
+            except UnknownWebstore:
+                raise
+            except NotFound:
+                cart = None
+        if cart is None:
+            raise CartMissing
+        return cart_id
 
     async def _by_key(self, key_id: str) -> PlacementRecord | None:
         async with self._database.unit(write=False) as unit:
