@@ -18,7 +18,8 @@ from orgbridge.emulator.commerce.versions import body
 from orgbridge.emulator.schema.rendering import rest_value
 from orgbridge.kit.json import JSON
 
-_NO_PICTURE = {
+#: What stands for a product without a picture. Source: facts/commerce/carts.md section 5.
+NO_PICTURE = {
     "alternateText": "",
     "mediaType": "Image",
     "sortOrder": 0,
@@ -130,7 +131,7 @@ class ItemViews:
                     "minimum": quantity_text(rule.minimum),
                 },
                 "sku": row.get("StockKeepingUnit"),
-                "thumbnailImage": body(shapes.PRODUCT_MEDIA, self._deal.version, _NO_PICTURE),
+                "thumbnailImage": body(shapes.PRODUCT_MEDIA, self._deal.version, NO_PICTURE),
                 "variationAttributes": {},
             },
         )

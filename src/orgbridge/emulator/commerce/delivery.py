@@ -330,9 +330,9 @@ def _move(deal: Deal, cart: Row, source: Row, target: str, quantity: Decimal) ->
 # -- views -------------------------------------------------------------------------------------------------------
 
 
-def collection(deal: Deal, cart_id: str, items: int = 25) -> dict[str, JSON]:
-    """Return the delivery groups of a cart, each with its first lines."""
-    shown: Sequence[JSON] = [group_view(deal, group, items) for group in groups_of(deal, cart_id)]
+def collection(deal: Deal, cart_id: str, items: int = 25, page: slice = slice(0, 25)) -> dict[str, JSON]:
+    """Return one page of the delivery groups of a cart, each with its first lines."""
+    shown: Sequence[JSON] = [group_view(deal, group, items) for group in groups_of(deal, cart_id)[page]]
     return shaped(shapes.DELIVERY_GROUP_COLLECTION, deal.version, {"count": len(shown), "items": shown})
 
 

@@ -89,6 +89,8 @@ class CommercePolicy:
     action_status: int = 200
     #: Status of a coupon that was taken.
     coupon_status: int = 201
+    #: Whether promotions of a cart are wrapped twice, as was seen; otherwise once, as is documented.
+    wrapped_promotions: bool = True
     #: Status of a placed sale.
     sale_status: int = 201
     #: Whether GET of a sale shows fields beside ids.
