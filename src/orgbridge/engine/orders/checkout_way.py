@@ -202,7 +202,8 @@ async def release(desk: Desk) -> None:
     Raises:
         ClientError: Salesforce refused, or could not be reached.
     """
-    await desk.store.checkouts.end(str(desk.facts.get("checkout_id") or ACTIVE))
+    checkouts, checkout_id = desk.store.checkouts, str(desk.facts.get("checkout_id") or ACTIVE)
+    await desk.unless_in_conflict(lambda: checkouts.end(checkout_id), lambda: checkouts.find(checkout_id))
 
 
 def _placed(reference: str | None, order_ids: tuple[str, ...], desk: Desk) -> Done:

@@ -41,14 +41,19 @@ class Done:
 class Desk:
     """One placement at work.
 
+    Everything is done as the buyer. The integration user only reads: how price books are set up, which buyers are not
+    shown, and whether an order is there, which sharing may hide from the very buyer who placed it.
+
     Attributes:
         record: The placement as it was last read or written.
+        salesforce: The buyer's client.
     """
 
     def __init__(
         self,
         record: PlacementRecord,
         salesforce: Salesforce,
+        reader: Salesforce,
         config: WorkerConfig,
         clock: Clock,
         note: Note,
@@ -56,6 +61,7 @@ class Desk:
     ) -> None:
         self.record = record
         self.salesforce = salesforce
+        self._reader = reader
         self.config = config
         self.clock = clock
         self._note = note
@@ -139,14 +145,28 @@ class Desk:
             return None
 
     async def rows(self, soql: str) -> list[dict[str, Any]] | None:
-        """Return the rows of a query; None when Salesforce refuses it: a field or object that this buyer has not.
+        """Return the rows of a query that buyer or integration user see; None when both are refused it.
 
         Raises:
             ClientError: Salesforce could not be reached, or fails for now.
         """
+        both = [self.salesforce] if self._reader is self.salesforce else [self.salesforce, self._reader]
+        found = [await self._rows_of(one, soql) for one in both]
+        if all(rows is None for rows in found):
+            return None
+        return list({str(row["Id"]): row for rows in found for row in rows or ()}.values())
 
+    async def configured(self, soql: str) -> list[dict[str, Any]] | None:
+        """Return the rows of a query about how the store is set up; None when it is refused.
+
+        Raises:
+            ClientError: Salesforce could not be reached, or fails for now.
+        """
+        return await self._rows_of(self._reader, soql)
+
+    async def _rows_of(self, salesforce: Salesforce, soql: str) -> list[dict[str, Any]] | None:
         async def look() -> list[dict[str, Any]]:
-            return [record async for record in self.salesforce.query.records(soql)]
+            return [record async for record in salesforce.query.records(soql)]
 
         return await self.asked(look)
 

@@ -16,7 +16,7 @@ MARKER_FIELDS = ("Orgbridge_Marker__c", "OrderReferenceNumber")
 async def look_for_order(desk: Desk) -> Findings:
     """Look at a cart that was to become an order, and for that order.
 
-    Which of these a buyer may ask differs by org: what is refused is left out.
+    Which of these may be asked differs by org: what is refused is left out.
 
     Raises:
         ClientError: Salesforce could not be reached, or fails for now: nothing is known then.

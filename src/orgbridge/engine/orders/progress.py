@@ -85,7 +85,8 @@ class Progress:
         desk: Desk | None = None
         try:
             salesforce = await self._orgs.buyer(record.sf_username)
-            desk = Desk(record, salesforce, self._config, self._clock, self._note, self._is_cancelled)
+            reader = self._orgs.get().salesforce
+            desk = Desk(record, salesforce, reader, self._config, self._clock, self._note, self._is_cancelled)
             done = await self._do(desk)
         except CalledOff:
             done = Done(event=Event.CALLED_OFF)

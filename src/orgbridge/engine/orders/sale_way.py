@@ -250,7 +250,7 @@ _ADDRESS_FIELDS: Mapping[str, str] = {
 async def _ranks(desk: Desk) -> dict[str, int]:
     """Return the price books that the account buys from, the smaller the number the better."""
     ranks: dict[str, int] = {}
-    groups = await desk.rows(
+    groups = await desk.configured(
         bind(
             "SELECT Pricebook2Id, Priority FROM BuyerGroupPricebook WHERE IsActive = true "
             "AND Pricebook2.IsActive = true AND BuyerGroupId IN "
@@ -261,7 +261,7 @@ async def _ranks(desk: Desk) -> dict[str, int]:
     for row in groups or ():
         rank = int(row["Priority"]) if row.get("Priority") is not None else _STORE_RANK - 1
         ranks[row["Pricebook2Id"]] = min(rank, ranks.get(row["Pricebook2Id"], rank))
-    stores = await desk.rows(
+    stores = await desk.configured(
         bind(
             "SELECT Pricebook2Id FROM WebStorePricebook WHERE IsActive = true AND Pricebook2.IsActive = true "
             "AND WebStoreId = :store",
@@ -273,14 +273,14 @@ async def _ranks(desk: Desk) -> dict[str, int]:
     if not ranks:
         raise refuse(
             "order.no_pricebook",
-            "This buyer sees no active price book of the account or the store: see the buyer's rights in Salesforce, "
-            "or order through a checkout.",
+            "The account and the store have no active price book, or the integration user may not see which: see to it "
+            "in Salesforce, or order through a checkout.",
         )
     return ranks
 
 
 async def _entries(desk: Desk, products: Sequence[str], books: Sequence[str]) -> list[Entry]:
-    rows = await desk.rows(
+    rows = await desk.configured(
         bind(
             "SELECT Id, Pricebook2Id, Product2Id, UnitPrice FROM PricebookEntry WHERE IsActive = true "
             "AND Product2Id IN :products AND Pricebook2Id IN :books",

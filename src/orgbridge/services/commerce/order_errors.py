@@ -182,7 +182,7 @@ class NoMarkerField(PlacementFailed):
 
 
 class NoPricebook(PlacementFailed):
-    """This buyer sees no active price book of the account or the store; nothing was ordered."""
+    """The account and the store have no active price book; nothing was ordered."""
 
     code: ClassVar[str] = "order.no_pricebook"
     kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN

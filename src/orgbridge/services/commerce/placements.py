@@ -288,7 +288,7 @@ class PlacementService:
         return _cart_id(cart.cart_id)
 
     async def _named(self, store: Store, cart_id: str) -> str:
-        """See that a cart is the buyer's, so that nobody can claim another's; one that is claimed is told by its claim."""
+        """See that a cart is the buyer's, so that nobody claims another's; one that is claimed is told by its claim."""
         async with self._database.unit(write=False) as unit:
             if await unit.placements.by_claim(cart_id) is not None:
                 return cart_id
