@@ -149,7 +149,7 @@ async def test_conflicts_and_failing_integrations_are_overcome(shop: PlacementSh
 
 
 async def test_what_never_stops_failing_is_told_and_the_cart_given_back(shop: PlacementShop) -> None:
-    """Integrations that fail for ever end in words, without an order, with the cart as it was and free to be ordered."""
+    """Integrations that fail for ever end in words, without an order, with the cart free to be ordered."""
     cart = await shop.fill()
     shop.world.org.control.fault("commerce", trouble="integration", times=1000)
     reply = await shop.ask(json={"po_number": "PO-1", "wait_seconds": 30})

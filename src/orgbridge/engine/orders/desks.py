@@ -41,12 +41,14 @@ class Done:
 class Desk:
     """One placement at work.
 
-    Everything is done as the buyer. The integration user only reads: how price books are set up, which buyers are not
-    shown, and whether an order is there, which sharing may hide from the very buyer who placed it.
+    Everything is done as the buyer. The integration user reads how price books are set up, which buyers are not shown,
+    and whether an order is there, which sharing may hide from the very buyer who placed it. It changes one thing: it
+    takes back our own orders where a buyer may not, and that is told.
 
     Attributes:
         record: The placement as it was last read or written.
         salesforce: The buyer's client.
+        reader: The integration user's.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Desk:
     ) -> None:
         self.record = record
         self.salesforce = salesforce
-        self._reader = reader
+        self.reader = reader
         self.config = config
         self.clock = clock
         self._note = note
@@ -150,7 +152,7 @@ class Desk:
         Raises:
             ClientError: Salesforce could not be reached, or fails for now.
         """
-        both = [self.salesforce] if self._reader is self.salesforce else [self.salesforce, self._reader]
+        both = [self.salesforce] if self.reader is self.salesforce else [self.salesforce, self.reader]
         found = [await self._rows_of(one, soql) for one in both]
         if all(rows is None for rows in found):
             return None
@@ -162,7 +164,7 @@ class Desk:
         Raises:
             ClientError: Salesforce could not be reached, or fails for now.
         """
-        return await self._rows_of(self._reader, soql)
+        return await self._rows_of(self.reader, soql)
 
     async def _rows_of(self, salesforce: Salesforce, soql: str) -> list[dict[str, Any]] | None:
         async def look() -> list[dict[str, Any]]:

@@ -51,7 +51,7 @@ async def look_for_order(desk: Desk) -> Findings:
     asked, reference = bool(known), known[0] if known else None
     if known:
         soql = "SELECT Id, OrderReferenceNumber FROM Order WHERE OrderReferenceNumber IN :numbers ORDER BY CreatedDate"
-        found = await desk.rows(bind(soql, {"numbers": known}))
+        found = await desk.rows(bind(soql, {"numbers": tuple(known)}))
         asked = found is not None
         for one in found or ():
             ids.append(str(one["Id"]))

@@ -11,11 +11,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from orgbridge.client import Salesforce
 from orgbridge.client.commerce.cart_values import CartLine
 from orgbridge.client.commerce.orders import MOST_RECORDS, Sale, SaleItem
 from orgbridge.client.commerce.resources import Patience
 from orgbridge.client.commerce.values import wire
-from orgbridge.client.errors import ClientError, NotFound
+from orgbridge.client.errors import AccessRefused, ClientError, NotFound
 from orgbridge.engine.faults import nothing_sent
 from orgbridge.engine.orders.books import BookOrder, Entry, Line, deal_out
 from orgbridge.engine.orders.desks import Desk, Done, is_refusal
@@ -163,27 +164,43 @@ async def undo(desk: Desk) -> Done:
         ClientError: Salesforce could not be reached, or fails for now.
     """
     plans: list[dict[str, Any]] = [dict(one) for one in desk.facts.get("orders", ())]
+    facts: dict[str, Any] = {"orders": plans}
     for one in reversed(plans):
         if not one.get("order_id") or one.get("undone"):
             continue
         try:
-            await desk.salesforce.records.delete("Order", one["order_id"])
-        except NotFound:
-            pass
+            try:
+                await _take_back(desk.salesforce, one["order_id"])
+            except AccessRefused:
+                # Buyers seldom may delete orders, not even those that they just placed.
+                await _take_back(desk.reader, one["order_id"])
+                facts["taken_back"] = (
+                    f"The order {one['order_id']} was taken back by the integration user: the buyer may not delete it."
+                )
         except ClientError as error:
             if not is_refusal(error) or error.retryable:
                 raise
             left = [plan["order_id"] for plan in plans if plan.get("order_id") and not plan.get("undone")]
-            cause = dict(desk.record.error or {})
-            message = (
-                f"One of several orders was refused ({cause.get('message', 'it was called off')}), and those made "
-                f"before it could not be taken back: {error.message} See to {', '.join(left)} in Salesforce."
-            )
-            details = tuple({"order_id": order_id} for order_id in left)
-            refusal = Refusal(code="order.partly_placed", message=message, details=details)
-            return Done(event=Event.LEFT, facts={"orders": plans}, columns={"error": refusal.to_json()})
+            refusal = _left(dict(desk.record.error or {}), error, left)
+            return Done(event=Event.LEFT, facts=facts, columns={"error": refusal.to_json()})
         one["undone"] = True
-    return Done(event=Event.UNDONE, facts={"orders": plans}, columns={"order_id": None})
+    return Done(event=Event.UNDONE, facts=facts, columns={"order_id": None, "order_reference": None})
+
+
+async def _take_back(salesforce: Salesforce, order_id: str) -> None:
+    try:
+        await salesforce.records.delete("Order", order_id)
+    except NotFound:
+        return
+
+
+def _left(cause: Mapping[str, Any], error: ClientError, left: Sequence[str]) -> Refusal:
+    message = (
+        f"One of several orders was refused ({cause.get('message', 'it was called off')}), and those made "
+        f"before it could not be taken back: {error.message} See to {', '.join(left)} in Salesforce."
+    )
+    details = tuple({"order_id": order_id} for order_id in left)
+    return Refusal(code="order.partly_placed", message=message, details=details)
 
 
 def _line(line: CartLine) -> Line:

@@ -50,6 +50,8 @@ _CART_PREFIX = "0a6"
 #: Pauses between two looks at a placement that is waited for.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.4
 _LISTED = 100
+#: Facts that are told as warnings.
+_WARNINGS = ("cart_left_open", "cart_not_given_back", "taken_back")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +331,7 @@ def portrait(record: PlacementRecord) -> dict[str, JSON]:
     ]
     if not orders and record.order_id is not None:
         orders = [{"order_id": record.order_id, "order_reference_number": record.order_reference}]
-    warnings = [str(record.facts[name]) for name in ("cart_left_open", "cart_not_given_back") if name in record.facts]
+    warnings = [str(record.facts[name]) for name in _WARNINGS if name in record.facts]
     return {
         "id": record.id,
         "way": record.way.value,
