@@ -264,7 +264,7 @@ async def test_card_numbers_are_refused_unkept(shop: PlacementShop) -> None:
 
 
 async def test_flaw_3_nobody_orders_anothers_cart(shop: PlacementShop) -> None:
-    """Flaw 3: cart and account of the caller's are checked; another organization's checkout is as if it were not there."""
+    """Flaw 3: cart and account of the caller are checked; another's checkout is as if it were not there."""
     cart = await shop.fill()
     lyon = {"account_id": shop.world.accounts["ACC-210"]}
     foreign = await shop.ask(
