@@ -83,7 +83,7 @@ _PRODUCTS, _BOOKS = ["A", "B", "C", "D"], ["x", "y", "z"]
 def test_every_line_is_ordered_once_in_a_book_that_has_it(
     products: list[str], offered: set[tuple[str, str]], ranks: list[int]
 ) -> None:
-    """All lines or none; each once, by an entry of its own product in its order's book, in whatever order entries come."""
+    """All lines or none; each once, by an entry of its own product in the book of its order."""
     lines = [_line(number, product) for number, product in enumerate(products)]
     entries = [_entry(book, product) for book, product in sorted(offered)]
     by_rank = dict(zip(_BOOKS, ranks, strict=True))
