@@ -28,6 +28,7 @@ from orgbridge.api.v1 import (
     audit,
     bulk,
     carts,
+    checkouts,
     composite,
     events,
     job_actions,
@@ -40,6 +41,7 @@ from orgbridge.api.v1 import (
     roles,
     salesforce_accounts,
     salesforce_machines,
+    salesforce_orders,
     search,
     service_accounts,
     sobjects,
@@ -70,8 +72,12 @@ _RESOURCES: tuple[ModuleType, ...] = (
     machine_documents,
     salesforce_machines,
     carts,
+    checkouts,
+    salesforce_orders,
 )
 
+#: Calls that keep their Idempotency-Key in the row that they write.
+KEPT_KEYS = ("/carts/me/checkout", "/salesforce_orders/", "/salesforce_order")
 _ABOUT = """Records, batches, bulk loads and queries of any Salesforce object, behind users and scopes of this service.
 
 Every row of a load is accounted for: read = succeeded + failed + unprocessed + skipped, proven by its receipt.
@@ -132,7 +138,10 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.
     traffic, streamed = Traffic(prefix=config.prefix), StreamedPaths(config.prefix)
     app.add_middleware(Express, services=services, prefix=config.prefix)
-    app.add_middleware(Idempotency, keys=services.idempotency, traffic=traffic, clock=clock, streamed=streamed)
+    kept = [f"{config.prefix}{path}" for path in KEPT_KEYS]
+    app.add_middleware(
+        Idempotency, keys=services.idempotency, traffic=traffic, clock=clock, streamed=streamed, kept=kept
+    )
     app.add_middleware(Auditing, trail=services.audit, traffic=traffic, directory=directory)
     app.add_middleware(BodyLimit, max_bytes=config.max_body_bytes, unlimited=streamed)
     app.add_middleware(Gate, identity=services.identity, quotas=services.quotas, traffic=traffic)

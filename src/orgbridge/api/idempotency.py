@@ -7,7 +7,7 @@ its last bytes are held back until the store says that the key is still ours, be
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Container
+from collections.abc import AsyncIterator, Collection, Container
 from contextlib import asynccontextmanager
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -45,7 +45,14 @@ class Idempotency:
     """Serves each key once."""
 
     def __init__(
-        self, app: ASGIApp, *, keys: IdempotencyService, traffic: Traffic, clock: Clock, streamed: Container[str]
+        self,
+        app: ASGIApp,
+        *,
+        keys: IdempotencyService,
+        traffic: Traffic,
+        clock: Clock,
+        streamed: Container[str],
+        kept: Collection[str] = (),
     ) -> None:
         """Prepare to serve.
 
@@ -55,19 +62,27 @@ class Idempotency:
             traffic: Which calls change something.
             clock: For the pauses between two signs of life.
             streamed: Paths whose bodies have no bound.
+            kept: Paths whose routes keep their keys themselves, in the very row that the work is, so that the same key
+                finds it after any crash, for ever.
         """
         self._app = app
         self._keys = keys
         self._traffic = traffic
         self._clock = clock
         self._streamed = streamed
+        self._kept = frozenset(kept)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         given = [value.decode("latin-1") for name, value in scope["headers"] if name == _KEY] if _may(scope) else []
         caller = scope.get(CALLER)
         # Who is not signed in is refused by the route.
-        if not given or caller is None or not self._traffic.changes(scope["method"], scope["path"]):
+        if (
+            not given
+            or caller is None
+            or scope["path"] in self._kept
+            or not self._traffic.changes(scope["method"], scope["path"])
+        ):
             await self._app(scope, receive, send)
             return
         try:

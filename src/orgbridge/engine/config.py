@@ -70,6 +70,23 @@ class WorkerConfig:
     failed_folder: Path | None = None
     #: Uploads of one part whose outcome stayed unknown, after which the part is given up. Kills do not count.
     upload_attempts: int = 8
+    #: Placements that one worker carries at the same time; most of them wait for Salesforce.
+    placements_per_worker: int = 50
+    #: How long a placement puts up with a checkout that does not get on, before the cart is given back.
+    checkout_seconds: float = 300.0
+    #: How long a request that makes an order may still be under way after it was sent and not answered. Longer than the
+    #: client waits for a reply, so that no request of another worker can be.
+    order_settle_seconds: float = 160.0
+    #: How long, after that, an order is looked for whose cart says that there is one.
+    order_find_seconds: float = 120.0
+    #: Pause before the second look at a checkout, and the longest one.
+    checkout_poll_seconds: float = 0.1
+    longest_checkout_poll_seconds: float = 2.0
+    #: Pause before a failed computation of a checkout is started again, and how often that is done.
+    checkout_retry_seconds: float = 2.5
+    checkout_retries: int = 12
+    #: The field of Order that carries our marker on orders of the second way; None takes the first that fits.
+    order_marker_field: str | None = None
     #: Connections of the durable engine to PostgreSQL.
     engine_pool_size: int = 10
     #: Where exports may be put besides the file store.

@@ -40,6 +40,17 @@ class Dispatcher:
             _log.info("engine.dispatched", load_id=load.id, kind=load.kind.value)
         return len(loads)
 
+    async def dispatch_placements(self) -> int:
+        """Hand over carts that are to become orders; return how many."""
+        async with self._database.unit(write=False) as unit:
+            found = await unit.placements.undispatched(_BATCH)
+        for placement in found:
+            await self._durable.enqueue_placement(placement.id)
+            async with self._database.unit() as unit:
+                await unit.placements.dispatched(placement.id, self._clock.now())
+            _log.info("engine.placement_dispatched", placement_id=placement.id, way=placement.way.value)
+        return len(found)
+
     async def end_broken(self) -> None:
         """End loads whose workflow broke, so that none hangs in progress for ever."""
         for work in await self._durable.broken():
@@ -50,7 +61,7 @@ class Dispatcher:
         """Look for new loads until cancelled."""
         while True:
             try:
-                found = await self.dispatch()
+                found = await self.dispatch_placements() + await self.dispatch()
                 if self._clock.monotonic() - self._looked_at > self._config.watch_seconds:
                     self._looked_at = self._clock.monotonic()
                     await self.end_broken()

@@ -22,6 +22,7 @@ from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.errors import EngineAlreadyRunning
 from orgbridge.engine.flights import PARKED_QUEUE, PARTS_QUEUE
 from orgbridge.engine.ingests import IngestWorkflow
+from orgbridge.engine.orders.workflow import PlacementWorkflow
 from orgbridge.engine.parts import PartWorkflow
 from orgbridge.engine.queries import QueryWorkflow
 from orgbridge.engine.resources import Resources
@@ -33,6 +34,8 @@ from orgbridge.store.wal import set_wal
 
 #: Queue on which loads wait for a worker.
 LOADS_QUEUE = "loads"
+#: Queue on which carts wait to become orders.
+PLACEMENTS_QUEUE = "placements"
 APPLICATION = "orgbridge"
 #: Constant, so that work begun by an older program is finished by a newer one. Steps may be appended to a workflow;
 #: anything else needs `DBOS.patch_async`.
@@ -94,6 +97,8 @@ class Durable:
         ingests = IngestWorkflow(resources, part, again, resume)
         ingest = DBOS.workflow(name="load", max_recovery_attempts=None)(_function(ingests.run))
         query = DBOS.workflow(name="query", max_recovery_attempts=None)(_function(QueryWorkflow(resources).run))
+        placements = PlacementWorkflow(resources)
+        self._placement = DBOS.workflow(name="placement", max_recovery_attempts=None)(_function(placements.run))
         self._workflows = {LoadKind.INGEST: ingest, LoadKind.QUERY: query}
         # Called on the loop's own thread: this is how DBOS knows on which loop to run workflows.
         DBOS.launch()
@@ -106,12 +111,23 @@ class Durable:
             worker_concurrency=self._config.parts_per_worker,
             polling_interval_sec=0.3,
         )
+        await DBOS.register_queue_async(
+            # Somebody waits for it: looked at more often than the others.
+            PLACEMENTS_QUEUE,
+            worker_concurrency=self._config.placements_per_worker,
+            polling_interval_sec=0.1,
+        )
         await DBOS.register_queue_async(PARKED_QUEUE, polling_interval_sec=1.0)
 
     async def enqueue(self, load: LoadRecord) -> None:
         """Hand a load over. Handing it over again changes nothing: the workflow's id is the load's."""
         with SetWorkflowID(load.id):
             await DBOS.enqueue_workflow_async(LOADS_QUEUE, self._workflows[load.kind], load.id)
+
+    async def enqueue_placement(self, placement_id: str) -> None:
+        """Hand a placement over. Handing it over again changes nothing: the workflow's id is the placement's."""
+        with SetWorkflowID(placement_id):
+            await DBOS.enqueue_workflow_async(PLACEMENTS_QUEUE, self._placement, placement_id)
 
     async def pending(self) -> list[PendingWork]:
         """Return what executors have begun and not ended, whether they live or not."""

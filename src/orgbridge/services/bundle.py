@@ -14,7 +14,9 @@ from orgbridge.services.commerce.documents import DocumentService
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.machines import MachineService
 from orgbridge.services.commerce.mappings import MappingService
+from orgbridge.services.commerce.orders import OrderService
 from orgbridge.services.commerce.parts import PartService
+from orgbridge.services.commerce.placements import PlacementService
 from orgbridge.services.commerce.purchasing import Purchasing
 from orgbridge.services.composite import CompositeService
 from orgbridge.services.events import EventService
@@ -108,3 +110,7 @@ class Services:
     cart_batches: CartBatchService
     #: What comes into carts from elsewhere.
     cart_transfers: CartTransferService
+    #: Carts ordered.
+    placements: PlacementService
+    #: Orders that were placed.
+    orders: OrderService

@@ -27,6 +27,7 @@ from orgbridge.store.repositories.mails import MailRepository
 from orgbridge.store.repositories.organizations import MachineRepository, OrganizationRepository, PlantRepository
 from orgbridge.store.repositories.pages import PageRepository
 from orgbridge.store.repositories.parts import PartRepository
+from orgbridge.store.repositories.placements import PlacementRepository
 from orgbridge.store.repositories.purchase_orders import PurchaseOrderRepository
 from orgbridge.store.repositories.purchase_rules import (
     ApprovalLinkRepository,
@@ -101,6 +102,8 @@ class Unit:
         self.machine_names = MachineNameRepository(connection)
         #: Documents of machines.
         self.documents = DocumentRepository(connection)
+        #: Carts on their way to orders.
+        self.placements = PlacementRepository(connection)
         self._connection = connection
 
     def sendings(self, round_number: int) -> PartRepository:

@@ -23,8 +23,12 @@ from orgbridge.services.commerce.granted_machines import GrantedMachines
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.machines import MachineService
 from orgbridge.services.commerce.mappings import MappingService
+from orgbridge.services.commerce.order_rights import OrderRights
+from orgbridge.services.commerce.orders import OrderService
 from orgbridge.services.commerce.parts import PartService
+from orgbridge.services.commerce.placements import PlacementService
 from orgbridge.services.commerce.reaches import Reaches
+from orgbridge.services.commerce.shops import Shops
 from orgbridge.services.commerce.sights import Sight
 from orgbridge.services.commerce.trees import AccountTrees
 from orgbridge.services.composite import CompositeService
@@ -89,6 +93,7 @@ def build_services(settings: Settings, house: House) -> Services:
     sight = Sight(orgs)
     machines = MachineService(Reaches(database, accounts, trees), sight, cursors, clock)
     carts = build_carts(settings, house, accounts)
+    shops = Shops(orgs, clock, settings.webstore_id)
     return Services(
         records=records,
         batches=batches,
@@ -123,6 +128,8 @@ def build_services(settings: Settings, house: House) -> Services:
         carts=carts.carts,
         cart_batches=carts.batches,
         cart_transfers=carts.transfers,
+        placements=PlacementService(database, accounts, shops, OrderRights(orgs), clock),
+        orders=OrderService(orgs, accounts, shops, cursors),
     )
 
 

@@ -320,6 +320,28 @@ class Settings(BaseSettings):
         description="seconds that a load waits for a Salesforce that does not answer before a part is given up",
         examples=["600"],
     )
+    orgbridge_checkout_seconds: float = Field(
+        300.0,
+        gt=0,
+        le=86_400,
+        description="seconds that an order puts up with a checkout that does not get on before the cart is given back",
+        examples=["300"],
+    )
+    orgbridge_order_settle_seconds: float = Field(
+        160.0,
+        gt=0,
+        le=3_600,
+        description="seconds after which a request that was to make an order and was never answered is over, one way "
+        "or the other; longer than any such request can take",
+        examples=["160"],
+    )
+    orgbridge_order_marker_field: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$",
+        description="text field of Order that carries the mark by which an order made from a cart's lines is found "
+        "again; best one that is unique. Unset, Orgbridge_Marker__c where the org has it, else OrderReferenceNumber",
+        examples=["Orgbridge_Marker__c"],
+    )
     orgbridge_lease_seconds: float = Field(
         30.0,
         ge=2,

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from orgbridge.client.commerce.addresses import Addresses
 from orgbridge.client.commerce.carts import Carts
+from orgbridge.client.commerce.checkouts import Checkouts
+from orgbridge.client.commerce.order_summaries import OrderSummaries
+from orgbridge.client.commerce.orders import Sales
 from orgbridge.client.commerce.prices import Prices
 from orgbridge.client.commerce.products import Products
 from orgbridge.client.commerce.resources import StoreContext
@@ -28,6 +31,8 @@ class Store:
         addresses: The account's addresses.
         sessions: Who the buyer is.
         wishlists: The buyer's wishlists.
+        checkouts: Checkout sessions.
+        order_summaries: Placed orders.
     """
 
     def __init__(self, transport: Transport, context: StoreContext, clock: Clock) -> None:
@@ -38,13 +43,20 @@ class Store:
         self.addresses = Addresses(transport, context, clock)
         self.sessions = Sessions(transport, context, clock)
         self.wishlists = Wishlists(transport, context, clock)
+        self.checkouts = Checkouts(transport, context, clock)
+        self.order_summaries = OrderSummaries(transport, context, clock)
 
 
 class Commerce:
-    """The Connect API of B2B Commerce."""
+    """The Connect API of B2B Commerce, and the Place Order API beside it.
+
+    Attributes:
+        sales: Orders made from lines.
+    """
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport = transport
+        self.sales = Sales(transport)
         self._clock = clock
 
     def store(self, context: StoreContext) -> Store:

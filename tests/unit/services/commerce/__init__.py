@@ -1,1 +1,1 @@
-"""Tests."""
+"""Use-cases of commerce."""

@@ -1,0 +1,1 @@
+"""From a cart to its order, once, whatever dies on the way."""

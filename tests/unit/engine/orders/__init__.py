@@ -1,0 +1,1 @@
+"""Placements: the machine, the price books."""
