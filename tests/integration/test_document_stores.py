@@ -384,6 +384,13 @@ async def test_what_could_not_be_kept_unaltered_is_refused(store: DocumentStore)
     assert await _all(store, _query()) == []
 
 
+async def test_large_and_small_floats_come_back_as_the_numbers_they_are(store: DocumentStore) -> None:
+    """A float is the same float again, whichever way a store writes it."""
+    body = {"large": 3.61530297433929e16, "larger": 1e308, "small": 5e-324, "whole": 2.0**53, "last": 2**53 - 1}
+    await store.add(_draft(body={**body, "list": [-1e22]}))
+    assert (await store.get(_key())).body == {**body, "list": [-1e22]}
+
+
 async def test_deep_bodies_are_taken_up_to_a_bound(store: DocumentStore) -> None:
     """Sixty levels come back; a hundred are refused, and a thousand do not break anything."""
 

@@ -65,7 +65,8 @@ class CosmosServer:
 
         Args:
             controls: `throttle` and `unavailable`, so many of the next calls about documents are answered 429 and 503;
-                `retryAfterMs`, what 429 says; `lose`, so many are carried out and never answered; `stall`, so many are
+                `retryAfterMs`, what 429 says; `lose` and `loseWrites`, so many calls, or writes, are carried out and
+                never answered; `stall`, so many are
                 neither; `advanceMs`, how far its clock is ahead; `tokens`, accepted as those of an identity.
         """
         data = json.dumps(controls).encode() if controls else None
@@ -82,6 +83,7 @@ UNTURNED: dict[str, Any] = {
     "retryAfterMs": 10,
     "unavailable": 0,
     "lose": 0,
+    "loseWrites": 0,
     "stall": 0,
     "tokens": [],
     "advanceMs": 0,

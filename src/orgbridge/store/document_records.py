@@ -262,13 +262,36 @@ def document_of(item: dict[str, Any], etag: str) -> Document:
         machine_id=item["machine_id"],
         kind=item["kind"],
         recorded_at=parse_instant(item["recorded_at"]),
-        body=item["body"],
+        body=body_of(item["body"]),
         created_by=item["created_by"],
         created_at=parse_instant(item["created_at"]),
         updated_at=parse_instant(item["updated_at"]),
         etag=etag,
         expires_at=parse_instant(ends) if ends is not None else None,
     )
+
+
+def body_of(kept: dict[str, JSON]) -> dict[str, JSON]:
+    """Return a body as it was written, from what a store gave back.
+
+    No whole number beyond `MAX_INTEGER` was taken: one that comes back is a float, which JSONB of PostgreSQL and Cosmos
+    DB write without a point.
+    """
+    return {name: _value_of(value) for name, value in kept.items()}
+
+
+def _value_of(value: JSON) -> JSON:
+    match value:
+        case bool():
+            return value
+        case int() if abs(value) > MAX_INTEGER:
+            return float(value)
+        case dict():
+            return {name: _value_of(inner) for name, inner in value.items()}
+        case list():
+            return [_value_of(inner) for inner in value]
+        case _:
+            return value
 
 
 def next_cursor(query: DocumentQuery, last: Document) -> str:

@@ -19,7 +19,7 @@ const MASTER_KEY = Buffer.from(process.env.COSMOS_KEY || "", "base64");
 
 // --- What the tests turn -------------------------------------------------------------------------------------------
 const machineNow = Date.now.bind(Date);
-const control = { throttle: 0, retryAfterMs: 10, unavailable: 0, lose: 0, stall: 0, tokens: [], advanceMs: 0 };
+const control = { throttle: 0, retryAfterMs: 10, unavailable: 0, lose: 0, loseWrites: 0, stall: 0, tokens: [], advanceMs: 0 };
 const counts = { requests: 0, throttled: 0 };
 Date.now = () => machineNow() + control.advanceMs;
 // The service's ETags are texts with quotes in them; the package takes its own from here.
@@ -219,8 +219,10 @@ server.on("request", (request, response) => {
       control.stall -= 1;
       return undefined; // Never answered.
     }
-    if (control.lose > 0) {
-      control.lose -= 1;
+    const writes = request.method !== "GET" && !/isquery|query\+json/.test(Object.keys(request.headers).join() + request.headers["content-type"]);
+    const lost = control.lose > 0 ? "lose" : control.loseWrites > 0 && writes ? "loseWrites" : null;
+    if (lost) {
+      control[lost] -= 1;
       // The work is done and the reply never arrives.
       response.end = () => request.socket.destroy();
     }

@@ -18,6 +18,7 @@ from orgbridge.store.document_records import (
     DocumentKey,
     DocumentPage,
     DocumentQuery,
+    body_of,
     next_cursor,
     open_cursor,
 )
@@ -48,13 +49,13 @@ class DocumentRepository:
         row = (await self._connection.execute(statement.returning(*_COLUMNS))).mappings().first()
         if row is None:
             raise DocumentExists(draft.id)
-        return Document(**row)
+        return _document(row)
 
     async def get(self, key: DocumentKey, now: datetime) -> Document | None:
         """Return a document, None when there is none or its time is up."""
         query = sa.select(*_COLUMNS).where(*_at(key), _living(now))
         row = (await self._connection.execute(query)).mappings().first()
-        return Document(**row) if row is not None else None
+        return _document(row) if row is not None else None
 
     async def replace(
         self, key: DocumentKey, draft: DocumentDraft, size: int, now: datetime, *, expected: str | None
@@ -71,7 +72,7 @@ class DocumentRepository:
         row = (await self._connection.execute(statement.values(values).returning(*_COLUMNS))).mappings().first()
         if row is None:
             raise await self._why_not(key, now)
-        return Document(**row)
+        return _document(row)
 
     async def delete(self, key: DocumentKey, now: datetime, *, expected: str | None) -> None:
         """Delete a document.
@@ -123,7 +124,7 @@ class DocumentRepository:
         if not chosen:
             return DocumentPage(items=[], next_cursor=None)
         whole = sa.select(*_COLUMNS).where(*conditions, columns.id.in_(chosen)).order_by(*order)
-        items = [Document(**row) for row in (await self._connection.execute(whole)).mappings()]
+        items = [_document(row) for row in (await self._connection.execute(whole)).mappings()]
         more = len(rows) > len(chosen) and bool(items)
         return DocumentPage(items=items, next_cursor=next_cursor(query, items[-1]) if more else None)
 
@@ -146,6 +147,10 @@ def _at(key: DocumentKey) -> list[sa.ColumnElement[bool]]:
         columns.id == key.id,
         columns.machine_id.in_(key.machine_ids),
     ]
+
+
+def _document(row: sa.RowMapping) -> Document:
+    return Document(**{**row, "body": body_of(row["body"])})
 
 
 def _living(now: datetime) -> sa.ColumnElement[bool]:
