@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
+import structlog
 
 from orgbridge.client.mails import Mail
 from orgbridge.kit.clock import SystemClock
@@ -425,3 +426,16 @@ async def test_the_command_line_lists_shows_and_decides(world: CommerceWorld) ->
     assert code == 1
     code, _ = await _command(world, "approver", "approve", "po_none")
     assert code == 2
+
+
+async def test_a_download_that_breaks_off_is_no_whole_file(world: CommerceWorld) -> None:
+    """The connection is cut rather than ended, so that nobody takes half a file for one."""
+    made = await _pending(world)
+    path = f"{_ROOT}/{made['id']}/document"
+    assert (await world.ask("kiel", "PUT", path, content=_PDF)).status_code == 200
+    world.org.control.fault(method="GET", path="VersionData", cut="download", after_bytes=300_000)
+    # Not rendered: a console takes many seconds to draw the trace.
+    with structlog.testing.capture_logs() as logs, pytest.raises(httpx2.HTTPError):
+        await world.ask("kiel", "GET", path)
+    assert any(one["event"] == "request_crashed" for one in logs)
+    assert (await world.ask("kiel", "GET", path)).content == _PDF
