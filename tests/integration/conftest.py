@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commerce_world import commerce_host
 from tests.support.postgres import Server, running_postgres
+
+#: Fixtures that are made elsewhere; one host for all modules, so that the seed is made once.
+__all__ = ["commerce_host"]
 
 
 @pytest.fixture(scope="session")

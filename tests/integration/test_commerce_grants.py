@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,17 +43,10 @@ class Books:
     machines: dict[str, MachineRecord]
 
 
-@pytest.fixture(scope="module")
-def host() -> Iterator[OrgHost]:
-    """Give a host of orgs."""
-    with OrgHost() as host:
-        yield host
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def books(host: OrgHost, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Books]:
+async def books(commerce_host: OrgHost, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Books]:
     """Give three organizations, one inside of another's hierarchy, with plants whose machines are partly foreign."""
-    async with commerce_world(host, tmp_path_factory.mktemp("commerce")) as world:
+    async with commerce_world(commerce_host, tmp_path_factory.mktemp("commerce")) as world:
         places, admin = world.services.organizations, await world.caller("admin")
         kiel = await places.add_organization({"name": "Kiel"})
         world.organizations["Kiel"] = kiel.id

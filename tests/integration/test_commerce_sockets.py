@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,10 @@ from tests.support.commerce_world import CommerceWorld, commerce_world
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture(scope="module")
-def host() -> Iterator[OrgHost]:
-    """Give a host of orgs."""
-    with OrgHost() as host:
-        yield host
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(host: OrgHost, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CommerceWorld]:
+async def world(commerce_host: OrgHost, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CommerceWorld]:
     """Give a world behind a port."""
-    async with commerce_world(host, tmp_path_factory.mktemp("commerce"), over_socket=True) as world:
+    async with commerce_world(commerce_host, tmp_path_factory.mktemp("commerce"), over_socket=True) as world:
         yield world
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -19,17 +19,10 @@ _NORDMUEHLE, _CASTELL = (1, 1500), (1001, 2000)
 _INACTIVE = "MP-0011"
 
 
-@pytest.fixture(scope="module")
-def host() -> Iterator[OrgHost]:
-    """Give a host of orgs."""
-    with OrgHost() as host:
-        yield host
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(host: OrgHost, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CommerceWorld]:
+async def world(commerce_host: OrgHost, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CommerceWorld]:
     """Give a world."""
-    async with commerce_world(host, tmp_path_factory.mktemp("commerce")) as world:
+    async with commerce_world(commerce_host, tmp_path_factory.mktemp("commerce")) as world:
         yield world
 
 

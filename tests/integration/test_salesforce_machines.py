@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import date
 from typing import Any
@@ -20,17 +20,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 _ON = "2026-06-01"
 
 
-@pytest.fixture(scope="module")
-def host() -> Iterator[OrgHost]:
-    """Give a host of orgs."""
-    with OrgHost() as host:
-        yield host
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(host: OrgHost, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CommerceWorld]:
+async def world(commerce_host: OrgHost, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CommerceWorld]:
     """Give a world that the tests of this module change only in what each of them made."""
-    async with commerce_world(host, tmp_path_factory.mktemp("commerce")) as world:
+    async with commerce_world(commerce_host, tmp_path_factory.mktemp("commerce")) as world:
         yield world
 
 
