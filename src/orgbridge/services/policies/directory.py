@@ -10,7 +10,7 @@ from orgbridge.client.errors import NotFound
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.policies.errors import PolicyError
 from orgbridge.services.policies.facts import ObjectFacts, facts_of
-from orgbridge.services.policies.firewall import FactsMissing, Lookup
+from orgbridge.services.policies.questions import FactsMissing, Lookup
 
 #: Objects kept.
 _KEPT = 300

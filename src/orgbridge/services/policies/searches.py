@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 from orgbridge.services.policies.errors import QueryRefused
 from orgbridge.services.policies.facts import ObjectFacts
-from orgbridge.services.policies.firewall import Firewall, Lookup, QueryScope
+from orgbridge.services.policies.firewall import QueryScope
 from orgbridge.services.policies.model import Operation
 from orgbridge.services.policies.policy import Policy
+from orgbridge.services.policies.questions import Lookup, Question
 from orgbridge.soql import parse_search, print_search, tree
 from orgbridge.soql.sosl_tree import Search, SearchGroup
 from orgbridge.wire.fieldtypes import FieldType
@@ -55,25 +56,25 @@ def secure_search(sosl: str, policy: Policy, lookup: Lookup) -> SecuredSearch:
             raise QueryRefused(
                 f"WITH {setting.name} cannot be checked: leave it out.", soql=sosl, position=setting.position
             )
-    firewall = Firewall(sosl, policy, lookup, _SEARCH)
-    secured = replace(search, returning=tuple(_returned(firewall, query, search.group) for query in search.returning))
+    question = Question(sosl, policy, lookup, _SEARCH)
+    secured = replace(search, returning=tuple(_returned(question, query, search.group) for query in search.returning))
     text = print_search(secured)
     if parse_search(text) != secured:
         raise QueryRefused("The search cannot be written in a form that is sure to be read as it was checked.")
     return SecuredSearch(search=secured, text=text)
 
 
-def _returned(firewall: Firewall, query: tree.Query, group: SearchGroup) -> tree.Query:
+def _returned(question: Question, query: tree.Query, group: SearchGroup) -> tree.Query:
     source = query.sources[0]
-    facts = firewall.object(source.path[0], source.position)
+    facts = question.object(source.path[0], source.position)
     searched = _searched(facts, group)
-    if not any(one.rights.plain >= searched for one in firewall.view(facts).grants):
-        raise firewall.refused(
+    if not any(one.rights.plain >= searched for one in question.view(facts).grants):
+        raise question.refused(
             f"A search looks through fields of {facts.name} that are not shown to you as they are, and what it finds "
             "would tell of them: use a query, or search IN EMAIL FIELDS or IN PHONE FIELDS if that is enough.",
             source.position,
         )
-    scope = QueryScope(firewall, facts, query, takes_subqueries=False)
+    scope = QueryScope(question, facts, query, takes_subqueries=False)
     for name in searched:
         scope.compare_root(name)
     return scope.secured(outer_name=facts.name)
