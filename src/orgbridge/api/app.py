@@ -32,6 +32,7 @@ from orgbridge.api.v1 import (
     composite,
     events,
     job_actions,
+    jobs,
     limits,
     machine_documents,
     organizations,
@@ -127,7 +128,7 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
     )
     app.state.services = services
     # Routes are tried one after another: those asked most come first.
-    routers = [(config.prefix, module.router) for module in (records, queries, bulk, identity)]
+    routers = [(config.prefix, module.router) for module in (records, queries, bulk, jobs, identity)]
     routers += [("", operation.root), ("", identity.root)]
     routers += [(config.prefix, module.router) for module in _RESOURCES]
     for prefix, router in routers:

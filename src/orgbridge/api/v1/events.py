@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from orgbridge.api.security import BulkReader, services_of
-from orgbridge.api.v1.bulk import JobId
+from orgbridge.api.v1.jobs import JobId
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.kit.json import dumps
 from orgbridge.services.events import END, JobEvent

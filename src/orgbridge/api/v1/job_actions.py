@@ -10,7 +10,7 @@ from starlette.responses import Response
 from orgbridge.api.bodies import StrictRoute
 from orgbridge.api.replies import json_reply
 from orgbridge.api.security import BulkReader, BulkWriter, services_of
-from orgbridge.api.v1.bulk import JobId
+from orgbridge.api.v1.jobs import JobId
 from orgbridge.api.v1.schemas.job_actions import CatalogueEntry, CatalogueReply, RetryAccepted, UndoAccepted
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.loads.catalogue import CATALOGUE, entry_of
