@@ -300,6 +300,35 @@ class Settings(BaseSettings):
         8000, ge=0, le=65_535, description="the port to listen on, 0 to 65535", examples=["8000"]
     )
     orgbridge_workers: int = Field(1, ge=1, le=64, description="service processes, 1 to 64", examples=["1"])
+    orgbridge_worker_metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="the port at which a worker shows its own figures, without a sign-in; empty shows none",
+        examples=["9464"],
+    )
+    orgbridge_worker_metrics_host: str = Field(
+        "127.0.0.1", description="the address of that port", examples=["0.0.0.0"]
+    )
+    orgbridge_traces_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@]+(/\S*)?$",
+        description="the OTLP/HTTP collector that traces are sent to, as OTEL_EXPORTER_OTLP_ENDPOINT and before it; "
+        "needs the extra `traces`; empty sends none",
+        examples=["http://otel-collector:4318"],
+    )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@]+(/\S*)?$",
+        description="OpenTelemetry's name for the collector; its other OTEL_* names work too",
+        examples=["http://otel-collector:4318"],
+    )
+    otel_exporter_otlp_traces_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@]+(/\S*)?$",
+        description="the same for traces alone, with the path: /v1/traces is not appended",
+        examples=["http://otel-collector:4318/v1/traces"],
+    )
     orgbridge_part_rows: int | None = Field(
         None,
         ge=1,
@@ -680,6 +709,16 @@ class Settings(BaseSettings):
         return AuthFlow.CLIENT_CREDENTIALS
 
     @property
+    def traces_url(self) -> str | None:
+        """Where spans are sent, None for nowhere."""
+        if self.orgbridge_traces_endpoint is None and self.otel_exporter_otlp_traces_endpoint is not None:
+            return self.otel_exporter_otlp_traces_endpoint
+        root = self.orgbridge_traces_endpoint or self.otel_exporter_otlp_endpoint
+        if root is None:
+            return None
+        return root if root.endswith("/v1/traces") else f"{root.rstrip('/')}/v1/traces"
+
+    @property
     def webhook_policy(self) -> WebhookPolicy:
         """Which receivers of webhooks are allowed besides public ones."""
         return WebhookPolicy.of(tuple(self.orgbridge_webhook_allow))
@@ -872,6 +911,17 @@ def reload_settings(settings: Settings) -> Settings:
 def hand_down(settings: Settings) -> None:
     """Put the settings, secrets left out, into this process's environment, for the processes it starts."""
     os.environ.update(settings.environment())  # noqa: TID251 - this module is the one user of the environment
+
+
+def share_figures(folder: Path) -> None:
+    """Let the processes that this one starts put their figures together in a folder."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # noqa: TID251 - this module is the one user of the environment
+
+
+def shared_figures() -> Path | None:
+    """Return the folder in which the processes of this service put their figures together, None when it is alone."""
+    folder = _environment().get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(folder) if folder else None
 
 
 def unknown_names(settings_env: dict[str, str] | None = None) -> list[str]:
