@@ -14,6 +14,7 @@ from orgbridge.client.errors import ClientError
 from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.facts import InputFacts
 from orgbridge.engine.ingest_jobs import IngestJobs
+from orgbridge.engine.places import LoadTraces
 from orgbridge.engine.resources import Resources
 from orgbridge.loads.inputs import open_input
 from orgbridge.loads.states import LoadState, PartState
@@ -56,6 +57,7 @@ async def resources(tmp_path: Path, threads: ThreadPoolExecutor) -> AsyncIterato
         clock=clock,
         matchers=threads,
         splitters=threads,
+        traces=LoadTraces(database),
     )
     await orgs.close()
     await database.close()

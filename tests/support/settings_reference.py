@@ -21,6 +21,7 @@ _GROUPS = (
     ("The second document's names for Salesforce", ("sfcc_", "webstore_")),
     ("Our own tokens", ("jwt_",)),
     ("Orgbridge's own", ("orgbridge_",)),
+    ("Traces", ("otel_",)),
 )
 _HEAD = """# Settings
 

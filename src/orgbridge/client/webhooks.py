@@ -24,6 +24,7 @@ from datetime import datetime
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from orgbridge.kit import traces
 from orgbridge.kit.errors import ErrorKind, OrgbridgeError
 from orgbridge.kit.networks import address_of
 from orgbridge.kit.receivers import WebhookPolicy
@@ -128,6 +129,8 @@ class WebhookSender:
             "webhook-signature": signature(secret, message_id, timestamp, body),
             "orgbridge-event": event,
         }
+        if (trace := traces.present()) is not None:
+            headers[traces.TRACEPARENT] = trace
         try:
             response = await self._open().post(url, data=body, headers=headers, allow_redirects=False)
             # What it says besides does not matter; reading it would be a favour to whoever wants us to read for ever.

@@ -86,6 +86,8 @@ class IngestWorkflow:
         return await run_step(
             name,
             body,
+            place=self.resources.place(load_id),
+            clock=self.resources.clock,
             note_calls=lambda calls: note_load_calls(self.resources, load_id, calls),
             preemptible=preemptible,
         )

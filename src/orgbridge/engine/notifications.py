@@ -16,6 +16,7 @@ from typing import Final
 
 from orgbridge.client.webhooks import WebhookFailed, WebhookSender
 from orgbridge.engine.resources import Resources
+from orgbridge.kit import traces
 from orgbridge.kit.json import dumps
 from orgbridge.kit.logs import get_logger
 from orgbridge.kit.receivers import WebhookRefused
@@ -91,15 +92,18 @@ class Notifier:
             if receiver is None or not await unit.webhooks.claim(delivery, now, now + _CLAIM):
                 return
         status: int | None = None
+        told = {"orgbridge.delivery_id": delivery.id, "orgbridge.load_id": delivery.load_id or ""}
+        trace = await self._resources.traces.get(delivery.load_id) if delivery.load_id is not None else None
         try:
-            status = await self._sender.send(
-                url=receiver.url,
-                secret=receiver.secret,
-                message_id=delivery.id,
-                now=now,
-                event=delivery.event,
-                body=dumps(delivery.payload),
-            )
+            with traces.span("webhook", told, trace):
+                status = await self._sender.send(
+                    url=receiver.url,
+                    secret=receiver.secret,
+                    message_id=delivery.id,
+                    now=now,
+                    event=delivery.event,
+                    body=dumps(delivery.payload),
+                )
             trouble = None if 200 <= status < 300 else f"The receiver answered {status}."
         except (WebhookRefused, WebhookFailed) as error:
             trouble = error.message

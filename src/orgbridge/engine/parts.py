@@ -226,7 +226,14 @@ class _Way:
         return ended
 
     async def _step(self, name: str, body: Any, *, preemptible: bool = False) -> Any:
-        return await run_step(name, body, note_calls=self.jobs.note_calls, preemptible=preemptible)
+        return await run_step(
+            name,
+            body,
+            place=self.resources.place(self.jobs.load_id, self.jobs.number, self.jobs.round),
+            clock=self.resources.clock,
+            note_calls=self.jobs.note_calls,
+            preemptible=preemptible,
+        )
 
     async def _records(self) -> tuple[LoadRecord, PartRecord]:
         return await self.resources.patience().until_done(self.jobs.records)

@@ -11,6 +11,7 @@ from orgbridge.engine.faults import fault_of, transient
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.metrics import counter
 from orgbridge.orgs.errors import Parked
 from orgbridge.orgs.uses import calls_asked_for, calls_of_the_load
 from orgbridge.store.errors import StoreUnavailable
@@ -21,6 +22,11 @@ Tell = Callable[[str | None], Awaitable[None]]
 #: Says whether somebody asked to stop the work.
 Cancelled = Callable[[], Awaitable[bool]]
 _log = get_logger(__name__)
+_WAITS = counter(
+    "orgbridge_engine_waits_total",
+    "Pauses of the worker before something is tried again, by why: parked (the budget of loads), store, salesforce.",
+    ("why",),
+)
 
 
 class Patience:
@@ -89,6 +95,7 @@ class Patience:
         endless = isinstance(error, StoreUnavailable)
         if not passing or (not endless and now - self._since + self._pause > self._config.patience_seconds):
             raise error
+        _WAITS.add("store" if endless else "salesforce")
         _log.warning("engine.waiting", cause=str(error), pause_seconds=round(self._pause, 1))
         if self._tell is not None and not endless:
             self._told = True
@@ -107,6 +114,7 @@ class Patience:
         if await self._hurries():
             return
         rest = (parked.until - self._clock.now()).total_seconds()
+        _WAITS.add("parked")
         _log.info("engine.parked", until=parked.until.isoformat(), cause=parked.message)
         if self._tell is not None:
             self._told = True

@@ -68,7 +68,8 @@ class QueryWorkflow:
 
     async def _step(self, load_id: str, name: str, body: Any, *, preemptible: bool = False) -> Any:
         note = partial(note_load_calls, self.resources, load_id)
-        return await run_step(name, body, note_calls=note, preemptible=preemptible)
+        place, clock = self.resources.place(load_id), self.resources.clock
+        return await run_step(name, body, place=place, clock=clock, note_calls=note, preemptible=preemptible)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TypeVar
 from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.paces import Rates
 from orgbridge.engine.patience import Patience
+from orgbridge.engine.places import LoadTraces, Place
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.logs import get_logger
 from orgbridge.orgs.connections import Orgs
@@ -42,8 +43,14 @@ class Resources:
     matchers: ThreadPoolExecutor
     #: Threads in which inputs are split and results merged.
     splitters: ThreadPoolExecutor
+    #: Under which traces the loads were asked for.
+    traces: LoadTraces
     #: How fast the orgs were seen to work.
     rates: Rates = field(default_factory=Rates)
+
+    def place(self, load_id: str, part: int | None = None, round_number: int = 0) -> Place:
+        """Return where a step belongs."""
+        return Place(load_id=load_id, part=part, round=round_number, trace=self.traces.get)
 
     def patience(self, load_id: str | None = None) -> Patience:
         """Return a fresh patience for one step.

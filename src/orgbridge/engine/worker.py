@@ -14,6 +14,7 @@ from orgbridge.engine.durable import Durable
 from orgbridge.engine.errors import EngineAlreadyRunning, LeaseLost
 from orgbridge.engine.leases import LeaseKeeper
 from orgbridge.engine.notifications import Notifier
+from orgbridge.engine.places import LoadTraces
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.retention import Retention
 from orgbridge.kit.clock import Clock
@@ -75,6 +76,7 @@ async def run_worker(
         clock=clock,
         matchers=ThreadPoolExecutor(config.matches_per_worker, thread_name_prefix="match"),
         splitters=ThreadPoolExecutor(config.splits_per_worker, thread_name_prefix="split"),
+        traces=LoadTraces(database),
     )
     await durable.start(resources)
     _log.info("engine.started", executor_id=durable.executor_id)

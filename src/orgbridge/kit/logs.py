@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import re
 import sys
 from collections.abc import Iterable
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+
+from orgbridge.kit.logfiles import SharedFileHandler
 
 #: Libraries that at DEBUG tell the values bound to each statement: records, hashes of passwords, tokens.
 _TELLS_VALUES = ("aiosqlite",)
@@ -116,9 +117,7 @@ def configure_logs(config: LogConfig, secrets: Iterable[str] = ()) -> None:
     if config.filename is not None:
         config.filename.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(
-            logging.handlers.RotatingFileHandler(
-                config.filename, maxBytes=config.max_bytes, backupCount=config.backup_count, encoding="utf-8"
-            )
+            SharedFileHandler(config.filename, max_bytes=config.max_bytes, backup_count=config.backup_count)
         )
     redactor = Redactor(secrets)
     _present[:] = [redactor]

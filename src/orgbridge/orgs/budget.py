@@ -21,11 +21,24 @@ from typing import Any
 
 from orgbridge.client import LimitInfo
 from orgbridge.kit.clock import Clock
+from orgbridge.kit.metrics import gauge
 from orgbridge.orgs.errors import CallerShareSpent, Parked
 from orgbridge.orgs.uses import CallKind, Use
 
 _HOUR = 3600.0
 _HOURS = 24
+_MOST_RECENT = "mostrecent"
+_LIMIT = gauge(
+    "orgbridge_salesforce_api_limit_requests", "API requests that the org has per day.", together=_MOST_RECENT
+)
+_USED = gauge(
+    "orgbridge_salesforce_api_used_requests",
+    "API requests of the org in the last 24 hours, of all programs, as the last reply told.",
+    together=_MOST_RECENT,
+)
+_RESERVE = gauge(
+    "orgbridge_salesforce_api_reserve_requests", "API requests that loads leave untouched.", together=_MOST_RECENT
+)
 #: Callers whose figures are kept.
 _CALLERS = 10_000
 
@@ -103,7 +116,11 @@ class Budget:
 
     def heard(self, limit: LimitInfo) -> None:
         """Take in what a reply said. A share of the connected app's own is told in the same header."""
-        self._limit = limit
+        known, self._limit = self._limit, limit
+        if known is None or known.used != limit.used or known.allowed != limit.allowed:
+            _LIMIT.put(limit.allowed)
+            _USED.put(limit.used)
+            _RESERVE.put(self._reserve(limit.allowed))
         self._heard_at = self._clock.monotonic()
         self._since_heard = 0
         if limit.remaining > 0:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from orgbridge.client.errors import NotFound
+from orgbridge.kit import traces
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.identifiers import new_identifier
 from orgbridge.kit.json import dumps
@@ -232,7 +233,11 @@ class LoadService:
             operation=chosen.value,
             soql=allowed.text,
             state=LoadState.QUEUED,
-            options={**options, **({"asked_soql": text} if allowed.text != text else {})},
+            options={
+                **options,
+                **({"asked_soql": text} if allowed.text != text else {}),
+                **traces.remembered(),
+            },
             created_by=caller.username,
             created_at=now,
             org=self._org,
@@ -326,6 +331,7 @@ class LoadService:
             "hidden_parents": list(hidden) or None,
             "strict": request.strict or None,
             "preflight": request.preflight or None,
+            **traces.remembered(),
             "detected": {
                 "format": source.format.value,
                 "encoding": source.dialect.encoding,

@@ -16,7 +16,10 @@ from orgbridge.store.round_records import LinkKind
 
 #: Options of a load that say nothing of its rows, or of its first sending only.
 _OF_THE_FIRST = frozenset(
-    {"original_name", "content_type", "encoding", "delimiter", "sheet", "detected", "canary", "undo", "delta"}
+    {
+        *("original_name", "content_type", "encoding", "delimiter", "sheet", "detected"),
+        *("canary", "undo", "delta", "traceparent"),
+    }
 )
 
 

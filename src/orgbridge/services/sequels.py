@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orgbridge.kit import traces
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.identifiers import new_identifier
 from orgbridge.loads.dialect import Dialect
@@ -111,6 +112,7 @@ class Sequels:
                 state=LoadState.QUEUED,
                 options={
                     **sequel.options,
+                    **traces.remembered(),
                     "original_name": sequel.name,
                     "content_type": "text/csv",
                     "encoding": "utf-8",

@@ -1,162 +1,190 @@
-"""Figures about this process and its loads: Prometheus text, or JSON with system figures."""
+"""Figures about the service and its loads: Prometheus text, or JSON with system figures."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-
+from orgbridge.client import CallCount, count_calls
+from orgbridge.kit import prometheus
 from orgbridge.kit.clock import Clock
+from orgbridge.kit.metrics import CALL_SECONDS, Metric, Values, counter, gauge, histogram, stored
 from orgbridge.orgs.connections import Orgs
+from orgbridge.services.processes import Machine
 from orgbridge.store.database import Database
+from orgbridge.store.errors import StoreError
+from orgbridge.store.figures import StoreFigures, store_figures
 from orgbridge.store.totals import LoadTotals, load_totals
 
 #: Media type of the Prometheus text.
-PROMETHEUS_TYPE = CONTENT_TYPE_LATEST
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+PROMETHEUS_TYPE = prometheus.PROMETHEUS_TYPE
+_REQUESTS = histogram(
+    "orgbridge_http_request_duration_seconds",
+    "Time to answer a request, by method, route template and status.",
+    ("method", "route", "status"),
+    CALL_SECONDS,
+)
+_IN_FLIGHT = gauge("orgbridge_http_requests_in_flight", "Requests that are being answered.")
+_CRASHES = counter("orgbridge_http_unexpected_errors_total", "Requests that met a fault of our own.")
+
+_STORE_UP = stored("orgbridge_store_up", "1 when the database told these figures, 0 when it did not answer.")
+_LOADS = stored("orgbridge_loads", "Loads in the store, by state.", ("state",))
+_ROWS = stored("orgbridge_load_rows", "Rows of all loads in the store, by outcome.", ("outcome",))
+_LOAD_CALLS = stored("orgbridge_load_salesforce_calls", "Requests made to Salesforce for all loads in the store.")
+_STALLED = stored("orgbridge_stalled_jobs", "Salesforce jobs of running loads that show no progress.")
+_WAITING = stored(
+    "orgbridge_parts_waiting",
+    "Parts of running loads that no Salesforce job holds yet: what more workers would take up.",
+)
+_PARTS = stored("orgbridge_parts", "Parts of running loads, by state.", ("state",))
+_QUEUED = stored("orgbridge_loads_queued", "Loads that no worker has begun.")
+_OLDEST_QUEUED = stored("orgbridge_queue_oldest_age_seconds", "Age of the load that waits longest, 0 when none waits.")
+_OLDEST_RUNNING = stored("orgbridge_running_oldest_age_seconds", "Time since the running load begun first was begun.")
+_STILL = stored(
+    "orgbridge_load_still_seconds",
+    "Time since a part of a running load got on, of the load for which that is longest ago; 0 when none runs.",
+)
+_WORKERS = stored("orgbridge_workers", "Workers whose lease holds. PostgreSQL only: on SQLite a lock takes its place.")
+_LOST = stored("orgbridge_workers_lost", "Workers of the last day that went without giving their lease up.")
+_LEASE_AGE = stored("orgbridge_lease_oldest_age_seconds", "Time since the lease renewed longest ago was renewed.")
+_WEBHOOKS = stored("orgbridge_webhook_deliveries", "Messages to receivers of webhooks, by state.", ("state",))
+_WEBHOOK_AGE = stored("orgbridge_webhook_overdue_seconds", "How long the longest overdue message was due already.")
+_MAILS = stored("orgbridge_mails", "Mails, by state.", ("state",))
+_MAIL_AGE = stored("orgbridge_mail_overdue_seconds", "How long the longest overdue mail was due already.")
+_CARTS = stored("orgbridge_carts", "Carts in the mirror, by Salesforce's status.", ("status",))
+_ORDERS = stored("orgbridge_purchase_orders", "Purchase orders, by state.", ("state",))
 
 
 class Telemetry:
     """Counts what happens and reads the rest when asked."""
 
-    def __init__(self, database: Database, orgs: Orgs, clock: Clock, data_folder: Path, org: str = "default") -> None:
+    def __init__(
+        self,
+        database: Database,
+        orgs: Orgs,
+        clock: Clock,
+        data_folder: Path,
+        org: str = "default",
+        *,
+        lease_seconds: float = 30.0,
+    ) -> None:
+        """Prepare; from now on what happens in this process is kept.
+
+        Args:
+            database: What is read.
+            orgs: Salesforce.
+            clock: Time.
+            data_folder: Whose disk matters.
+            org: Of which calls are told.
+            lease_seconds: How long a lease of a worker lasts.
+        """
+        prometheus.install()
         self._database = database
         self._orgs = orgs
         self._org = org
         self._clock = clock
-        self._data_folder = data_folder
+        self._lease_seconds = lease_seconds
         self._started = clock.monotonic()
-        self._process = psutil.Process(os.getpid())
-        self.registry = CollectorRegistry()
-        self._requests = Histogram(
-            "orgbridge_http_request_duration_seconds",
-            "Time to answer a request, by method, route template and status.",
-            ("method", "route", "status"),
-            registry=self.registry,
-            buckets=_SECONDS,
-        )
-        self._series: dict[tuple[str, str, int], Histogram] = {}
-        self._in_flight = Gauge(
-            "orgbridge_http_requests_in_flight", "Requests that are being answered.", registry=self.registry
-        )
-        self._crashes = Counter(
-            "orgbridge_http_unexpected_errors_total", "Requests that met a fault of our own.", registry=self.registry
-        )
-        self._salesforce_calls = Gauge(
-            "orgbridge_salesforce_calls",
-            "HTTP requests that this process has made to Salesforce since it started.",
-            registry=self.registry,
-        )
-        self._load_calls = Gauge(
-            "orgbridge_load_salesforce_calls",
-            "HTTP requests made to Salesforce for all loads in the store.",
-            registry=self.registry,
-        )
-        self._loads = Gauge("orgbridge_loads", "Loads in the store, by state.", ("state",), registry=self.registry)
-        self._rows = Gauge(
-            "orgbridge_load_rows", "Rows of all loads in the store, by outcome.", ("outcome",), registry=self.registry
-        )
-        self._stalled = Gauge(
-            "orgbridge_stalled_jobs", "Salesforce jobs of running loads that show no progress.", registry=self.registry
-        )
-        self._waiting = Gauge(
-            "orgbridge_parts_waiting",
-            "Parts of running loads that no Salesforce job holds yet: what more workers would take up.",
-            registry=self.registry,
-        )
-        self._resident = Gauge(
-            "orgbridge_process_resident_memory_bytes", "Resident memory of this process.", registry=self.registry
-        )
-        self._cpu = Gauge(
-            "orgbridge_process_cpu_seconds", "Processor time this process has used.", registry=self.registry
-        )
-        self._uptime = Gauge("orgbridge_process_uptime_seconds", "Age of this process.", registry=self.registry)
+        self._machine = Machine(data_folder, siblings=prometheus.is_shared())
 
-    def began(self) -> None:
-        """Note that a request came in."""
-        self._in_flight.inc()
+    def began(self) -> AbstractContextManager[CallCount]:
+        """Note that a request came in; within the context its calls to Salesforce are counted."""
+        _IN_FLIGHT.add()
+        return count_calls()
 
     def ended(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note that a request was answered."""
-        self._in_flight.dec()
-        # Finding a series by its labels costs more than counting in it.
-        series = self._series.get((method, route, status))
-        if series is None:
-            series = self._series[(method, route, status)] = self._requests.labels(method, route, str(status))
-        series.observe(seconds)
+        _IN_FLIGHT.take()
+        _REQUESTS.observe(seconds, method, route, str(status))
 
     def crashed(self) -> None:
         """Note a fault of our own."""
-        self._crashes.inc()
+        _CRASHES.add()
 
     async def prometheus(self) -> bytes:
-        """Return all figures in Prometheus' text form."""
-        totals = await self._totals()
-        for state, count in totals.loads.items():
-            self._loads.labels(state).set(count)
-        for outcome, count in totals.rows.items():
-            self._rows.labels(outcome).set(count)
-        self._load_calls.set(totals.api_calls)
-        self._stalled.set(totals.stalled)
-        self._waiting.set(totals.waiting)
-        self._salesforce_calls.set(self._calls())
-        self._resident.set(self._process.memory_info().rss)
-        times = self._process.cpu_times()
-        self._cpu.set(times.user + times.system)
-        self._uptime.set(self._clock.monotonic() - self._started)
-        return generate_latest(self.registry)
+        """Return all figures in Prometheus' text form. While the database is away, those that do not come from it."""
+        readings = await asyncio.to_thread(self._machine.readings)
+        try:
+            totals, figures = await self._stored()
+        except StoreError:
+            return await asyncio.to_thread(prometheus.text, {**readings, _STORE_UP: {(): 0.0}})
+        return await asyncio.to_thread(prometheus.text, {**readings, **self._readings(totals, figures)})
 
     async def figures(self) -> dict[str, Any]:
         """Return system and application figures as JSON-ready values."""
-        totals = await self._totals()
+        totals, figures = await self._stored()
+        leases = figures.leases
         return {
-            "system": await asyncio.to_thread(self._system),
+            "system": await asyncio.to_thread(self._machine.system),
             "application": {
                 "uptime_seconds": round(self._clock.monotonic() - self._started, 1),
-                "resident_memory_bytes": self._process.memory_info().rss,
-                "threads": self._process.num_threads(),
+                **await asyncio.to_thread(self._machine.process),
                 "requests": self._request_figures(),
                 "salesforce_calls": self._calls(),
+                "salesforce_api": self._orgs.get(self._org).budget.figures(),
                 "loads": totals.loads,
                 "rows": totals.rows,
                 "load_salesforce_calls": totals.api_calls,
                 "stalled_jobs": totals.stalled,
                 "parts_waiting": totals.waiting,
+                "parts": figures.parts,
+                "queue": {"loads": figures.queued, "oldest_age_seconds": self._age(figures.oldest_queued)},
+                "workers": leases.living if leases is not None else None,
+                "webhooks": figures.webhooks,
+                "mails": figures.mails,
+                "carts": figures.carts,
+                "purchase_orders": figures.purchase_orders,
             },
         }
 
-    async def _totals(self) -> LoadTotals:
+    async def _stored(self) -> tuple[LoadTotals, StoreFigures]:
         async with self._database.unit(write=False) as unit:
-            return await load_totals(unit)
+            totals = await load_totals(unit)
+            return totals, await store_figures(unit, leased=not self._database.address.is_sqlite)
+
+    def _readings(self, totals: LoadTotals, figures: StoreFigures) -> dict[Metric, Values]:
+        readings = {
+            _STORE_UP: _one(1.0),
+            _LOADS: _by(totals.loads),
+            _ROWS: _by(totals.rows),
+            _LOAD_CALLS: _one(totals.api_calls),
+            _STALLED: _one(totals.stalled),
+            _WAITING: _one(totals.waiting),
+            _PARTS: _by(figures.parts),
+            _QUEUED: _one(figures.queued),
+            _OLDEST_QUEUED: _one(self._age(figures.oldest_queued)),
+            _OLDEST_RUNNING: _one(self._age(figures.oldest_running)),
+            _STILL: _one(self._age(figures.longest_still)),
+            _WEBHOOKS: _by(figures.webhooks),
+            _WEBHOOK_AGE: _one(self._age(figures.oldest_webhook)),
+            _MAILS: _by(figures.mails),
+            _MAIL_AGE: _one(self._age(figures.oldest_mail)),
+            _CARTS: _by(figures.carts),
+            _ORDERS: _by(figures.purchase_orders),
+        }
+        if (leases := figures.leases) is not None:
+            readings |= {_WORKERS: _one(leases.living), _LOST: _one(leases.lost)}
+            if leases.nearest_end is not None:
+                readings[_LEASE_AGE] = _one(max(0.0, self._lease_seconds - leases.nearest_end))
+        return readings
+
+    def _age(self, since: datetime | None) -> float:
+        return max(0.0, (self._clock.now() - since).total_seconds()) if since is not None else 0.0
 
     def _calls(self) -> int:
         return self._orgs.get(self._org).salesforce.calls
 
-    def _system(self) -> dict[str, Any]:
-        memory = psutil.virtual_memory()
-        disk = shutil.disk_usage(self._data_folder if self._data_folder.exists() else Path("/"))
-        return {
-            "cpu_count": psutil.cpu_count(),
-            "cpu_percent": psutil.cpu_percent(interval=None),
-            "load_average": list(psutil.getloadavg()),
-            "memory_total_bytes": memory.total,
-            "memory_available_bytes": memory.available,
-            "memory_percent": memory.percent,
-            "disk_total_bytes": disk.total,
-            "disk_free_bytes": disk.free,
-        }
-
     def _request_figures(self) -> dict[str, Any]:
         counts: dict[str, int] = {}
         seconds = 0.0
-        for metric in self._requests.collect():
-            for sample in metric.samples:
+        for family in prometheus.families():
+            if family.name != _REQUESTS.name:
+                continue
+            for sample in family.samples:
                 if sample.name.endswith("_count"):
                     status = sample.labels["status"]
                     counts[status] = counts.get(status, 0) + int(sample.value)
@@ -168,3 +196,11 @@ class Telemetry:
             "by_status": counts,
             "mean_seconds": round(seconds / total, 6) if total else 0.0,
         }
+
+
+def _one(value: float) -> Values:
+    return {(): float(value)}
+
+
+def _by(counts: Mapping[str, int]) -> Values:
+    return {(name,): float(count) for name, count in counts.items()}

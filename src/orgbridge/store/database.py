@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -160,6 +160,10 @@ class Database:
             if error.connection_invalidated:
                 raise StoreUnavailable(_reason(error)) from error
             raise
+
+    def observe(self, observer: Callable[[Any], object]) -> None:
+        """Hand SQLAlchemy's engine to somebody who watches statements, such as a tracer."""
+        observer(self._engine.sync_engine)
 
     async def close(self) -> None:
         """Close all connections."""

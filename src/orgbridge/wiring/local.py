@@ -41,6 +41,7 @@ from orgbridge.wiring.service import api_config, build_services, server_config
 from orgbridge.wiring.settings import AuthFlow, Settings, load_settings
 from orgbridge.wiring.signals import end_process
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, start_logs
+from orgbridge.wiring.tracing import start_traces
 from orgbridge.wiring.worker import worker_config
 
 #: Where the address and the token of the local administrator lie in the data folder.
@@ -187,7 +188,11 @@ async def _up(
     house = build_house(settings)
     services = build_services(settings, house)
     await make_first_admin(settings, services.identity)
+    tracing = start_traces(settings, "up")
     app = build_api(services, api_config(settings), house.clock)
+    if tracing is not None:
+        tracing.observe_database(house.database)
+        tracing.observe_app(app)
     org = build_app(org_config)
     ready = asyncio.Event()
     async with (
@@ -233,6 +238,8 @@ async def _up(
         await worker
     await services.audit.close()
     await house.close()
+    if tracing is not None:
+        await tracing.close()
 
 
 def write_cli_file(path: Path, *, url: str, token: str, prefix: str, org_url: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 
 from orgbridge.api.app import APIConfig, build_api
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.prometheus import forget_gone
 from orgbridge.services.audit import AuditTrail
 from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
@@ -57,9 +60,10 @@ from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
 from orgbridge.wiring.protection import audit_config, build_idempotency, build_quotas
 from orgbridge.wiring.purchasing import build_purchasing
 from orgbridge.wiring.rotation import upkeep
-from orgbridge.wiring.settings import Settings, hand_down, load_settings
+from orgbridge.wiring.settings import Settings, hand_down, load_settings, share_figures, shared_figures
 from orgbridge.wiring.signals import termination_is_an_end
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, say_warnings, start_logs
+from orgbridge.wiring.tracing import start_traces
 
 #: Longest time that a stopping server waits for requests under way.
 _GRACE_SECONDS = 20
@@ -115,7 +119,9 @@ def build_services(settings: Settings, house: House) -> Services:
         health=HealthService(database, orgs, clock, documents=documents),
         retries=RetryService(sequels, files),
         undo=UndoService(sequels, files, database),
-        telemetry=Telemetry(database, orgs, clock, settings.orgbridge_data),
+        telemetry=Telemetry(
+            database, orgs, clock, settings.orgbridge_data, lease_seconds=settings.orgbridge_lease_seconds
+        ),
         idempotency=build_idempotency(settings, database, clock),
         quotas=build_quotas(settings),
         audit=trail,
@@ -142,6 +148,9 @@ def build_app(settings: Settings) -> FastAPI:
     """
     house = build_house(settings)
     services = build_services(settings, house)
+    tracing = start_traces(settings, "service")
+    if tracing is not None:
+        tracing.observe_database(house.database)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -154,9 +163,14 @@ def build_app(settings: Settings) -> FastAPI:
         finally:
             await services.audit.close()
             await house.close()
+            if tracing is not None:
+                await tracing.close()
             log.info("service_stopped")
 
-    return build_api(services, api_config(settings), house.clock, lifespan)
+    app = build_api(services, api_config(settings), house.clock, lifespan)
+    if tracing is not None:
+        tracing.observe_app(app)
+    return app
 
 
 def api_config(settings: Settings) -> APIConfig:
@@ -180,6 +194,8 @@ def app_from_environment() -> FastAPI:
     """
     settings = load_settings()
     start_logs(settings)
+    if (shared := shared_figures()) is not None:
+        forget_gone(shared)
     prepare_tables(settings)
     return build_app(settings)
 
@@ -245,4 +261,7 @@ def _serve_many(settings: Settings, sock: socket.socket, count: int) -> None:
     hand_down(settings)
     factory, proxies = "orgbridge.wiring.service:app_from_environment", settings.orgbridge_trusted_proxies
     config = server_config(factory, workers=count, proxies=proxies)
-    Multiprocess(config, sockets=[sock]).run()
+    # Not in the data folder: that may be a network's, and these files are written at every request.
+    with tempfile.TemporaryDirectory(prefix="orgbridge-figures-", ignore_cleanup_errors=True) as figures:
+        share_figures(Path(figures))
+        Multiprocess(config, sockets=[sock]).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 from pathlib import Path
@@ -12,7 +13,10 @@ import uvloop
 
 from orgbridge.engine.worker import WorkerConfig, run_worker
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.prometheus import install, serve_text
+from orgbridge.services.processes import Machine
 from orgbridge.wiring.carts import mirror_swept
+from orgbridge.wiring.errors import PortInUse, SettingFault, SettingsError
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.purchasing import build_purchase_upkeep
@@ -20,6 +24,7 @@ from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.settings import Settings
 from orgbridge.wiring.signals import end_process
 from orgbridge.wiring.startup import make_data_folder, prepare_tables, say_warnings, start_logs
+from orgbridge.wiring.tracing import start_traces
 
 log = get_logger(__name__)
 
@@ -58,6 +63,7 @@ def work(settings: Settings) -> NoReturn:
 
     Raises:
         EngineAlreadyRunning: Another worker runs on the same SQLite file; nothing was started.
+        PortInUse: Another program listens at the port of the figures; nothing was started.
         SettingsError: A folder or key cannot be used; nothing was started.
         StoreError: The database cannot be reached or is not up to date; nothing was started.
     """
@@ -71,12 +77,38 @@ def work(settings: Settings) -> NoReturn:
         end_process(0)
 
 
+def show_figures(settings: Settings) -> None:
+    """Keep this worker's figures and show them at a port of its own, if the settings name one.
+
+    Raises:
+        PortInUse: Another program listens there.
+        SettingsError: The address is not one of this machine.
+    """
+    host, port = settings.orgbridge_worker_metrics_host, settings.orgbridge_worker_metrics_port
+    if port is None:
+        return
+    install()
+    machine = Machine(settings.orgbridge_data, siblings=False)
+    try:
+        shown = serve_text(host, port, machine.readings)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(host, port) from error
+        reason = f"port {port} of {host} cannot be opened ({error.strerror}); set it to an address of this machine"
+        raise SettingsError([SettingFault(name="ORGBRIDGE_WORKER_METRICS_HOST", reason=reason)]) from error
+    log.info("worker_figures_shown", host=host, port=shown)
+
+
 async def _work(settings: Settings) -> None:
     house: House = build_house(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    tracing = start_traces(settings, "worker")
+    if tracing is not None:
+        tracing.observe_database(house.database)
+    show_figures(settings)
     async with upkeep(settings, house), mirror_swept(house):
         await run_worker(
             worker_config(settings),
@@ -88,4 +120,6 @@ async def _work(settings: Settings) -> None:
             ready=lambda: log.info("worker_ready", pid=os.getpid()),
             companions=[build_purchase_upkeep(settings, house).run],
         )
+    if tracing is not None:
+        await tracing.close()
     log.info("worker_stopped")

@@ -20,6 +20,7 @@ from orgbridge.engine.cutting import Cutter
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.facts import InputFacts, sends_rows
 from orgbridge.engine.mappings import sent_cells
+from orgbridge.engine.places import LoadTraces
 from orgbridge.engine.ranges import RANGE, own_records, sent_records
 from orgbridge.engine.resources import Resources
 from orgbridge.kit.clock import SystemClock
@@ -47,14 +48,16 @@ def resources() -> Iterator[Resources]:
     """Give a worker's resources over a folder of their own."""
     clock = SystemClock()
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(1) as threads:
+        database = Database(f"sqlite:///{name}/orgbridge.sqlite")
         yield Resources(
             config=WorkerConfig(),
-            database=Database(f"sqlite:///{name}/orgbridge.sqlite"),
+            database=database,
             files=LocalFiles(Path(name)),
             orgs=Orgs([], clock),
             clock=clock,
             matchers=threads,
             splitters=threads,
+            traces=LoadTraces(database),
         )
 
 

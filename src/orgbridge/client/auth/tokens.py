@@ -38,9 +38,15 @@ from orgbridge.client.errors import (
 from orgbridge.client.replies import parse_object
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.metrics import counter
 from orgbridge.wire.limits import SESSION_SECONDS
 
 _log = get_logger(__name__)
+_REFRESHES = counter(
+    "orgbridge_salesforce_token_refreshes_total",
+    "Sign-ins to Salesforce, by outcome: ok, refused, unavailable.",
+    ("outcome",),
+)
 #: A token reply has about 1 KB; whatever is larger is no token reply.
 _REPLY_BYTES = 64 * 1024
 #: How long a refused sign-in is not tried again, and how long at most after repeated refusals. A guess, on the side of
@@ -199,12 +205,16 @@ class TokenManager:
         if error is None:
             self._token, self._anchor = task.result(), self._clock.monotonic()
             self.sign_ins += 1
+            _REFRESHES.add("ok")
             self.forget_refusal()
         elif isinstance(error, AuthenticationFailed) and not isinstance(error, SignInUnavailable):
             wait = min(_REFUSED_SECONDS * 2**self._refusals, _REFUSED_SECONDS_MAX)
             self._refused, self._refused_until = error, self._clock.monotonic() + wait
             self._refusals += 1
+            _REFRESHES.add("refused")
             _log.warning("salesforce.sign_in_refused", host=self._host, error=error.error, held_seconds=wait)
+        else:
+            _REFRESHES.add("unavailable")
 
     async def _sign_in(self) -> Token:
         flow = flow_name(self._credentials)

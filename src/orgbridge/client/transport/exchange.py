@@ -33,11 +33,13 @@ from orgbridge.client.errors import (
 )
 from orgbridge.client.replies import LimitInfo, parse_faults, parse_json, parse_limit_info
 from orgbridge.client.transport.bodies import OutgoingBody
-from orgbridge.client.transport.counting import note_call
+from orgbridge.client.transport.counting import note_call, note_seconds
 from orgbridge.client.transport.gates import FixedGate, Gate
+from orgbridge.client.transport.kinds import CALLS, RETRIES, Outcome, kind_of, outcome_of
 from orgbridge.client.transport.requests import Expect, Request, local_target
 from orgbridge.client.transport.retries import RetryPolicy, retry_rule
 from orgbridge.client.transport.sessions import HTTPSession, Timeouts
+from orgbridge.kit import traces
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.json import JSON
 from orgbridge.wire.limits import URI_BYTES
@@ -213,6 +215,7 @@ class Transport:
             with attempt:
                 if attempt.num == 1:
                     raise first
+                RETRIES.add(kind_of(request.path))
                 try:
                     return await exchange(request, lost)
                 except ClientError as error:
@@ -223,7 +226,9 @@ class Transport:
     async def _whole(self, request: Request, lost: bool) -> Reply:
         async with self._slot(), AsyncExitStack() as stack:
             response = await self._answered(request, stack, lost)
+            started = self._clock.monotonic()
             body = await self._read(response, self.config.reply_bytes)
+            note_seconds(self._clock.monotonic() - started)
             return Reply(status=response.status, headers=response.headers, body=body, repeated=lost)
 
     async def _head(self, request: Request, lost: bool) -> aiohttp.ClientResponse:
@@ -276,6 +281,7 @@ class Transport:
             body = OutgoingBody(request.body, request.body_bytes)
             stack.push_async_callback(body.close, self._clock)
             data = body.stream
+        kind, started = kind_of(request.path), self._clock.monotonic()
         try:
             response = await self._http.get().request(
                 request.method,
@@ -287,14 +293,16 @@ class Transport:
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             if body is not None and body.failure is not None:
-                self._count()
+                self._count(kind, Outcome.LOST, started)
                 raise body.failure from None
             failure = connection_error(error, urlsplit(token.instance_url).netloc)
             if failure.sent:
-                self._count()
+                self._count(kind, Outcome.LOST, started)
+            else:
+                CALLS.observe(self._clock.monotonic() - started, kind, Outcome.UNSENT)
             # Cut off: aiohttp's own text quotes the URL, whose query string may hold people's data.
             raise failure from None
-        self._count()
+        self._count(kind, outcome_of(response.status), started)
         stack.callback(_finish, response)
         told = parse_limit_info(response.headers.get("Sforce-Limit-Info"))
         if told is not None:
@@ -308,11 +316,15 @@ class Transport:
         if request.body_bytes is not None:
             headers["Content-Length"] = str(request.body_bytes)
         headers["Authorization"] = token.authorization
+        if (trace := traces.present()) is not None:
+            headers[traces.TRACEPARENT] = trace
         return headers
 
-    def _count(self) -> None:
+    def _count(self, kind: str, outcome: Outcome, started: float) -> None:
+        seconds = self._clock.monotonic() - started
         self.calls += 1
-        note_call()
+        note_call(seconds)
+        CALLS.observe(seconds, kind, outcome)
 
     async def _faults(self, response: aiohttp.ClientResponse) -> tuple[SalesforceFault, ...]:
         try:
