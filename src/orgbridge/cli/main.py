@@ -21,6 +21,7 @@ from orgbridge.cli.commands import (
     service_accounts,
     users,
 )
+from orgbridge.cli.commands.api import api, sign_in_command
 from orgbridge.cli.commands.demo import demo
 from orgbridge.cli.commands.export import export
 from orgbridge.cli.commands.job_actions import jobs_app
@@ -68,6 +69,8 @@ app.command()(preflight)
 app.command()(query)
 app.command()(describe)
 app.command()(houses.doctor)
+app.command("sign-in")(sign_in_command)
+app.command()(api)
 app.add_typer(jobs_app)
 for people in (users, roles, service_accounts, mappings, keys, audit, purchase_orders):
     app.add_typer(people.app)

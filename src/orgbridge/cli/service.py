@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +27,19 @@ _CONNECT_SECONDS = 10.0
 _COPY_SECONDS = 3_600.0
 
 Params = Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A reply as it came."""
+
+    #: HTTP status, below 400.
+    status: int
+    body: bytes
+    #: Path below version 1 where the outcome is told.
+    location: str | None
+    #: Seconds after which there may be more to tell.
+    retry_after: float | None
 
 
 class Service:
@@ -223,6 +237,24 @@ class Service:
     async def mappings(self, cursor: str | None = None) -> dict[str, Any]:
         """Return one page of organizations with their mappings."""
         return await self._json("GET", "/salesforce_account/mappings", params={"cursor": cursor} if cursor else None)
+
+    # Any call
+
+    async def call(self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """Make any call of version 1 and return the reply as it came.
+
+        Raises:
+            ServiceRefused: The reply is an error.
+            ServiceUnreachable: The connection failed; whether the call was heard is not known.
+        """
+        async with self._response(method, path, data=content, headers=headers) as response:
+            after = response.headers.get("Retry-After", "")
+            return Answer(
+                status=response.status,
+                body=await response.read(),
+                location=response.headers.get("Location", "").removeprefix(self.address.prefix) or None,
+                retry_after=float(after) if after.isdigit() else None,
+            )
 
     # Transport
 

@@ -35,6 +35,11 @@ def dumps(value: JSON) -> bytes:
     return _encoder.encode(value)
 
 
+def dumps_indented(value: JSON) -> str:
+    """Return JSON text for people: a line for each member, and every letter as it is."""
+    return msgspec.json.format(_encoder.encode(value), indent=2).decode()
+
+
 def dumps_sorted(value: JSON) -> str:
     """Return JSON text that is the same for the same value: keys sorted, no spaces, nothing but ASCII.
 

@@ -39,6 +39,8 @@ def create(
     scope: ScopeOption = None,
     role: RoleOption = None,
     admin: Annotated[bool, typer.Option("--admin", help="May do everything.")] = False,
+    email: Annotated[str | None, typer.Option(help="Where to reach the user.")] = None,
+    sf_username: Annotated[str | None, typer.Option(help="The Salesforce user that the user acts as.")] = None,
     password_stdin: PasswordOption = False,
     data: StoreOption = None,
     as_json: JSONFlag = False,
@@ -46,7 +48,7 @@ def create(
     """Create a user. Without --password-stdin a strong password is made and shown once."""
     terminal = Terminal(as_json=as_json)
     password = _password(password_stdin)
-    document = run(_create(username, password, scope, role, admin, data))
+    document = run(_create(username, password, scope, role, admin, data, email=email, sf_username=sf_username))
     if not password_stdin:
         document["password"] = password
     if terminal.as_json:
@@ -58,7 +60,13 @@ def create(
 
 
 async def _create(
-    username: str, password: str, scopes: list[str] | None, roles: list[str] | None, admin: bool, data: Path | None
+    username: str,
+    password: str,
+    scopes: list[str] | None,
+    roles: list[str] | None,
+    admin: bool,
+    data: Path | None,
+    **more: str | None,
 ) -> dict[str, Any]:
     # Imported here so that `load` and `jobs`, run by the thousand in scripts, do not wait for the whole house.
     from orgbridge.services.portraits import user_portrait
@@ -68,7 +76,7 @@ async def _create(
 
     async with administration(data) as people:
         chosen = scopes if scopes is not None else ([] if roles else list(DEFAULT_SCOPES))
-        new = NewUser(username=username, password=password, scopes=chosen, roles=roles or [], is_admin=admin)
+        new = NewUser(username=username, password=password, scopes=chosen, roles=roles or [], is_admin=admin, **more)
         return user_portrait(await people.users.create(new))
 
 
