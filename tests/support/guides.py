@@ -1,8 +1,9 @@
 """Pages of documentation as tests: their commands are run in one shell, in order, and must say what the page says.
 
-In a page, each fence `console` holds commands after `$ ` with what they write; a line that ends with a backslash goes on in
-the next one. In what they write, `...` stands for anything within a line, and alone on a line for any lines. An
-id, once shown, stands for the id that the command really wrote, in what follows as well; instants and dates stand for any.
+In a page, each fence `console` holds commands after `$ ` with what they write; a line that ends with a backslash
+goes on in the next one. In what they write, `...` stands for anything within a line, and alone on a line for any lines.
+An id, once shown, stands for the id that the command really wrote, in what follows as well; instants and dates stand
+for any.
 A command that fails must be followed by `echo $?`, or what the page shows must begin with `error:`.
 
 A comment before a fence says what else it is: `<!-- guide: file NAME -->` (the fence is that file, of any language),

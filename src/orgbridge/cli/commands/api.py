@@ -54,9 +54,7 @@ def api(
     ] = None,
     header: Annotated[list[str] | None, typer.Option("--header", "-H", help="'Name: value'. Repeatable.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Ask again until the service has finished its work.")] = False,
-    select: Annotated[
-        str | None, typer.Option(help="Write only this: records.0.Id; or of each in a list: lines.*.sku,price")
-    ] = None,
+    select: Annotated[str | None, typer.Option(help="Write only this: records.0.Id, or lines.*.sku,price")] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the reply to this file as it is.", dir_okay=False)
     ] = None,

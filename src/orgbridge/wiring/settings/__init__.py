@@ -12,6 +12,8 @@ from orgbridge.wiring.settings.loading import (
     load_client_settings,
     load_settings,
     reload_settings,
+    share_figures,
+    shared_figures,
     unknown_names,
 )
 from orgbridge.wiring.settings.salesforce import AuthFlow
@@ -25,5 +27,7 @@ __all__ = [
     "load_client_settings",
     "load_settings",
     "reload_settings",
+    "share_figures",
+    "shared_figures",
     "unknown_names",
 ]

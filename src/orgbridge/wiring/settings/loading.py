@@ -13,6 +13,9 @@ from orgbridge.wiring.settings.environment import add_to_environment, environmen
 from orgbridge.wiring.settings.faults import fault_alone, faults_together
 from orgbridge.wiring.settings.service import Settings
 
+#: prometheus-client's own name, read when it is imported.
+_SHARED_FIGURES = "PROMETHEUS_MULTIPROC_DIR"
+
 
 def load_settings(
     *, env_file: Path | None = Path(".env"), needs_salesforce: bool = True, **overrides: JSON
@@ -57,6 +60,17 @@ def reload_settings(settings: Settings) -> Settings:
 def hand_down(settings: Settings) -> None:
     """Put the settings, secrets left out, into this process's environment, for the processes it starts."""
     add_to_environment(settings.environment())
+
+
+def share_figures(folder: Path) -> None:
+    """Let the processes that this one starts put their figures together in a folder."""
+    add_to_environment({_SHARED_FIGURES: str(folder)})
+
+
+def shared_figures() -> Path | None:
+    """Return the folder in which the processes of this service put their figures together, None when it is alone."""
+    folder = environment().get(_SHARED_FIGURES)
+    return Path(folder) if folder else None
 
 
 def unknown_names(settings_env: dict[str, str] | None = None) -> list[str]:

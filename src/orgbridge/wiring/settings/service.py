@@ -15,6 +15,7 @@ from orgbridge.wiring.settings.folders import FolderSettings
 from orgbridge.wiring.settings.loads import LoadSettings
 from orgbridge.wiring.settings.logs import LogSettings
 from orgbridge.wiring.settings.mails import MailSettings
+from orgbridge.wiring.settings.observability import ObservabilitySettings
 from orgbridge.wiring.settings.protection import ProtectionSettings
 from orgbridge.wiring.settings.salesforce import SalesforceSettings
 from orgbridge.wiring.settings.sources import NamedFiles, vault_sources
@@ -30,6 +31,7 @@ class Settings(
     TokenSettings,
     DatabaseSettings,
     FolderSettings,
+    ObservabilitySettings,
     LogSettings,
     SalesforceSettings,
     ApplicationSettings,
