@@ -9,7 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from orgbridge.emulator.org.org import Org, UserInfo
+from orgbridge.emulator.org.org import Org
+from orgbridge.emulator.org.readable import UserInfo
 from orgbridge.emulator.schema.errors import SFError
 
 

@@ -14,7 +14,7 @@ from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.directory import Client
 from orgbridge.emulator.http.errors import OAuthFault
 from orgbridge.emulator.http.sites import find_site, may_enter
-from orgbridge.emulator.org.org import UserInfo
+from orgbridge.emulator.org.readable import UserInfo
 
 #: Above this, `exp` is read as milliseconds: the Salesforce CLI writes them. Source: auth.md section 2.
 _MILLISECONDS = 100_000_000_000

@@ -19,7 +19,7 @@ from orgbridge.emulator.http.auth.pages import approval_page, message_page
 from orgbridge.emulator.http.auth.replies import Granted, token_values
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.directory import Client
-from orgbridge.emulator.org.org import UserInfo
+from orgbridge.emulator.org.readable import UserInfo
 
 PATH = "/services/oauth2/authorize"
 SUCCESS_PATH = "/services/oauth2/success"

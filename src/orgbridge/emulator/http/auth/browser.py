@@ -17,7 +17,7 @@ from orgbridge.emulator.http.auth.passwords import Refusal, check_password
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.errors import TextFault
 from orgbridge.emulator.http.replies import json_reply
-from orgbridge.emulator.org.org import UserInfo
+from orgbridge.emulator.org.readable import UserInfo
 
 COOKIE = "orgbridge_browser"
 _NOT_YOU = "Please check your username and password. If you still can't log in, contact your Salesforce administrator."

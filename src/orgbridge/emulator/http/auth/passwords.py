@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.directory import Login
-from orgbridge.emulator.org.org import UserInfo
+from orgbridge.emulator.org.readable import UserInfo
 
 
 class Refusal(StrEnum):

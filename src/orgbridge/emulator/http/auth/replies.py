@@ -22,7 +22,7 @@ from orgbridge.emulator.http.directory import Client
 from orgbridge.emulator.http.errors import OAuthFault
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.sites import Site, site_of
-from orgbridge.emulator.org.org import UserInfo
+from orgbridge.emulator.org.readable import UserInfo
 
 _NO_STORE = {"Cache-Control": "no-cache, no-store", "Pragma": "no-cache"}
 _FORMATS = ("json", "urlencoded", "xml")

@@ -23,7 +23,7 @@ from orgbridge.emulator.http.auth.soap_messages import (
     result_reply,
 )
 from orgbridge.emulator.http.calls import Call
-from orgbridge.emulator.org.org import UserInfo
+from orgbridge.emulator.org.readable import UserInfo
 from orgbridge.kit.json import JSON
 from orgbridge.wire.dates import bulk_datetime
 from orgbridge.wire.ids import to_18

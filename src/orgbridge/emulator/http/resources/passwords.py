@@ -15,7 +15,7 @@ from starlette.responses import Response
 from orgbridge.emulator.http.auth.passwords import is_expired
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.grants import Grants
-from orgbridge.emulator.org.org import UserInfo
+from orgbridge.emulator.org.readable import UserInfo
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.kit.json import JSON
 
