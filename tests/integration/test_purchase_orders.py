@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orgbridge.services.commerce.errors import NotGranted, OrganizationUnknown
 from orgbridge.services.commerce.purchase_errors import (
     AmountBeyondLimit,
     NoApprover,
@@ -15,7 +16,6 @@ from orgbridge.services.commerce.purchase_errors import (
     NotTheRequester,
     OrderChanged,
     OrderUnderWay,
-    OrganizationNotGranted,
     OwnPurchaseOrder,
     PurchaseOrderMoved,
     PurchaseOrderNotFound,
@@ -24,7 +24,7 @@ from orgbridge.services.commerce.purchase_errors import (
 from orgbridge.services.commerce.purchase_ordering import LEASE
 from orgbridge.services.commerce.purchase_orders import PurchaseDraft, PurchaseView
 from orgbridge.services.commerce.purchase_ports import Placed, PlacementRefused
-from orgbridge.services.errors import InvalidRequest, NotOurs
+from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.scopes import Caller
 from orgbridge.store.errors import NameTaken, RevisionStale
 from orgbridge.store.identity_records import Place
@@ -177,9 +177,9 @@ async def test_another_organization_is_told_that_there_is_none(bench: PurchaseBe
                 await call
     for view in PurchaseView:
         assert (await bench.orders.page(dan, view)).items == []
-    with pytest.raises(OrganizationNotGranted):
+    with pytest.raises(NotGranted):
         await bench.orders.page(dan, PurchaseView.ORGANIZATION, org_id=bench.organizations["North"])
-    with pytest.raises(NotOurs):
+    with pytest.raises(OrganizationUnknown):
         await bench.orders.page(dan, PurchaseView.ORGANIZATION, org_id="org_nowhere")
     # A grant taken away counts at once: no token holds it.
     async with bench.database.unit() as unit:
@@ -416,5 +416,5 @@ async def test_rules_are_written_by_who_has_seen_them(bench: PurchaseBench) -> N
         await bench.rules.put(south, {"approvers": []}, expected="")
     with pytest.raises(InvalidRequest, match="nobody"):
         await bench.rules.put(south, {"approvers": ["nobody"]}, expected=written.revision)
-    with pytest.raises(NotOurs):
+    with pytest.raises(OrganizationUnknown):
         await bench.rules.put("org_nowhere", {"approvers": []}, expected=None)

@@ -23,7 +23,8 @@ ServiceError
 +-- DocumentTooLarge          purchase_orders.document_too_large
 +-- DocumentBusy              purchase_orders.document_busy
 +-- DocumentBroken            purchase_orders.document_broken
-+-- OrganizationNotGranted    purchase_orders.organization_not_granted
+
+Organizations are refused as everywhere in commerce: `OrganizationUnknown` and `NotGranted` of `errors`.
 """
 
 from __future__ import annotations
@@ -224,10 +225,3 @@ class DocumentBroken(ServiceError):
 
     code: ClassVar[str] = "purchase_orders.document_broken"
     kind: ClassVar[ErrorKind] = ErrorKind.UPSTREAM
-
-
-class OrganizationNotGranted(ServiceError):
-    """You have no grant for this organization."""
-
-    code: ClassVar[str] = "purchase_orders.organization_not_granted"
-    kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN

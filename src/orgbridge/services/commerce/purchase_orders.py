@@ -223,8 +223,8 @@ class PurchaseOrderService:
         """Return one page of purchase orders, newest first.
 
         Raises:
-            NotOurs: There is no such organization.
-            OrganizationNotGranted: The caller has no grant for it.
+            OrganizationUnknown: There is no such organization.
+            NotGranted: The caller has no grant for it.
             CursorInvalid: The cursor is not one of this list.
         """
         granted = caller.organizations

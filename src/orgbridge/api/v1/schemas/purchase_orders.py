@@ -54,7 +54,7 @@ class PurchaseOrderNew(BaseModel):
     )
     account_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{15}([A-Za-z0-9]{3})?$")] | None = Field(
         None,
-        description="The Salesforce account; absent takes your own one, else that which the organization is mapped to.",
+        description="The Salesforce account; absent takes your own, else that of the organization.",
     )
     lines: Annotated[list[PurchaseLineNew], Field(min_length=1, max_length=500)] | None = Field(
         None, description="Absent takes the caller's cart as it stands."
