@@ -152,7 +152,7 @@ async def test_a_disabled_user_is_out_of_every_route(house: House) -> None:
 
 
 #: Why a route of another organization does not open, whichever room says it.
-_CLOSED = {"scope_missing", "organization_not_granted", "not_granted"}
+_CLOSED = {"scope_missing", "not_granted"}
 
 
 async def test_a_foreign_organization_is_closed_to_a_user_of_another(house: House) -> None:

@@ -172,23 +172,23 @@ def test_a_batch_tells_of_each_and_pages_lead_through_all(site: Site) -> None:
 
 
 def test_grants_decide_whose_documents_are_seen(site: Site) -> None:
-    """Organization, plant or machine: each grant shows what lies in it, everything else is 403, the unknown 404."""
+    """Organization, plant or machine: each grant shows what lies in it; what else there is stays untold."""
     document = {"kind": "note", "body": {}}
     with site.caller("by-organization", organizations=["org_a"]) as client:
         for machine in ("machine_a1", "machine_a2"):
             assert client.post(site.path("org_a", machine), json=document).status_code == 201
-        assert client.get(site.path("org_b", "machine_b1")).json()["code"] == "machine.not_granted"
+        assert client.get(site.path("org_b", "machine_b1")).json()["code"] == "account.not_granted"
         assert client.get(site.path("org_b", "machine_none")).status_code == 403
         assert client.get(site.path("org_a", "machine_b1")).status_code == 404
-        assert client.get(site.path("org_a", "machine_none")).status_code == 404
-        assert client.get(site.path("org_none", "machine_a1")).status_code == 404
+        assert client.get(site.path("org_a", "machine_none")).json()["code"] == "machine.not_found"
+        assert client.get(site.path("org_none", "machine_a1")).json()["code"] == "account.organization_not_found"
     with site.caller("by-plant", plants=["plant_a2"]) as client:
         assert client.get(site.path("org_a", "machine_a2")).status_code == 200
-        assert client.get(site.path("org_a", "machine_a1")).status_code == 403
+        assert client.get(site.path("org_a", "machine_a1")).json()["code"] == "machine.not_found"
         assert client.get(site.path("org_b", "machine_b1")).status_code == 403
     with site.caller("by-machine", machines=["machine_a1"]) as client:
         assert client.get(site.path("org_a", _ASSET)).status_code == 200
-        assert client.get(site.path("org_a", "machine_a2")).status_code == 403
+        assert client.get(site.path("org_a", "machine_a2")).status_code == 404
     with site.caller("by-stars", organizations=["org_b"], plants="*", machines="*") as client:
         assert client.get(site.path("org_b", "machine_b2")).status_code == 200
         assert client.get(site.path("org_a", "machine_a1")).status_code == 403

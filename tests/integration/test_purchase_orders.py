@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orgbridge.services.commerce.errors import NotGranted, OrganizationUnknown
 from orgbridge.services.commerce.purchase_errors import (
     AmountBeyondLimit,
     NoApprover,
@@ -15,15 +16,15 @@ from orgbridge.services.commerce.purchase_errors import (
     NotTheRequester,
     OrderChanged,
     OrderUnderWay,
-    OrganizationNotGranted,
     OwnPurchaseOrder,
     PurchaseOrderMoved,
     PurchaseOrderNotFound,
     PurchaseOrderStale,
 )
+from orgbridge.services.commerce.purchase_ordering import LEASE
 from orgbridge.services.commerce.purchase_orders import PurchaseDraft, PurchaseView
 from orgbridge.services.commerce.purchase_ports import Placed, PlacementRefused
-from orgbridge.services.errors import InvalidRequest, NotOurs
+from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.scopes import Caller
 from orgbridge.store.errors import NameTaken, RevisionStale
 from orgbridge.store.identity_records import Place
@@ -176,9 +177,9 @@ async def test_another_organization_is_told_that_there_is_none(bench: PurchaseBe
                 await call
     for view in PurchaseView:
         assert (await bench.orders.page(dan, view)).items == []
-    with pytest.raises(OrganizationNotGranted):
+    with pytest.raises(NotGranted):
         await bench.orders.page(dan, PurchaseView.ORGANIZATION, org_id=bench.organizations["North"])
-    with pytest.raises(NotOurs):
+    with pytest.raises(OrganizationUnknown):
         await bench.orders.page(dan, PurchaseView.ORGANIZATION, org_id="org_nowhere")
     # A grant taken away counts at once: no token holds it.
     async with bench.database.unit() as unit:
@@ -350,6 +351,44 @@ async def test_two_who_order_at_once_place_once(bench: PurchaseBench, placer: Pl
     assert placer.calls == 1
 
 
+async def test_the_lease_is_renewed_while_an_order_is_placed(bench: PurchaseBench, placer: Placer) -> None:
+    """A placement that takes longer than its lease stays with the process that is at it."""
+    order = await bench.pending()
+    ada, ben = await bench.caller("ada"), await bench.caller("ben")
+    await bench.decisions.decide(ben, order.id, _APPROVE)
+    placer.gate = asyncio.Event()
+    first = asyncio.create_task(bench.ordering.order(ada, order.id))
+    while not placer.calls:
+        await asyncio.wait({first}, timeout=0.01)
+    begun = (await bench.orders.get(ada, order.id)).ordering_until
+    assert begun is not None
+    # Sleeping moves the hands of this clock: the renewals themselves let the time pass.
+    while bench.clock.now() < begun + LEASE:
+        await asyncio.wait({first}, timeout=0.01)
+    found = await bench.orders.get(ada, order.id)
+    assert found.ordering_until is not None
+    assert found.ordering_until > begun + LEASE / 2
+    placer.gate.set()
+    assert ((await first).state, placer.calls) == (PurchaseState.ORDERED, 1)
+
+
+async def test_whoever_lost_the_lease_writes_nothing(bench: PurchaseBench, placer: Placer) -> None:
+    """A process that slept beyond its lease and is then refused does not take the order back from its successor."""
+    order = await bench.pending()
+    ada = await bench.caller("ada")
+    await bench.decisions.decide(await bench.caller("ben"), order.id, _APPROVE)
+    placer.break_off = ConnectionError("lost")
+    with pytest.raises(ConnectionError):
+        await bench.ordering.order(ada, order.id)
+    stale = await bench.orders.get(ada, order.id)
+    now = bench.clock.now()
+    async with bench.database.unit() as unit:
+        assert await unit.purchase_orders.take_over(order.id, now, now + LEASE, stale.version)
+    with pytest.raises(PurchaseOrderMoved):
+        await bench.ordering._release(ada, stale)
+    assert (await bench.orders.get(ada, order.id)).state is PurchaseState.ORDERING
+
+
 async def test_only_requester_and_approvers_order(bench: PurchaseBench) -> None:
     """A colleague sees it and may not order, cancel or submit it."""
     await bench.person("eve", "North")
@@ -377,5 +416,5 @@ async def test_rules_are_written_by_who_has_seen_them(bench: PurchaseBench) -> N
         await bench.rules.put(south, {"approvers": []}, expected="")
     with pytest.raises(InvalidRequest, match="nobody"):
         await bench.rules.put(south, {"approvers": ["nobody"]}, expected=written.revision)
-    with pytest.raises(NotOurs):
+    with pytest.raises(OrganizationUnknown):
         await bench.rules.put("org_nowhere", {"approvers": []}, expected=None)

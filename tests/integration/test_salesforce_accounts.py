@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,11 +34,18 @@ def _names(accounts: list[dict[str, Any]]) -> list[str]:
 # Who acts for whom
 
 
-async def test_a_buyer_acts_for_the_mapped_account_unless_another_is_named(world: CommerceWorld) -> None:
-    """One organization is told by itself; an account below it by its id of 15 or 18 characters."""
+async def test_a_buyer_acts_for_the_own_account_unless_another_is_named(world: CommerceWorld) -> None:
+    """One organization is told by itself; its account by the buyer's contact; another below it by its id."""
     caller = await world.caller("kiel")
     found = await world.services.accounts.resolve(caller)
-    assert (found.organization_name, found.account_id) == ("Nordmühle", world.accounts["ACC-100"])
+    assert (found.organization_name, found.account_id) == ("Nordmühle", world.accounts["ACC-110"])
+    assert found.mapped_account_id == world.accounts["ACC-100"]
+    group = await world.services.accounts.resolve(await world.caller("approver"))
+    assert group.account_id == world.accounts["ACC-100"]
+    for stranger in ("buyer.lyon@castell.example", "admin@local.org", "nobody@nowhere.example", None):
+        # Somebody whose own account is not the organization's, or who has none, acts for the mapped one.
+        other = await world.services.accounts.resolve(replace(caller, sf_username=stranger))
+        assert other.account_id == world.accounts["ACC-100"], stranger
     assert found.sf_username == "buyer.kiel@nordmuehle.example"
     rostock = world.accounts["ACC-130"]
     for text in (rostock, rostock[:15]):

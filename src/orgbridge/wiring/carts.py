@@ -35,6 +35,8 @@ class Carts:
     """What the faces call about carts."""
 
     shops: Shops
+    desks: CartDesks
+    rights: CartRights
     carts: CartService
     batches: CartBatchService
     transfers: CartTransferService
@@ -54,7 +56,9 @@ def build_carts(settings: Settings, house: House, accounts: AccountService) -> C
     carts = CartService(desks, rights, orgs, turns)
     batches = CartBatchService(desks, carts, rights, turns)
     transfers = CartTransferService(desks, batches, rights, accounts, Sight(orgs), turns)
-    return Carts(shops=shops, carts=carts, batches=batches, transfers=transfers, mirror=mirror)
+    return Carts(
+        shops=shops, desks=desks, rights=rights, carts=carts, batches=batches, transfers=transfers, mirror=mirror
+    )
 
 
 @asynccontextmanager

@@ -5,16 +5,21 @@ from __future__ import annotations
 from orgbridge.client.mails import MailTLS, SMTPConfig, SMTPSender
 from orgbridge.services.audit import AuditTrail
 from orgbridge.services.commerce.mails import MailConfig, Mailer
+from orgbridge.services.commerce.order_rights import OrderRights
+from orgbridge.services.commerce.placements import PlacementService
+from orgbridge.services.commerce.purchase_carts import PurchaseCartReader
 from orgbridge.services.commerce.purchase_decisions import PurchaseDecisions
 from orgbridge.services.commerce.purchase_documents import PurchaseDocuments
 from orgbridge.services.commerce.purchase_mirror import PurchaseMirror
 from orgbridge.services.commerce.purchase_ordering import PurchaseOrdering
 from orgbridge.services.commerce.purchase_orders import PurchaseOrderService
-from orgbridge.services.commerce.purchase_ports import PurchaseAccounts, PurchaseCarts, PurchasePlacer
+from orgbridge.services.commerce.purchase_placing import PurchasePlacements
+from orgbridge.services.commerce.purchase_ports import PurchaseAccounts
 from orgbridge.services.commerce.purchase_rules import PurchaseRules
 from orgbridge.services.commerce.purchase_upkeep import PurchaseUpkeep
 from orgbridge.services.commerce.purchasing import MailOutbox, Purchasing
 from orgbridge.services.principals import Principals
+from orgbridge.wiring.carts import Carts
 from orgbridge.wiring.house import House
 from orgbridge.wiring.settings import Settings
 
@@ -28,8 +33,9 @@ def build_purchasing(
     trail: AuditTrail,
     *,
     accounts: PurchaseAccounts,
-    carts: PurchaseCarts | None = None,
-    placer: PurchasePlacer | None = None,
+    carts: Carts,
+    placements: PlacementService,
+    rights: OrderRights,
 ) -> Purchasing:
     """Return what faces may call about purchase orders.
 
@@ -38,15 +44,27 @@ def build_purchasing(
         house: The connections.
         trail: Where steps are written down.
         accounts: Tells for whom a caller buys.
-        carts: Reads carts; None: purchase orders are made of given lines only.
-        placer: Makes orders; None: none are made.
+        carts: Of the same callers.
+        placements: Makes orders.
+        rights: Tells who may order.
     """
     database, clock = house.database, house.clock
+    placer = PurchasePlacements(
+        database,
+        house.orgs,
+        clock,
+        placements=placements,
+        rights=rights,
+        desks=carts.desks,
+        batches=carts.batches,
+        mirror=PurchaseMirror(database, house.orgs, clock),
+    )
+    reader = PurchaseCartReader(carts.desks, carts.rights)
     configured = smtp_config(settings) is not None
     rules = PurchaseRules(database, Principals(database, clock), clock)
     return Purchasing(
         orders=PurchaseOrderService(
-            database, clock, rules, trail, accounts=accounts, carts=carts, mail_configured=configured
+            database, clock, rules, trail, accounts=accounts, carts=reader, mail_configured=configured
         ),
         decisions=PurchaseDecisions(database, clock, rules, trail, mail_configured=configured),
         ordering=PurchaseOrdering(database, clock, rules, placer, mail_configured=configured),

@@ -31,7 +31,6 @@ from orgbridge.services.commerce.orders import OrderService
 from orgbridge.services.commerce.parts import PartService
 from orgbridge.services.commerce.placements import PlacementService
 from orgbridge.services.commerce.reaches import Reaches
-from orgbridge.services.commerce.shops import Shops
 from orgbridge.services.commerce.sights import Sight
 from orgbridge.services.commerce.trees import AccountTrees
 from orgbridge.services.composite import CompositeService
@@ -97,7 +96,8 @@ def build_services(settings: Settings, house: House) -> Services:
     sight = Sight(orgs)
     machines = MachineService(Reaches(database, accounts, trees), sight, cursors, clock)
     carts = build_carts(settings, house, accounts)
-    shops = Shops(orgs, clock, settings.webstore_id)
+    rights = OrderRights(orgs)
+    placements = PlacementService(database, accounts, carts.shops, rights, clock)
     return Services(
         records=records,
         batches=batches,
@@ -125,7 +125,9 @@ def build_services(settings: Settings, house: House) -> Services:
         idempotency=build_idempotency(settings, database, clock),
         quotas=build_quotas(settings),
         audit=trail,
-        purchasing=build_purchasing(settings, house, trail, accounts=accounts),
+        purchasing=build_purchasing(
+            settings, house, trail, accounts=accounts, carts=carts, placements=placements, rights=rights
+        ),
         accounts=accounts,
         mappings=MappingService(database, orgs, accounts, trees, clock),
         hierarchies=HierarchyService(orgs, accounts, trees),
@@ -134,8 +136,8 @@ def build_services(settings: Settings, house: House) -> Services:
         carts=carts.carts,
         cart_batches=carts.batches,
         cart_transfers=carts.transfers,
-        placements=PlacementService(database, accounts, shops, OrderRights(orgs), clock),
-        orders=OrderService(orgs, accounts, shops, cursors),
+        placements=placements,
+        orders=OrderService(orgs, accounts, carts.shops, cursors),
     )
 
 

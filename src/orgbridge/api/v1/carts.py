@@ -49,8 +49,8 @@ def whose(
         str | None,
         Query(
             pattern=_SFID,
-            description="The account of Salesforce that is bought for; by default the one that your organization is "
-            "mapped to. One that you are not granted is 403.",
+            description="The account of Salesforce that is bought for; by default that of your own Salesforce user, "
+            "else the one that your organization is mapped to. One that you are not granted is 403.",
         ),
     ] = None,
     org_id: Annotated[

@@ -25,7 +25,10 @@ OrganizationParam = Annotated[
 ]
 AccountParam = Annotated[
     str | None,
-    Query(max_length=18, description="The account that buys; without it the one that the organization is mapped to."),
+    Query(
+        max_length=18,
+        description="The account that buys; by default that of your own Salesforce user, else the mapped one.",
+    ),
 ]
 
 

@@ -18,6 +18,7 @@ from orgbridge.client.commerce.resources import Patience
 from orgbridge.client.commerce.values import wire
 from orgbridge.client.errors import AccessRefused, ClientError, NotFound
 from orgbridge.engine.faults import nothing_sent
+from orgbridge.engine.orders.approvals import differences
 from orgbridge.engine.orders.books import BookOrder, Entry, Line, deal_out
 from orgbridge.engine.orders.desks import Desk, Done, is_refusal
 from orgbridge.engine.orders.looks import look_for_marker, marker_field
@@ -52,6 +53,13 @@ async def plan(desk: Desk) -> Done:
             "order.cart_processing", "Salesforce did not finish computing the cart in time: order again later."
         )
     lines = [_line(line) for line in asked.value.lines]
+    different = differences(desk.request.get("approved"), lines, desk.facts)
+    if different:
+        raise refuse(
+            "order.changed",
+            f"What the cart holds is not what was approved: {different[0]['message']} Nothing was ordered.",
+            *different,
+        )
     products = list(dict.fromkeys(line.product_id for line in lines if line.product_id))
     ranks = await _ranks(desk)
     entries = await _entries(desk, products, list(ranks)) if products and ranks else []

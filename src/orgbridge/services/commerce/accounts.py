@@ -6,6 +6,9 @@ Laws:
 2. A caller acts for the accounts of the organizations that the caller is granted, and for no others. Grants of plants
    and machines show machines; they let nobody act.
 3. Nothing is chosen for the caller: whoever may act for several and names none is told which there are.
+4. Within the one organization, a caller who names no account acts for the account of the caller's own Salesforce user,
+   where that is one of the organization's: it is what Salesforce itself takes, and an organization that is mapped to a
+   group has buyers who buy for one of its parts only. Everybody else acts for the account that is mapped.
 """
 
 from __future__ import annotations
@@ -79,8 +82,8 @@ class AccountService:
         Args:
             caller: Who calls.
             organization_id: Our organization; None to tell it by the account, or by what the caller is granted.
-            account_id: An account of Salesforce, 15 or 18 characters; None for the one that the organization is mapped
-                to.
+            account_id: An account of Salesforce, 15 or 18 characters; None for that of the caller's own Salesforce user
+                where it is the organization's, else the one that the organization is mapped to.
 
         Raises:
             InvalidRequest: The account's id is none.
@@ -98,6 +101,8 @@ class AccountService:
             owner = await self.owner(wanted)
             if owner is None or owner.organization_id != place.organization.id:
                 raise NotGranted(f"The account {wanted} is none of organization {place.organization.id}.")
+        if wanted is None:
+            wanted = await self._own(caller, mapping)
         lineage = await self._trees.lineage(wanted or mapping.account_id)
         note(organization_id=place.organization.id, account_id=lineage.node.id)
         return BuyerAccount(
@@ -108,6 +113,14 @@ class AccountService:
             mapped_account_id=mapping.account_id,
             sf_username=caller.sf_username,
         )
+
+    async def _own(self, caller: Caller, mapping: AccountMappingRecord) -> str | None:
+        """Return the account of the caller's own Salesforce user, where it belongs to a mapped one."""
+        own = await self._trees.own(caller.sf_username) if caller.sf_username is not None else None
+        if own is None or own == mapping.account_id:
+            return None
+        owner = await self.owner(own)
+        return own if owner is not None and owner.organization_id == mapping.organization_id else None
 
     async def organization(self, caller: Caller, text: str) -> MappedOrganization:
         """Return the organization of an id, name or key that the caller is granted.

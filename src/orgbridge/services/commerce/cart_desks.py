@@ -49,7 +49,7 @@ class CartConfig:
 class Whose:
     """Which cart a caller means."""
 
-    #: The account of Salesforce; None for the mapped one.
+    #: The account of Salesforce; None for the caller's own, else the mapped one.
     account_id: str | None = None
     #: Our organization; None to tell it.
     organization_id: str | None = None

@@ -86,8 +86,9 @@ class DocumentService:
             limit: Most documents on the page.
 
         Raises:
-            NotOurs: There is no such organization or machine.
-            MachineNotGranted: The caller is not granted it.
+            OrganizationUnknown: There is no such organization.
+            NotGranted: The caller is granted nothing of it.
+            MachineMissing: There is no such machine, or none that the caller may see.
             InvalidRequest: The cursor was given to somebody else, or the window ends before it begins.
             CursorInvalid: The cursor belongs to another list.
             DocumentInvalid: The window has an instant that no document can have.
@@ -120,8 +121,9 @@ class DocumentService:
         """Return a document.
 
         Raises:
-            NotOurs: There is no such organization or machine.
-            MachineNotGranted: The caller is not granted it.
+            OrganizationUnknown: There is no such organization.
+            NotGranted: The caller is granted nothing of it.
+            MachineMissing: There is no such machine, or none that the caller may see.
             DocumentMissing: The machine has no such document.
             StoreUnavailable: The store does not answer.
         """
@@ -131,8 +133,9 @@ class DocumentService:
         """Keep a new document.
 
         Raises:
-            NotOurs: There is no such organization or machine.
-            MachineNotGranted: The caller is not granted it.
+            OrganizationUnknown: There is no such organization.
+            NotGranted: The caller is granted nothing of it.
+            MachineMissing: There is no such machine, or none that the caller may see.
             DocumentExists: The id is taken; nothing was written.
             DocumentInvalid: It could not be kept unaltered; nothing was written.
             DocumentTooLarge: It has too many bytes; nothing was written.
@@ -149,8 +152,9 @@ class DocumentService:
         """Keep documents whether they are there or not, and tell what became of each, in their order.
 
         Raises:
-            NotOurs: There is no such organization or machine.
-            MachineNotGranted: The caller is not granted it.
+            OrganizationUnknown: There is no such organization.
+            NotGranted: The caller is granted nothing of it.
+            MachineMissing: There is no such machine, or none that the caller may see.
             DocumentInvalid: There are too many; nothing was written.
             StoreUnavailable: The store gave up before anything was written.
         """
@@ -174,8 +178,9 @@ class DocumentService:
         """Keep another state of a document.
 
         Raises:
-            NotOurs: There is no such organization or machine.
-            MachineNotGranted: The caller is not granted it.
+            OrganizationUnknown: There is no such organization.
+            NotGranted: The caller is granted nothing of it.
+            MachineMissing: There is no such machine, or none that the caller may see.
             DocumentMissing: The machine has no such document; nothing was written.
             DocumentStale: It has another ETag; nothing was written.
             DocumentInvalid: It could not be kept unaltered; nothing was written.
@@ -194,8 +199,9 @@ class DocumentService:
         """Delete a document.
 
         Raises:
-            NotOurs: There is no such organization or machine.
-            MachineNotGranted: The caller is not granted it.
+            OrganizationUnknown: There is no such organization.
+            NotGranted: The caller is granted nothing of it.
+            MachineMissing: There is no such machine, or none that the caller may see.
             DocumentMissing: The machine has no such document; nothing was deleted.
             DocumentStale: It has another ETag; nothing was deleted.
             StoreUnavailable: The store does not answer; the message says whether something was deleted.

@@ -30,6 +30,7 @@ from orgbridge.services.commerce.warranties import (
 )
 from orgbridge.services.cursors import Cursors
 from orgbridge.services.errors import InvalidRequest
+from orgbridge.services.policies.policy import policy_of
 from orgbridge.services.scopes import Caller, Scope
 from orgbridge.soql import tree
 from orgbridge.store.identity_records import MachineRecord
@@ -199,8 +200,25 @@ class MachineService:
         note(object_name="Asset", asset_id=str(rows[0]["Id"]))
         return FoundMachine(reach=reach, row=rows[0])
 
+    def is_limited(self, caller: Caller) -> bool:
+        """Tell whether policies limit what the caller sees of machines."""
+        return not policy_of(caller, _SCOPE).is_unrestricted
+
+    async def shows(self, caller: Caller) -> bool:
+        """Tell whether there are machines for the caller at all.
+
+        Raises:
+            ClientError: The object could not be described.
+        """
+        return await self._sight.fields(caller, _SCOPE, "Asset", ["Id"]) is not None
+
     async def owns(self, caller: Caller, organization_id: str, asset_id: str) -> bool:
         """Tell whether an Asset is of one of the organization's accounts, and the caller may see it.
+
+        Args:
+            caller: Who asks.
+            organization_id: Which organization.
+            asset_id: Id of the Asset, or its serial number.
 
         Raises:
             AccountGone: The organization's account was deleted or merged.

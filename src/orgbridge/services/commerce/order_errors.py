@@ -200,6 +200,13 @@ class TooManyLines(PlacementFailed):
     code: ClassVar[str] = "order.too_many_lines"
 
 
+class CartChanged(PlacementFailed):
+    """What the cart holds is not what was approved, or not at the approved prices; nothing was ordered."""
+
+    code: ClassVar[str] = "order.changed"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+
+
 class PartlyPlaced(PlacementFailed):
     """One of several orders was refused, and those made before it could not be taken back."""
 
@@ -254,6 +261,7 @@ _BY_CODE: Final[Mapping[str, type[PlacementFailed]]] = {
         NoPricebook,
         LineUnorderable,
         TooManyLines,
+        CartChanged,
         PartlyPlaced,
         OrderOutcomeUnknown,
         SalesforceKeptAway,

@@ -264,9 +264,18 @@ class PlacementService:
             raise KeyReused
         return await self._outcome(held.id, wish, is_replay=True)
 
-    async def _outcome(self, placement_id: str, wish: Wish, *, is_replay: bool) -> Placed:
+    async def awaited(self, placement_id: str, wait_seconds: float | None = None) -> PlacementRecord:
+        """Return a placement once it has ended, or as it stands when it was waited for long enough.
+
+        Args:
+            placement_id: Which; it exists.
+            wait_seconds: How long; None as configured.
+
+        Raises:
+            StoreUnavailable: The database does not answer.
+        """
         config = self._config
-        wanted = config.wait_seconds if wish.wait_seconds is None else wish.wait_seconds
+        wanted = config.wait_seconds if wait_seconds is None else wait_seconds
         until = self._clock.monotonic() + min(max(wanted, 0.0), config.longest_wait_seconds)
         pause = _FIRST_PAUSE
         while True:
@@ -275,9 +284,12 @@ class PlacementService:
             assert record is not None, "placements are never deleted while they are waited for"
             left = until - self._clock.monotonic()
             if record.state.ended or left <= 0:
-                break
+                return record
             await self._clock.sleep(min(pause, left))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    async def _outcome(self, placement_id: str, wish: Wish, *, is_replay: bool) -> Placed:
+        record = await self.awaited(placement_id, wish.wait_seconds)
         if record.state.ended and record.state is not PlacementState.PLACED:
             raise failure_of(record.id, record.error)
         return _told(record, is_replay=is_replay)

@@ -13,6 +13,8 @@ ServiceError
 +-- OrderUnderWay             purchase_orders.ordering
 +-- OrderingUnavailable       purchase_orders.ordering_unavailable
 +-- CartUnavailable           purchase_orders.cart_unavailable
++-- CartPending               purchase_orders.cart_pending
++-- CartUnpriced              purchase_orders.cart_unpriced
 +-- LinkInvalid               purchase_orders.link_invalid
 +-- LinkNotYours              purchase_orders.link_not_yours
 +-- NotInOrg                  purchase_orders.not_in_org
@@ -21,7 +23,8 @@ ServiceError
 +-- DocumentTooLarge          purchase_orders.document_too_large
 +-- DocumentBusy              purchase_orders.document_busy
 +-- DocumentBroken            purchase_orders.document_broken
-+-- OrganizationNotGranted    purchase_orders.organization_not_granted
+
+Organizations are refused as everywhere in commerce: `OrganizationUnknown` and `NotGranted` of `errors`.
 """
 
 from __future__ import annotations
@@ -141,6 +144,25 @@ class CartUnavailable(ServiceError):
     kind: ClassVar[ErrorKind] = ErrorKind.UNAVAILABLE
 
 
+class CartPending(ServiceError):
+    """Salesforce still computes the cart, so that its prices do not count yet: ask again."""
+
+    code: ClassVar[str] = "purchase_orders.cart_pending"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNAVAILABLE
+    retryable: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.retry_after_seconds = 2.0
+
+
+class CartUnpriced(ServiceError):
+    """A line of the cart has no price that you may see, so that nobody could approve it: give the lines."""
+
+    code: ClassVar[str] = "purchase_orders.cart_unpriced"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONTRADICTION
+
+
 class LinkInvalid(ServiceError):
     """The link is unknown, was used, or its time is over: sign in and decide there."""
 
@@ -203,10 +225,3 @@ class DocumentBroken(ServiceError):
 
     code: ClassVar[str] = "purchase_orders.document_broken"
     kind: ClassVar[ErrorKind] = ErrorKind.UPSTREAM
-
-
-class OrganizationNotGranted(ServiceError):
-    """You have no grant for this organization."""
-
-    code: ClassVar[str] = "purchase_orders.organization_not_granted"
-    kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN

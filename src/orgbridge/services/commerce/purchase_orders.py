@@ -74,7 +74,7 @@ class PurchaseDraft:
     number: str = ""
     #: Our id of the organization; None where the caller has only one.
     org_id: str | None = None
-    #: Salesforce's id of the account; None for the one mapped.
+    #: Salesforce's id of the account; None for the caller's own, else the one mapped.
     account_id: str | None = None
     #: Given lines: `product_id` or `sku`, `quantity`, `unit_price`, `name`; None takes the caller's cart.
     lines: Sequence[dict[str, Any]] | None = None
@@ -223,8 +223,8 @@ class PurchaseOrderService:
         """Return one page of purchase orders, newest first.
 
         Raises:
-            NotOurs: There is no such organization.
-            OrganizationNotGranted: The caller has no grant for it.
+            OrganizationUnknown: There is no such organization.
+            NotGranted: The caller has no grant for it.
             CursorInvalid: The cursor is not one of this list.
         """
         granted = caller.organizations

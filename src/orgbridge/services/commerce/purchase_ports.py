@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
+from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.services.scopes import Caller
 from orgbridge.store.purchase_order_records import PurchaseLine, PurchaseOrderRecord
 
@@ -80,11 +81,13 @@ class PlacementRefused(Exception):
 
     Attributes:
         findings: One JSON-ready item for each thing that is different: `line`, `sku`, `code`, `message`, ...
+        cause: What refused it where nothing is different: told in place of the findings.
     """
 
-    def __init__(self, findings: list[dict[str, Any]]) -> None:
+    def __init__(self, findings: list[dict[str, Any]], cause: OrgbridgeError | None = None) -> None:
         super().__init__("nothing was ordered")
         self.findings = findings
+        self.cause = cause
 
 
 class PurchasePlacer(Protocol):

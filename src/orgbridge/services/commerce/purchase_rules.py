@@ -14,13 +14,13 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from orgbridge.kit.clock import Clock
+from orgbridge.services.commerce.errors import NotGranted, OrganizationUnknown
 from orgbridge.services.commerce.purchase_errors import (
     AmountBeyondLimit,
     NotAnApprover,
-    OrganizationNotGranted,
     OwnPurchaseOrder,
 )
-from orgbridge.services.errors import InvalidRequest, NotOurs
+from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.principals import Principal, Principals
 from orgbridge.services.revisions import new_revision
 from orgbridge.services.scopes import Caller, Scope
@@ -123,8 +123,8 @@ class PurchaseRules:
             caller: Who asks; None for the house itself.
 
         Raises:
-            NotOurs: There is no such organization.
-            OrganizationNotGranted: The caller has no grant for it.
+            OrganizationUnknown: There is no such organization.
+            NotGranted: The caller has no grant for it.
         """
         async with self._database.unit(write=False) as unit:
             if caller is not None:
@@ -143,7 +143,7 @@ class PurchaseRules:
             expected: The revision that the old ones must have; None for any.
 
         Raises:
-            NotOurs: There is no such organization.
+            OrganizationUnknown: There is no such organization.
             InvalidRequest: Something in them cannot be; nothing was written.
             RevisionStale: They were changed since; nothing was written.
         """
@@ -164,7 +164,7 @@ class PurchaseRules:
             raise InvalidRequest(f"An organization has {_MAX_APPROVERS} approvers at most.")
         async with self._database.unit() as unit:
             if await unit.organizations.get(organization_id) is None:
-                raise NotOurs
+                raise OrganizationUnknown
             approvers = [await _user_id(unit, name) for name in named]
             rules = replace(rules, approvers=tuple(sorted(set(approvers))))
             await unit.purchase_rules.put(rules, expected=expected)
@@ -196,13 +196,13 @@ async def check_organization(unit: Unit, caller: Caller, organization_id: str) -
     """See that a caller is granted an organization.
 
     Raises:
-        NotOurs: There is no such organization.
-        OrganizationNotGranted: There is, and the caller has no grant for it.
+        OrganizationUnknown: There is no such organization.
+        NotGranted: There is, and the caller has no grant for it.
     """
     if await unit.organizations.get(organization_id) is None:
-        raise NotOurs
+        raise OrganizationUnknown
     if organization_id not in caller.organizations:
-        raise OrganizationNotGranted
+        raise NotGranted
 
 
 async def _user_id(unit: Unit, name: str) -> str:

@@ -81,11 +81,14 @@ class AccountTrees:
         self._org = org
         self._lineages: _Believed[Lineage] = _Believed(clock)
         self._below: _Believed[tuple[AccountNode, ...]] = _Believed(clock)
+        #: By user name: the account of the user's contact, an empty text for none.
+        self._own: _Believed[str] = _Believed(clock)
 
     def forget(self) -> None:
         """Believe nothing any more that was read: something was changed here."""
         self._lineages.forget()
         self._below.forget()
+        self._own.forget()
 
     async def lineage(self, account_id: str) -> Lineage:
         """Return an account and those above it.
@@ -169,6 +172,27 @@ class AccountTrees:
         nodes = tuple(node for node in found.values() if node.id not in roots)
         self._below.put(key, nodes)
         return nodes
+
+    async def own(self, sf_username: str) -> str | None:
+        """Return the account of the contact that a Salesforce user is; None for a user who is no contact.
+
+        Args:
+            sf_username: The user's name.
+
+        Raises:
+            ClientError: Salesforce could not be asked.
+        """
+        known = self._own.get(sf_username)
+        if known is None:
+            rows: list[dict[str, Any]] = []
+            # Orgs without sites have no such field of users.
+            if "ContactId" in await self._orgs.get(self._org).describe("User"):
+                where = equal("Username", sf_username)
+                rows = await self._rows(select("User", ["Id", "Contact.AccountId"], where=where, limit=2))
+            contact = rows[0].get("Contact") if len(rows) == 1 else None
+            known = str(contact.get("AccountId") or "") if isinstance(contact, dict) else ""
+            self._own.put(sf_username, known)
+        return known or None
 
     async def _rows(self, query: tree.Query, *, deleted: bool = False) -> list[dict[str, Any]]:
         query_client = self._orgs.get(self._org).salesforce.query

@@ -20,6 +20,8 @@ class MachinePlace:
     plant_id: str
     #: Its Asset in Salesforce, 18 characters, when that is known.
     asset_id: str | None
+    #: Its serial number, when that is known.
+    serial_number: str | None
 
 
 class MachineNameRepository:
@@ -36,13 +38,15 @@ class MachineNameRepository:
     async def find(self, organization_id: str, name: str) -> MachinePlace | None:
         """Return the machine of an organization that has this id, or this Asset; None when there is none."""
         query = (
-            sa.select(machines.c.id, machines.c.plant_id, machines.c.asset_id)
+            sa.select(machines.c.id, machines.c.plant_id, machines.c.asset_id, machines.c.serial_number)
             .join(plants, plants.c.id == machines.c.plant_id)
             .where(plants.c.organization_id == organization_id)
             .where(sa.or_(machines.c.id == name, machines.c.asset_id == name))
         )
         row = (await self._connection.execute(query)).first()
-        return MachinePlace(machine_id=row[0], plant_id=row[1], asset_id=row[2]) if row is not None else None
+        if row is None:
+            return None
+        return MachinePlace(machine_id=row[0], plant_id=row[1], asset_id=row[2], serial_number=row[3])
 
     async def granted_in(self, organization_id: str, plant_ids: list[str], machine_ids: list[str]) -> bool:
         """Tell whether one of these plants or machines is the organization's."""

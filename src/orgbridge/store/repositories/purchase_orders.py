@@ -94,7 +94,7 @@ class PurchaseOrderRepository:
         return bool(done.rowcount)
 
     async def take_over(self, order_id: str, now: datetime, until: datetime, version: int) -> bool:
-        """Go on with a placement whose process is gone. False when somebody is at it."""
+        """Go on with a placement whose process is gone, and raise the version. False when somebody is at it."""
         columns = purchase_orders.c
         done = await self._connection.execute(
             sa.update(purchase_orders)
@@ -104,6 +104,16 @@ class PurchaseOrderRepository:
                 columns.state == PurchaseState.ORDERING.value,
                 columns.ordering_until <= now,
             )
+            .values(ordering_until=until, version=version + 1)
+        )
+        return bool(done.rowcount)
+
+    async def hold(self, order_id: str, version: int, until: datetime) -> bool:
+        """Go on being at work on a placement. False when it is somebody else's, or has ended."""
+        columns = purchase_orders.c
+        done = await self._connection.execute(
+            sa.update(purchase_orders)
+            .where(columns.id == order_id, columns.version == version, columns.state == PurchaseState.ORDERING.value)
             .values(ordering_until=until)
         )
         return bool(done.rowcount)

@@ -53,7 +53,8 @@ class PurchaseOrderNew(BaseModel):
         None, description="For which organization; absent where the caller has only one."
     )
     account_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{15}([A-Za-z0-9]{3})?$")] | None = Field(
-        None, description="The Salesforce account; absent takes the one that the organization is mapped to."
+        None,
+        description="The Salesforce account; absent takes your own, else that of the organization.",
     )
     lines: Annotated[list[PurchaseLineNew], Field(min_length=1, max_length=500)] | None = Field(
         None, description="Absent takes the caller's cart as it stands."
