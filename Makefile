@@ -74,8 +74,15 @@ $(NODE_STAMPS): %/node_modules/.package-lock.json: %/package-lock.json
 .PHONY: node
 node: $(NODE_STAMPS) ## Install what the tests of jsforce, of Azure Blob and of Cosmos DB need (npm)
 
+# RUNLEVEL=1 keeps Debian from starting the server that the package brings: the tests start their own.
+.PHONY: prometheus
+prometheus: ## In CI: install Prometheus, whose promtool checks rules and dashboard (apt)
+	@if [ "$(CI)" = true ] && ! command -v promtool >/dev/null; then \
+		SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$SUDO apt-get -q update && $$SUDO env RUNLEVEL=1 apt-get -q install -y --no-install-recommends prometheus; fi
+
 .PHONY: test
-test: $(DEVELOPMENT) $(S3_SERVER) node ## Run every test, real PostgreSQL and the short chaos included
+test: $(DEVELOPMENT) $(S3_SERVER) node prometheus ## Run every test, real PostgreSQL and the short chaos included
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: check

@@ -45,6 +45,10 @@ def _cosmos() -> bool:
     return shutil.which("node") is not None and (COSMOS_PROGRAM.parent / "node_modules" / "@vercel").is_dir()
 
 
+def _prometheus() -> bool:
+    return shutil.which("promtool") is not None and shutil.which("prometheus") is not None
+
+
 def azurite_program() -> str | None:
     """Return azurite's blob server: the one that `TEST_AZURITE` names, that of `make node`, or one on the path."""
     if named := os.environ.get("TEST_AZURITE"):  # noqa: TID251 - a word to the tests, no setting
@@ -76,10 +80,14 @@ COSMOS = OptionalPart(
     remedy="install Node.js and npm, then run `npm ci --ignore-scripts` in tests/support/cosmos, or `make node`",
     present=_cosmos,
 )
+PROMETHEUS = OptionalPart(
+    name="Prometheus", remedy="install prometheus, e.g. `apt-get install prometheus`", present=_prometheus
+)
 OPTIONAL_PARTS = (
     JSFORCE,
     S3_SERVER,
     AZURITE,
     COSMOS,
+    PROMETHEUS,
     OptionalPart(name="PostgreSQL", remedy="make test installs a wheel that brings it", present=_postgres),
 )
