@@ -439,6 +439,14 @@ class Settings(BaseSettings):
         description="networks and host names inside the house that webhooks may be sent to, separated by commas",
         examples=["10.1.0.0/16,hooks.internal"],
     )
+    orgbridge_changes_seconds: float = Field(
+        60.0,
+        ge=0,
+        le=86_400,
+        description="seconds between two looks for changes of orders and carts, made only while a webhook asks for "
+        "them; 0: never",
+        examples=["60"],
+    )
     orgbridge_retention_days: float | None = Field(
         30.0,
         gt=0,

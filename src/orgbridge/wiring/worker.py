@@ -13,6 +13,7 @@ import uvloop
 from orgbridge.engine.worker import WorkerConfig, run_worker
 from orgbridge.kit.logs import get_logger
 from orgbridge.wiring.carts import mirror_swept
+from orgbridge.wiring.changes import change_companions
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.purchasing import build_purchase_upkeep
@@ -86,6 +87,6 @@ async def _work(settings: Settings) -> None:
             house.clock,
             stop,
             ready=lambda: log.info("worker_ready", pid=os.getpid()),
-            companions=[build_purchase_upkeep(settings, house).run],
+            companions=[build_purchase_upkeep(settings, house).run, *change_companions(settings, house)],
         )
     log.info("worker_stopped")
