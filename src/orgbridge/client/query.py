@@ -110,11 +110,14 @@ class Query:
             return page
         raise page
 
-    async def raw_pages(self, soqls: Sequence[str]) -> list[RawPage | SalesforceError | QueryTooLong]:
+    async def raw_pages(
+        self, soqls: Sequence[str], include_deleted: bool = False
+    ) -> list[RawPage | SalesforceError | QueryTooLong]:
         """Run up to five queries in one call and return the first page of each, or what was wrong with it, in order.
 
         Args:
             soqls: 1 to 5 queries.
+            include_deleted: See the recycle bin and archived records too.
 
         Raises:
             ValueError: There are none, or more than Salesforce takes in one composite call. Nothing was sent.
@@ -122,7 +125,8 @@ class Query:
         """
         if not 1 <= len(soqls) <= COMPOSITE_QUERIES:
             raise ValueError(f"a composite call takes 1 to {COMPOSITE_QUERIES} queries, not {len(soqls)}")
-        targets = [with_params(self._transport.path("query"), {"q": soql}) for soql in soqls]
+        path = self._transport.path("queryAll" if include_deleted else "query")
+        targets = [with_params(path, {"q": soql}) for soql in soqls]
         subrequests: list[JSON] = [
             {"method": "GET", "url": target, "referenceId": f"query{number}"} for number, target in enumerate(targets)
         ]

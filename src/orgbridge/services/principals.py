@@ -9,7 +9,7 @@ from typing import Any
 
 from orgbridge.kit.clock import Clock
 from orgbridge.services.scopes import ALL, BUILT_IN_ROLES, SCOPES, Caller, Grant, Scope
-from orgbridge.store.database import Database
+from orgbridge.store.database import Database, Unit
 from orgbridge.store.identity_records import Place, RoleRecord
 from orgbridge.store.records import UserRecord
 
@@ -82,6 +82,25 @@ def admin_roles(roles: list[RoleRecord]) -> list[str]:
     return [role.name for role in roles if Scope.ADMIN in scopes_of_role(role)]
 
 
+async def read_principal(unit: Unit, user_id: str) -> Principal | None:
+    """Return a user as a transaction sees it; None when there is none."""
+    user = await unit.users.get(user_id)
+    if user is None:
+        return None
+    roles = tuple(await unit.roles.of_user(user_id))
+    grants = await unit.roles.grants(user_id)
+    scopes = frozenset(scopes_of(user, roles))
+    everything = Scope.ADMIN in scopes
+    return Principal(
+        user=user,
+        roles=roles,
+        scopes=scopes,
+        organizations=_grant(grants[Place.ORGANIZATION], everything or user.all_organizations),
+        plants=_grant(grants[Place.PLANT], everything or user.all_plants),
+        machines=_grant(grants[Place.MACHINE], everything or user.all_machines),
+    )
+
+
 class Principals:
     """Reads users with roles and grants, once for all requests of a few seconds."""
 
@@ -109,21 +128,7 @@ class Principals:
     async def read(self, user_id: str) -> Principal | None:
         """Return a user as the store has it now; None when there is none."""
         async with self._database.unit(write=False) as unit:
-            user = await unit.users.get(user_id)
-            if user is None:
-                return None
-            roles = tuple(await unit.roles.of_user(user_id))
-            grants = await unit.roles.grants(user_id)
-        scopes = frozenset(scopes_of(user, roles))
-        everything = Scope.ADMIN in scopes
-        return Principal(
-            user=user,
-            roles=roles,
-            scopes=scopes,
-            organizations=_grant(grants[Place.ORGANIZATION], everything or user.all_organizations),
-            plants=_grant(grants[Place.PLANT], everything or user.all_plants),
-            machines=_grant(grants[Place.MACHINE], everything or user.all_machines),
-        )
+            return await read_principal(unit, user_id)
 
     def forget(self) -> None:
         """Read everybody again when next asked: something was changed in this process."""

@@ -1,16 +1,19 @@
-"""Webhooks: who is told of the ends of loads, what became of the messages, and the dead ones sent again."""
+"""Webhooks: who is told of the ends of loads and of what happens to orders and carts, what became of the messages, and
+the dead ones sent again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Protocol
 
 from orgbridge.client.webhooks import new_secret
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.errors import ErrorKind
 from orgbridge.kit.identifiers import new_identifier
 from orgbridge.kit.receivers import WebhookPolicy
+from orgbridge.services.commerce.change_events import PURCHASES, PUSHED_EVENTS
 from orgbridge.services.errors import InvalidRequest, LoadNotFound, ServiceError
 from orgbridge.services.policies.policy import may_see_job
 from orgbridge.services.scopes import Caller, Scope
@@ -18,8 +21,10 @@ from orgbridge.store.announcements import EVENTS, TEST_EVENT, delivery_of, messa
 from orgbridge.store.database import Database
 from orgbridge.store.webhook_records import DeliveryRecord, DeliveryState, SubscriptionRecord
 
+#: What is told to whoever names no event.
+LOAD_EVENTS: Final = tuple(EVENTS.values())
 #: Events that can be asked for.
-KNOWN_EVENTS: Final = tuple(EVENTS.values())
+KNOWN_EVENTS: Final = (*LOAD_EVENTS, *PUSHED_EVENTS)
 _SUBSCRIPTIONS_PER_OWNER: Final = 50
 
 #: The names under which the faces of the house know a receiver and a message.
@@ -44,13 +49,32 @@ class Subscribed:
     secret: str = field(repr=False)
 
 
+class Followers(Protocol):
+    """Tells what a caller's policy lets nobody be told of."""
+
+    async def hidden(self, caller: Caller, events: Iterable[str]) -> list[str]:
+        """Return those of some events."""
+        ...
+
+
 class WebhookService:
     """Keeps subscriptions and shows the outbox."""
 
-    def __init__(self, database: Database, policy: WebhookPolicy, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, policy: WebhookPolicy, clock: Clock, *, followers: Followers | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            database: Subscriptions and messages.
+            policy: Which addresses may be told anything.
+            clock: Time.
+            followers: None when changes of orders and carts are not followed: then nobody can ask for them.
+        """
         self._database = database
         self._policy = policy
         self._clock = clock
+        self._followers = followers
 
     def check(self, url: str) -> None:
         """See that an address may be told anything, as far as that can be told without resolving it.
@@ -63,23 +87,25 @@ class WebhookService:
     async def subscribe(
         self, caller: Caller, url: str, *, events: Sequence[str] = (), all_loads: bool = False
     ) -> Subscribed:
-        """Tell an address of the caller's loads, or of everybody's, from now on.
+        """Tell an address of the caller's loads, or of everybody's, and of orders and carts, from now on.
 
         Args:
             caller: Who asks.
             url: Where messages go.
-            events: Which; none means all.
+            events: Which; none means the ends of loads.
             all_loads: Everybody's loads; for administrators.
 
         Raises:
-            ScopeMissing: Everybody's loads are asked for by somebody who is no administrator.
-            InvalidRequest: An event is unknown, or the caller has too many webhooks.
+            ScopeMissing: Everybody's loads are asked for by somebody who is no administrator, or an event by somebody
+                who may not see what it is about.
+            InvalidRequest: An event is unknown or never told, or the caller has too many webhooks.
             WebhookRefused: The address may not be told anything.
         """
         if all_loads:
             caller.need(Scope.ADMIN)
         self.check(url)
         record = self._record(caller, url, events, all_loads=all_loads)
+        await self._check_events(caller, record.events)
         async with self._database.unit() as unit:
             if len(await unit.webhooks.subscriptions(caller.username, limit=_SUBSCRIPTIONS_PER_OWNER)) >= (
                 _SUBSCRIPTIONS_PER_OWNER
@@ -176,6 +202,22 @@ class WebhookService:
         assert again is not None, "it was there in this transaction"
         return again
 
+    async def _check_events(self, caller: Caller, events: Sequence[str]) -> None:
+        for scope in dict.fromkeys(PUSHED_EVENTS.get(event, Scope.BULK_WRITE) for event in events):
+            caller.need(scope)
+        pushed = [event for event in events if event in PUSHED_EVENTS]
+        if not pushed:
+            return
+        followed = [event for event in pushed if not event.startswith(PURCHASES)]
+        if followed and self._followers is None:
+            raise InvalidRequest(f"{followed[0]} is never told: ORGBRIDGE_CHANGES_SECONDS is 0.")
+        async with self._database.unit(write=False) as unit:
+            if await unit.users.get_by_username(caller.username) is None:
+                raise InvalidRequest(f"{pushed[0]} is told to users of this service only: their grants are looked at.")
+        hidden = await self._followers.hidden(caller, followed) if self._followers is not None else []
+        if hidden:
+            raise InvalidRequest(f"{hidden[0]} is not told to you: your role shows only some rows or fields of these.")
+
     def _own(self, caller: Caller, subscription: SubscriptionRecord | None) -> SubscriptionRecord:
         if subscription is None or not (caller.is_admin or subscription.owner == caller.username):
             raise WebhookNotFound
@@ -199,7 +241,7 @@ class WebhookService:
             owner=caller.username,
             url=url,
             secret=new_secret(),
-            events=tuple(dict.fromkeys(events)) or KNOWN_EVENTS,
+            events=tuple(dict.fromkeys(events)) or LOAD_EVENTS,
             load_id=load_id,
             all_loads=all_loads,
             created_at=now,

@@ -17,6 +17,7 @@ from orgbridge.store.errors import StoreUnavailable
 from orgbridge.store.repositories.accounts import AccountRepository
 from orgbridge.store.repositories.audit import AuditRepository
 from orgbridge.store.repositories.carts import CartRepository
+from orgbridge.store.repositories.changes import ChangeRepository
 from orgbridge.store.repositories.documents import DocumentRepository
 from orgbridge.store.repositories.idempotency import IdempotencyRepository
 from orgbridge.store.repositories.jobs import JobRepository
@@ -82,6 +83,8 @@ class Unit:
         self.carts = CartRepository(connection)
         #: Webhooks.
         self.webhooks = WebhookRepository(connection)
+        #: Changes of an org that are followed.
+        self.changes = ChangeRepository(connection)
         #: Tasks that one worker of many does.
         self.tasks = TaskRepository(connection)
         #: Leases of workers.

@@ -52,6 +52,7 @@ from orgbridge.services.telemetry import Telemetry
 from orgbridge.services.undo import UndoService
 from orgbridge.services.webhooks import WebhookService
 from orgbridge.wiring.carts import build_carts
+from orgbridge.wiring.changes import build_audiences
 from orgbridge.wiring.documents import build_documents, kept
 from orgbridge.wiring.files import export_targets, import_sources
 from orgbridge.wiring.house import House, build_house
@@ -114,7 +115,7 @@ def build_services(settings: Settings, house: House) -> Services:
         organizations=people.organizations,
         jobs=jobs,
         events=EventService(database, jobs, clock),
-        webhooks=WebhookService(database, settings.webhook_policy, clock),
+        webhooks=WebhookService(database, settings.webhook_policy, clock, followers=build_audiences(settings, house)),
         documents=DocumentService(documents, GrantedMachines(database, machines), cursors, clock),
         health=HealthService(database, orgs, clock, documents=documents),
         retries=RetryService(sequels, files),

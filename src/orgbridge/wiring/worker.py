@@ -16,6 +16,7 @@ from orgbridge.kit.logs import get_logger
 from orgbridge.kit.prometheus import install, serve_text
 from orgbridge.services.processes import Machine
 from orgbridge.wiring.carts import mirror_swept
+from orgbridge.wiring.changes import change_companions
 from orgbridge.wiring.errors import PortInUse, SettingFault, SettingsError
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
@@ -118,7 +119,7 @@ async def _work(settings: Settings) -> None:
             house.clock,
             stop,
             ready=lambda: log.info("worker_ready", pid=os.getpid()),
-            companions=[build_purchase_upkeep(settings, house).run],
+            companions=[build_purchase_upkeep(settings, house).run, *change_companions(settings, house)],
         )
     if tracing is not None:
         await tracing.close()

@@ -1,4 +1,4 @@
-"""Webhooks: receivers of messages about loads, and the messages."""
+"""Webhooks: receivers of messages about loads, orders and carts, and the messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from orgbridge.api.bodies import StrictRoute
 from orgbridge.api.replies import json_reply
-from orgbridge.api.security import BulkReader, BulkWriter, services_of
+from orgbridge.api.security import BulkWriter, SignedIn, services_of
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.api.v1.schemas.webhooks import (
     DeliveryListReply,
@@ -52,10 +52,16 @@ NOTIFIES = [Depends(notify_option)]
 
 
 @router.post(
-    "/webhooks", status_code=201, response_model=WebhookMade, responses=problems(400), summary="Subscribe an address"
+    "/webhooks",
+    status_code=201,
+    response_model=WebhookMade,
+    responses=problems(400, 502),
+    summary="Subscribe an address",
 )
-async def webhook_create(request: Request, body: WebhookRequest, caller: BulkWriter) -> Response:
-    """Tell an address of the ends of one's loads; an administrator may ask for everybody's.
+async def webhook_create(request: Request, body: WebhookRequest, caller: SignedIn) -> Response:
+    """Tell an address of the ends of one's loads, or of orders and carts; an administrator may ask for all loads.
+
+    Each event needs the scope of what it is about: bulk:write, orders:read or carts:read.
 
     Messages are signed as Standard Webhooks says, sent again for hours while the receiver does not take them, and kept.
     """
@@ -64,14 +70,14 @@ async def webhook_create(request: Request, body: WebhookRequest, caller: BulkWri
 
 
 @router.get("/webhooks", response_model=WebhookListReply, responses=problems(), summary="List subscribed addresses")
-async def webhook_list(request: Request, caller: BulkReader) -> Response:
+async def webhook_list(request: Request, caller: SignedIn) -> Response:
     """Return one's own receivers; an administrator sees everybody's."""
     found = await services_of(request).webhooks.subscriptions(caller)
     return json_reply({"webhooks": [_webhook(one) for one in found]})
 
 
 @router.delete("/webhooks/{webhook_id}", status_code=204, responses=problems(404), summary="Unsubscribe an address")
-async def webhook_delete(request: Request, caller: BulkWriter, webhook_id: _WebhookId) -> Response:
+async def webhook_delete(request: Request, caller: SignedIn, webhook_id: _WebhookId) -> Response:
     """Delete a receiver with its messages."""
     await services_of(request).webhooks.unsubscribe(caller, webhook_id)
     return Response(status_code=204)
@@ -84,7 +90,7 @@ async def webhook_delete(request: Request, caller: BulkWriter, webhook_id: _Webh
     responses=problems(404),
     summary="Send a test message",
 )
-async def webhook_test(request: Request, caller: BulkWriter, webhook_id: _WebhookId) -> Response:
+async def webhook_test(request: Request, caller: SignedIn, webhook_id: _WebhookId) -> Response:
     """Send a message that says nothing; its fate is among the deliveries."""
     return json_reply(_message(await services_of(request).webhooks.test(caller, webhook_id)), status=202)
 
@@ -94,7 +100,7 @@ async def webhook_test(request: Request, caller: BulkWriter, webhook_id: _Webhoo
 )
 async def delivery_list(
     request: Request,
-    caller: BulkReader,
+    caller: SignedIn,
     state: Annotated[Literal["pending", "delivered", "dead"] | None, Query()] = None,
     webhook_id: Annotated[str | None, Query(max_length=64)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -111,7 +117,7 @@ async def delivery_list(
     responses=problems(400, 404),
     summary="Send a message again",
 )
-async def delivery_resend(request: Request, caller: BulkWriter, delivery_id: _MessageId) -> Response:
+async def delivery_resend(request: Request, caller: SignedIn, delivery_id: _MessageId) -> Response:
     """Send a delivered or dead message again, under its old id."""
     return json_reply(_message(await services_of(request).webhooks.resend(caller, delivery_id)), status=202)
 

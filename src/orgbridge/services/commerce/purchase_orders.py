@@ -16,6 +16,7 @@ from typing import Any, Final
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.identifiers import new_identifier
 from orgbridge.services.audit import AuditTrail
+from orgbridge.services.commerce.change_audiences import announce_purchase
 from orgbridge.services.commerce.purchase_errors import (
     CartUnavailable,
     NoApprover,
@@ -181,6 +182,7 @@ class PurchaseOrderService:
         )
         async with self._database.unit() as unit:
             await unit.purchase_orders.add(order, first)
+            await announce_purchase(unit, order, None, now)
         return order
 
     async def get(self, caller: Caller, key: str) -> PurchaseOrderRecord:

@@ -1,4 +1,4 @@
-"""One step of a purchase order: the compare-and-set, its line of history and its mails, in one transaction; its audit.
+"""One step of a purchase order: compare-and-set, history, mails and webhooks in one transaction; and its audit.
 
 Whoever takes a step read the order before. If it has moved on since, nothing at all is written and the step is refused.
 """
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from orgbridge.kit.identifiers import new_identifier
 from orgbridge.services.audit import AuditTrail, Entry, Outcome
+from orgbridge.services.commerce.change_audiences import announce_purchase
 from orgbridge.services.commerce.purchase_errors import OwnPurchaseOrder, PurchaseOrderMoved, PurchaseOrderStale
 from orgbridge.services.scopes import Caller
 from orgbridge.store.database import Unit
@@ -113,6 +114,7 @@ async def take(
     await unit.mails.add(mails)
     found = await unit.purchase_orders.get(order.id)
     assert found is not None, "it was there in this transaction"
+    await announce_purchase(unit, found, move.step, now)
     return found
 
 

@@ -17,6 +17,8 @@ from orgbridge.store.webhook_tables import webhook_deliveries, webhook_subscript
 
 _SUBSCRIPTION = tuple(field.name for field in fields(SubscriptionRecord))
 _DELIVERY = tuple(field.name for field in fields(DeliveryRecord))
+#: Ids of one condition.
+_CHUNK = 500
 
 
 def _subscription(row: sa.RowMapping) -> SubscriptionRecord:
@@ -83,6 +85,27 @@ class WebhookRepository:
         )
         return [_subscription(row) for row in (await self._connection.execute(query)).mappings()]
 
+    async def wanting(self, prefixes: Sequence[str], *, limit: int) -> list[SubscriptionRecord]:
+        """Return the subscriptions, about no single load, that ask for an event that begins with one of some texts.
+
+        Args:
+            prefixes: Such as `order.`; not empty.
+            limit: Most of them.
+        """
+        columns = webhook_subscriptions.c
+        # Events are words without quotes or wildcards, so that the list's own text finds them on both databases.
+        text = sa.cast(columns.events, sa.Text)
+        query = (
+            sa.select(webhook_subscriptions)
+            .where(
+                columns.load_id.is_(None),
+                sa.or_(*(text.contains(f'"{prefix}', autoescape=True) for prefix in prefixes)),
+            )
+            .order_by(columns.id)
+            .limit(limit)
+        )
+        return [_subscription(row) for row in (await self._connection.execute(query)).mappings()]
+
     async def unannounced(self, limit: int) -> list[str]:
         """Return ids of loads that have ended and whose end nobody was told of yet, oldest first."""
         columns = tables.loads.c
@@ -115,6 +138,17 @@ class WebhookRepository:
             await self._connection.execute(
                 sa.insert(webhook_deliveries), [{name: getattr(one, name) for name in _DELIVERY} for one in records]
             )
+
+    async def add_new_deliveries(self, records: Sequence[DeliveryRecord]) -> int:
+        """Write those messages into the outbox whose ids it does not have yet; return how many."""
+        columns, known = webhook_deliveries.c, set[str]()
+        ids = [one.id for one in records]
+        for start in range(0, len(ids), _CHUNK):
+            query = sa.select(columns.id).where(columns.id.in_(ids[start : start + _CHUNK]))
+            known |= set((await self._connection.execute(query)).scalars())
+        fresh = [one for one in records if one.id not in known]
+        await self.add_deliveries(fresh)
+        return len(fresh)
 
     async def delivery(self, delivery_id: str) -> DeliveryRecord | None:
         """Return a message, or None when there is none."""

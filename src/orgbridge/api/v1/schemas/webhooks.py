@@ -17,7 +17,10 @@ class WebhookRequest(BaseModel):
 
     url: str = Field(min_length=1, max_length=2_000, description="Where messages go, by https.")
     events: list[str] = Field(
-        default_factory=list, max_length=20, description="load.completed, load.failed, load.aborted; empty: all."
+        default_factory=list,
+        max_length=50,
+        description="load.completed, load.failed, load.aborted (these when empty); order.*, order_summary.*, cart.*, "
+        "purchase_order.* as docs/status-push.md lists them, each by its full name.",
     )
     all_loads: StrictBool = Field(False, description="Everybody's loads and not only one's own; needs the scope admin.")
 
@@ -60,7 +63,7 @@ class DeliveryReply(BaseModel):
 
     id: str = Field(description="Also the header webhook-id, the same for every attempt.")
     webhook_id: str = Field(description="The receiver.")
-    job_id: str | None = Field(description="The load that it is about; null for a test.")
+    job_id: str | None = Field(description="The load that it is about; null for a test, and for orders and carts.")
     event: str = Field(description="What happened.")
     state: str = Field(description="pending, delivered or dead.")
     attempts: int = Field(description="Attempts so far.")

@@ -1,0 +1,43 @@
+"""Whose organization the records of an account are: the nearest mapped one at or above it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orgbridge.services.commerce.accounts import AccountService
+from orgbridge.services.commerce.change_events import ABOVE
+from orgbridge.store.database import Database
+
+Line = tuple[str, ...]
+
+
+class ChangeOwners:
+    """Tells organizations by lines of accounts."""
+
+    def __init__(self, database: Database, accounts: AccountService) -> None:
+        self._database = database
+        self._accounts = accounts
+
+    async def of(self, lines: Iterable[Line]) -> dict[Line, str | None]:
+        """Return the organization of each line; None for one of nobody.
+
+        Args:
+            lines: Accounts with those above them, the nearest first, of 18 characters.
+
+        Raises:
+            ClientError: A hierarchy is deeper than its line, and Salesforce could not be asked for the rest.
+        """
+        wanted = dict.fromkeys(lines)
+        ids = {one for line in wanted for one in line}
+        if not ids:
+            return dict.fromkeys(wanted)
+        async with self._database.unit(write=False) as unit:
+            mapped = {one.account_id: one.organization_id for one in await unit.accounts.of_accounts(sorted(ids))}
+        found: dict[Line, str | None] = {}
+        for line in wanted:
+            owner = next((mapped[one] for one in line if one in mapped), None)
+            if owner is None and len(line) > ABOVE:
+                mapping = await self._accounts.owner(line[0])
+                owner = mapping.organization_id if mapping is not None else None
+            found[line] = owner
+        return found
