@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from orgbridge.kit.clock import Clock
 from orgbridge.orgs.connections import Orgs
+from orgbridge.orgs.consents import ConnectionState
 from orgbridge.store.database import Database
 from orgbridge.store.totals import LoadTotals, load_totals
 
@@ -70,6 +71,12 @@ class Telemetry:
             "Parts of running loads that no Salesforce job holds yet: what more workers would take up.",
             registry=self.registry,
         )
+        self._consent = Gauge(
+            "orgbridge_org_needs_reconsent",
+            "1 while Salesforce refuses the sign-in until somebody consents again or mends it, else 0.",
+            ("org",),
+            registry=self.registry,
+        )
         self._resident = Gauge(
             "orgbridge_process_resident_memory_bytes", "Resident memory of this process.", registry=self.registry
         )
@@ -106,6 +113,8 @@ class Telemetry:
         self._stalled.set(totals.stalled)
         self._waiting.set(totals.waiting)
         self._salesforce_calls.set(self._calls())
+        for org, needed in (await self._consents()).items():
+            self._consent.labels(org).set(needed)
         self._resident.set(self._process.memory_info().rss)
         times = self._process.cpu_times()
         self._cpu.set(times.user + times.system)
@@ -128,12 +137,17 @@ class Telemetry:
                 "load_salesforce_calls": totals.api_calls,
                 "stalled_jobs": totals.stalled,
                 "parts_waiting": totals.waiting,
+                "orgs_needing_reconsent": sum((await self._consents()).values()),
             },
         }
 
     async def _totals(self) -> LoadTotals:
         async with self._database.unit(write=False) as unit:
             return await load_totals(unit)
+
+    async def _consents(self) -> dict[str, int]:
+        standings = {name: await self._orgs.get(name).consent.standing() for name in self._orgs.names}
+        return {name: int(found.state is ConnectionState.NEEDS_RECONSENT) for name, found in standings.items()}
 
     def _calls(self) -> int:
         return self._orgs.get(self._org).salesforce.calls
