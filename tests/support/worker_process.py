@@ -2,8 +2,8 @@
 
     python -m tests.support.worker_process STORE_URL FILES_FOLDER SALESFORCE_URL [key=value …]
 
-Prints `ready` once it takes work. `client_id=` names the app to sign in with, `recheck_seconds=` how
-often a parked load looks again; other keys are fields of `WorkerConfig`.
+Prints `ready` once it takes work. `client_id=` names the app to sign in with, `recheck_seconds=` how often a parked
+load looks again, `hold_seconds=` how long a refused sign-in is not tried again; others are fields of `WorkerConfig`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from orgbridge.kit.logs import LogConfig, configure_logs
 from orgbridge.kit.receivers import WebhookPolicy
 from orgbridge.orgs.budget import BudgetConfig
 from orgbridge.orgs.connections import OrgConfig, Orgs
+from orgbridge.orgs.consents import HoldConfig
 from orgbridge.store.database import Database
 from orgbridge.store.files import LocalFiles
 
@@ -45,13 +46,16 @@ async def work(store: str, folder: str, salesforce: str, options: dict[str, str]
     credentials = ClientCredentials(
         client_id=options.pop("client_id", "local-client"), client_secret=Secret(options.pop("secret", "local-secret"))
     )
+    hold = float(options.pop("hold_seconds", "300"))
     budget = BudgetConfig(recheck_seconds=float(options.pop("recheck_seconds", "900")))
     org = OrgConfig(
         credentials=credentials,
         token_url=f"{salesforce}/services/oauth2/token",
         retry=RetryPolicy(),
         budget=budget,
+        hold=HoldConfig(first_seconds=hold, longest_seconds=4 * hold, claim_seconds=2.0),
     )
+    database = Database(store)
     quick: dict[str, Any] = {
         "lease_seconds": 4.0,
         "beat_seconds": 0.5,
@@ -74,9 +78,9 @@ async def work(store: str, folder: str, salesforce: str, options: dict[str, str]
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await run_worker(
         config,
-        Database(store),
+        database,
         LocalFiles(Path(folder)),
-        Orgs([org], clock),
+        Orgs([org], clock, database),
         clock,
         stop,
         ready=lambda: _say("ready"),

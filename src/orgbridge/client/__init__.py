@@ -11,7 +11,7 @@ from orgbridge.client.auth.credentials import (
     RefreshCredentials,
 )
 from orgbridge.client.auth.secrets import Secret
-from orgbridge.client.auth.tokens import Token, TokenConfig, TokenManager
+from orgbridge.client.auth.tokens import SignInGuard, Token, TokenConfig, TokenManager
 from orgbridge.client.bulk.ingest import IngestResult
 from orgbridge.client.bulk.query import ResultsPage
 from orgbridge.client.commerce.resources import Patience, StoreContext
@@ -67,6 +67,7 @@ __all__ = [
     "SalesforceFault",
     "SaveResult",
     "Secret",
+    "SignInGuard",
     "Store",
     "StoreContext",
     "Subreply",

@@ -4,6 +4,7 @@
     +-- ConnectionFailed            the request or its reply was lost; `sent` tells whether it may have been carried out
     |   +-- TimedOut                the same, because Salesforce took too long
     +-- AuthenticationFailed        Salesforce refused the sign-in: `cause` and `remedy`
+    |   +-- ConsentNeeded           until somebody consents again or mends the user, the app or the secret
     |   +-- SignInLimited           too many sign-ins
     |   +-- SignInUnavailable       the sign-in service is down
     +-- MalformedReply              a reply that is not what the platform documents
@@ -120,6 +121,12 @@ class AuthenticationFailed(ClientError):
         self.cause = cause
         self.remedy = remedy
         self.host = host
+
+
+class ConsentNeeded(AuthenticationFailed):
+    """Salesforce refused the sign-in until somebody consents again, or mends the user, the app or the secret."""
+
+    code: ClassVar[str] = "salesforce.consent_needed"
 
 
 class SignInLimited(AuthenticationFailed):

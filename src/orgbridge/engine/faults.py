@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orgbridge.client.errors import (
+    AuthenticationFailed,
     ClientError,
     ConnectionFailed,
     InvalidSession,
@@ -82,4 +83,6 @@ def transient(error: Exception) -> bool:
 
 def nothing_sent(error: Exception) -> bool:
     """Tell whether the request certainly never reached Salesforce."""
-    return isinstance(error, CallWithheld) or (isinstance(error, ConnectionFailed) and not error.sent)
+    return isinstance(error, CallWithheld | AuthenticationFailed) or (
+        isinstance(error, ConnectionFailed) and not error.sent
+    )

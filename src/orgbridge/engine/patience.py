@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from orgbridge.client.errors import ConcurrencyExceeded, RequestLimitExceeded
+from orgbridge.client.errors import ConcurrencyExceeded, ConsentNeeded, RequestLimitExceeded
 from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.faults import fault_of, transient
 from orgbridge.kit.clock import Clock
@@ -56,6 +56,7 @@ class Patience:
         self._since: float | None = None
         self._began = ""
         self._told = False
+        self._asked_for: str | None = None
         self._pause = config.pause_seconds
 
     async def renew(self) -> None:
@@ -63,7 +64,7 @@ class Patience:
         self._since = None
         self._pause = self._config.pause_seconds
         if self._told and self._tell is not None:
-            self._told = False
+            self._told, self._asked_for = False, None
             await self._tell(None)
 
     async def bear(self, error: Exception, *, may_pass: bool | None = None) -> None:
@@ -78,6 +79,9 @@ class Patience:
         """
         if isinstance(error, Parked):
             await self._park(error)
+            return
+        if isinstance(error, ConsentNeeded) and self._cancelled is not None:
+            await self._await_consent(error)
             return
         is_spent = isinstance(error, RequestLimitExceeded) and not isinstance(error, ConcurrencyExceeded)
         if self._hurry and is_spent:
@@ -104,6 +108,31 @@ class Patience:
             )
         await self._clock.sleep(self._pause)
         self._pause = min(self._pause * 2, self._config.longest_pause_seconds)
+
+    async def _await_consent(self, error: ConsentNeeded) -> None:
+        """Wait until somebody mends the sign-in. It uses up no patience: nothing was sent, and nothing will be.
+
+        Asking again costs nothing: the org's guard answers, and lets one sign-in out when it is time or when there are
+        other credentials.
+
+        Raises:
+            ConsentNeeded: Somebody asked to stop the load, which cannot reach Salesforce to do more.
+        """
+        self._since = None
+        if self._hurry is not None:
+            raise error
+        _log.info("engine.needs_reconsent", error=error.error, remedy=error.remedy)
+        why = f"Parked: the org needs consent again (needs_reconsent). {error.cause} {error.remedy}"
+        if self._tell is not None and self._asked_for != why:
+            self._told, self._asked_for = True, why
+            await self._tell(why)
+        until = self._clock.monotonic() + self._config.longest_pause_seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            await self._clock.sleep(min(left, self._config.cancel_look_seconds))
+            if self._cancelled is not None and await self._cancelled():
+                # Once more: what is left may need no Salesforce.
+                self._hurry = True
+                return
 
     async def _park(self, parked: Parked) -> None:
         """Wait for the org's budget. It uses up no patience: nothing failed, and nothing was sent.

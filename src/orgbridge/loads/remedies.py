@@ -177,6 +177,10 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "salesforce.timed_out": _UNREACHED,
     "salesforce.unavailable": _UNREACHED,
     "salesforce.sign_in_unavailable": _UNREACHED,
+    "salesforce.consent_needed": (
+        "Salesforce refused the service's own sign-in until somebody consents again or mends user, app or secret.",
+        "Mend it as `orgbridge doctor` says, then load the unprocessed rows again.",
+    ),
     "salesforce.sign_in_refused": (
         "Salesforce refused the service's own sign-in.",
         "Mend it as `orgbridge doctor` says, then load the unprocessed rows again.",
@@ -202,6 +206,7 @@ _OUR_RETRIES: Final = {
     "salesforce.timed_out": Retry.SAFE,
     "salesforce.unavailable": Retry.SAFE,
     "salesforce.sign_in_unavailable": Retry.SAFE,
+    "salesforce.consent_needed": Retry.SAFE,
     "salesforce.sign_in_refused": Retry.SAFE,
 }
 

@@ -24,8 +24,10 @@ from orgbridge.kit.clock import Clock
 from orgbridge.orgs.budget import Budget, BudgetConfig
 from orgbridge.orgs.buyers import BuyerConfig, Buyers
 from orgbridge.orgs.concurrency import Concurrency, ConcurrencyConfig
+from orgbridge.orgs.consents import ConsentGuard, HoldConfig
 from orgbridge.orgs.errors import UnknownOrg
 from orgbridge.orgs.gate import OrgGate
+from orgbridge.store.database import Database
 from orgbridge.wire.limits import SESSION_SECONDS
 from orgbridge.wire.versions import DEFAULT_VERSION
 
@@ -63,6 +65,8 @@ class OrgConfig:
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     #: Seconds during which a description is not even checked for changes.
     describe_seconds: float = 60.0
+    #: How long a sign-in that people must mend is not tried again.
+    hold: HoldConfig = field(default_factory=HoldConfig)
     #: How users of Salesforce are acted for; None: nobody can be.
     buyers: BuyerConfig | None = None
 
@@ -106,10 +110,14 @@ class OrgConnection:
         buyers: Clients of users who are acted for.
         budget: What is left of the org's API requests; every call of the clients passes it.
         concurrency: How many calls run at once.
+        consent: Whether people must do something before the integration user can sign in again.
+        credentials: How the integration user signs in, as it was configured last.
     """
 
-    def __init__(self, config: OrgConfig, clock: Clock) -> None:
+    def __init__(self, config: OrgConfig, clock: Clock, database: Database | None = None) -> None:
         self.config = config
+        self.credentials = config.credentials
+        self.consent = ConsentGuard(config.name, config.token_url, database, clock, config.hold)
         self.budget = Budget(config.budget, clock)
         self.concurrency = Concurrency(
             ConcurrencyConfig(ceiling=config.max_concurrent, queue_seconds=config.queue_seconds), clock
@@ -130,7 +138,12 @@ class OrgConnection:
             max_concurrent=config.max_concurrent,
         )
         self.salesforce = Salesforce(
-            sign_in, transport, clock=clock, describes=DescribeCache(fresh_seconds=config.describe_seconds), gate=gate
+            sign_in,
+            transport,
+            clock=clock,
+            describes=DescribeCache(fresh_seconds=config.describe_seconds),
+            gate=gate,
+            guard=self.consent,
         )
         self.buyers = Buyers(config.buyers, sign_in, transport, clock, gate)
 
@@ -171,19 +184,32 @@ class OrgConnection:
 
     async def use(self, credentials: Credentials, buyers: BuyerConfig | None) -> None:
         """Sign in with other secrets from now on, because they were rotated; living sessions go on."""
-        self.salesforce.tokens.use(credentials)
+        if credentials != self.credentials:
+            # Not what was configured before: a refresh token that Salesforce replaced meanwhile stays in use.
+            self.credentials = credentials
+            self.salesforce.tokens.use(credentials)
         await self.buyers.use(buyers)
 
 
 class Orgs:
     """All configured orgs by name."""
 
-    def __init__(self, configs: Iterable[OrgConfig], clock: Clock) -> None:
+    def __init__(self, configs: Iterable[OrgConfig], clock: Clock, database: Database | None = None) -> None:
+        """Prepare; nothing is sent or read.
+
+        Args:
+            configs: The orgs.
+            clock: Time.
+            database: Where all processes note which orgs need consent again; None: each knows its own.
+
+        Raises:
+            ValueError: Two orgs have one name.
+        """
         self._connections: dict[str, OrgConnection] = {}
         for config in configs:
             if config.name in self._connections:
                 raise ValueError(f"two orgs are configured as {config.name!r}")
-            self._connections[config.name] = OrgConnection(config, clock)
+            self._connections[config.name] = OrgConnection(config, clock, database)
 
     @property
     def names(self) -> tuple[str, ...]:

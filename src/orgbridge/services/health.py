@@ -195,7 +195,7 @@ class HealthService:
                 condition=Condition.UNAVAILABLE,
                 cause=str(cause),
                 remedy=str(remedy),
-                detail={"code": error.code},
+                detail={"code": error.code, "connection": (await connection.consent.standing()).to_json()},
             )
         limit = salesforce.limits.last
         detail: dict[str, Any] = {"instance": token.instance_url}

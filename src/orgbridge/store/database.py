@@ -18,6 +18,7 @@ from orgbridge.store.repositories.accounts import AccountRepository
 from orgbridge.store.repositories.audit import AuditRepository
 from orgbridge.store.repositories.carts import CartRepository
 from orgbridge.store.repositories.changes import ChangeRepository
+from orgbridge.store.repositories.consents import ConsentRepository
 from orgbridge.store.repositories.documents import DocumentRepository
 from orgbridge.store.repositories.idempotency import IdempotencyRepository
 from orgbridge.store.repositories.jobs import JobRepository
@@ -42,6 +43,7 @@ from orgbridge.store.repositories.signing_keys import SigningKeyRepository
 from orgbridge.store.repositories.tasks import TaskRepository
 from orgbridge.store.repositories.throttles import ThrottleRepository
 from orgbridge.store.repositories.users import UserRepository
+from orgbridge.store.repositories.uses import UseRepository
 from orgbridge.store.repositories.webhooks import WebhookRepository
 
 #: Seconds for a new connection, for a free place in the pool, and for one statement.
@@ -107,6 +109,10 @@ class Unit:
         self.documents = DocumentRepository(connection)
         #: Carts on their way to orders.
         self.placements = PlacementRepository(connection)
+        #: Orgs that need consent again.
+        self.consents = ConsentRepository(connection)
+        #: Calls that several processes count together.
+        self.uses = UseRepository(connection)
         self._connection = connection
 
     def sendings(self, round_number: int) -> PartRepository:

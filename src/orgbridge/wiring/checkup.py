@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from orgbridge.client.errors import AuthenticationFailed, SalesforceError
+from orgbridge.client.errors import AuthenticationFailed, ConsentNeeded, SalesforceError
 from orgbridge.kit.clock import SystemClock
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.json import JSONDecodeError, loads
@@ -70,7 +70,7 @@ async def examine(data: Path | None = None) -> list[Finding]:
     findings.append(database)
     if database.holds:
         findings.append(await _worker(settings))
-    findings += await _salesforce(settings)
+    findings += await _salesforce(settings, tables=database.holds)
     return findings
 
 
@@ -166,7 +166,7 @@ def _locked(path: Path) -> bool:
     return False
 
 
-async def _salesforce(settings: Settings) -> list[Finding]:
+async def _salesforce(settings: Settings, *, tables: bool) -> list[Finding]:
     try:
         config = org_config(settings)
     except SettingsError as error:
@@ -174,7 +174,10 @@ async def _salesforce(settings: Settings) -> list[Finding]:
             Finding(name="Salesforce sign-in", holds=False, detail=fault.reason, remedy=f"set {fault.name}")
             for fault in error.faults
         ]
-    connection = OrgConnection(config, SystemClock())
+    # What is found out counts for all processes: a sign-in that goes well lets parked loads go on.
+    database = Database(settings.database_url) if tables else None
+    connection = OrgConnection(config, SystemClock(), database)
+    connection.consent.insist()
     findings: list[Finding] = []
     steps: tuple[Callable[[OrgConnection, Settings], object], ...] = (_sign_in, _version, _limits)
     try:
@@ -195,6 +198,8 @@ async def _salesforce(settings: Settings) -> list[Finding]:
         )
     finally:
         await connection.close()
+        if database is not None:
+            await database.close()
     return findings
 
 
@@ -204,6 +209,8 @@ async def _sign_in(connection: OrgConnection, settings: Settings) -> Finding:
         token = await connection.salesforce.tokens.get()
     except AuthenticationFailed as error:
         word = f" ({error.error})" if error.error else ""
+        if isinstance(error, ConsentNeeded):
+            word += "; the org is marked needs_reconsent: its loads wait and go on by themselves"
         return Finding(name=name, holds=False, detail=f"{error.cause}{word}", remedy=error.remedy)
     except OrgbridgeError as error:
         detail = f"{settings.token_url} does not answer: {error.message}"

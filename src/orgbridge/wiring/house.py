@@ -40,9 +40,10 @@ def build_house(settings: Settings) -> House:
     """
     clock = SystemClock()
     folder = make_data_folder(settings)
+    database = Database(settings.database_url)
     return House(
-        database=Database(settings.database_url),
+        database=database,
         files=build_files(settings, folder),
-        orgs=Orgs([org_config(settings)], clock),
+        orgs=Orgs([org_config(settings)], clock, database),
         clock=clock,
     )

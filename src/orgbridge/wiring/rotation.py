@@ -1,4 +1,4 @@
-"""What goes on beside the serving: secrets rotated in the vault are taken up, old audit entries are pruned."""
+"""What goes on beside the serving: secrets rotated in vault or files are taken up, old audit entries are pruned."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from orgbridge.store.documents import DocumentStore
 from orgbridge.wiring.errors import SettingsError
 from orgbridge.wiring.house import House
 from orgbridge.wiring.identity import key_config
-from orgbridge.wiring.settings import Settings, reload_settings
+from orgbridge.wiring.settings import Settings, comes_from_files, reload_settings
 from orgbridge.wiring.startup import org_config
 
 #: Between two prunings.
 _PRUNE_SECONDS = 3600.0
+#: Between two looks at files of secrets, which cost nothing.
+_FILE_SECONDS = 30.0
 log = get_logger(__name__)
 
 
@@ -38,8 +40,8 @@ async def upkeep(
         documents: The document store; None in a process that has none.
     """
     tasks = []
-    if settings.azure_key_vault_url:
-        tasks.append(asyncio.create_task(_watch(settings, house, keys, documents), name="key-vault"))
+    if settings.azure_key_vault_url or comes_from_files(settings):
+        tasks.append(asyncio.create_task(_watch(settings, house, keys, documents), name="secrets"))
     days = settings.orgbridge_audit_retention_days
     if keys is not None and days:
         tasks.append(asyncio.create_task(_prune(house, keys, timedelta(days=days)), name="audit-retention"))
@@ -53,25 +55,28 @@ async def upkeep(
 
 
 async def _watch(settings: Settings, house: House, keys: SigningKeys | None, documents: DocumentStore | None) -> None:
+    seconds = settings.orgbridge_key_vault_refresh_seconds
+    if not settings.azure_key_vault_url:
+        seconds = min(seconds, _FILE_SECONDS)
     while True:
-        await house.clock.sleep(settings.orgbridge_key_vault_refresh_seconds)
+        await house.clock.sleep(seconds)
         settings = await take_up(settings, house, keys, documents)
 
 
 async def take_up(
     settings: Settings, house: House, keys: SigningKeys | None, documents: DocumentStore | None = None
 ) -> Settings:
-    """Read the vault again, use what changed, and return the settings that hold now.
+    """Read vault and files again, use what changed, and return the settings that hold now.
 
-    A vault that does not answer, or holds what cannot be used, leaves everything as it was, with a warning.
+    A vault that does not answer, a file that is gone, or what cannot be used leaves all as it was, with a warning.
     """
     try:
         fresh = await asyncio.to_thread(reload_settings, settings)
         changed = _changed(settings, fresh)
-        if not changed:
+        config = org_config(fresh)
+        if not changed and config.credentials == house.orgs.get().credentials:
             return settings
         learn_secrets(fresh.secrets())
-        config = org_config(fresh)
         await house.orgs.get().use(config.credentials, config.buyers)
         if documents is not None and fresh.azure_cosmos_key is not None:
             await documents.renew(fresh.azure_cosmos_key.get_secret_value())

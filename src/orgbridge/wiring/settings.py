@@ -169,7 +169,8 @@ class Settings(BaseSettings):
         300.0,
         gt=0,
         le=86_400,
-        description="seconds between two looks at the vault: a rotated secret is used without a restart",
+        description="seconds between two looks at the vault (at files of secrets: at most 30): a rotated secret is "
+        "used without a restart",
         examples=["300"],
     )
     orgbridge_key_vault_ca: Path | None = Field(
@@ -897,6 +898,17 @@ def reload_settings(settings: Settings) -> Settings:
         SettingsError: At least one is missing or wrong now.
     """
     return load_settings(**settings._origin)
+
+
+def comes_from_files(settings: Settings) -> bool:
+    """Tell whether any setting may have come from a file that somebody can change while we run."""
+    env_file = settings._origin.get("env_file")
+    return (
+        (env_file is not None and Path(str(env_file)).is_file())
+        or settings.orgbridge_secrets_dir is not None
+        or settings.orgbridge_salesforce_jwt_key_path is not None
+        or any(f"{name.upper()}_FILE" in _environment() for name in Settings.model_fields)
+    )
 
 
 def hand_down(settings: Settings) -> None:

@@ -304,6 +304,7 @@ def test_public_names() -> None:
             "SalesforceFault",
             "SaveResult",
             "Secret",
+            "SignInGuard",
             "Store",
             "StoreContext",
             "Subreply",

@@ -21,6 +21,4 @@ router = APIRouter(tags=["operation"])
 )
 async def limits(request: Request, caller: RecordsReader) -> Response:
     """Return the org's limits, what loads and callers may still use of them, and how busy this process is."""
-    service = services_of(request).limits
-    org = await service.org(caller=caller)
-    return json_reply({"org": org, "service": service.own(caller=caller)})
+    return json_reply(await services_of(request).limits.all(caller=caller))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orgbridge.client.errors import AuthenticationFailed, SignInLimited, SignInUnavailable
+from orgbridge.client.errors import AuthenticationFailed, ConsentNeeded, SignInLimited, SignInUnavailable
 from orgbridge.client.replies import parse_faults
 
 
@@ -147,6 +147,12 @@ _TABLE: tuple[_Refusal, ...] = (
         "Wait; then find out which program signs in for every call.",
     ),
 )
+#: Refusals that are no matter of people and their consent, but of how this service was set up.
+_SET_UP_WRONG = frozenset(
+    {"invalid_client_id", "unsupported_grant_type", "invalid_scope", "invalid_request", "redirect_uri_mismatch"}
+)
+#: As above, by what the description of an `invalid_grant` says.
+_SET_UP_WRONG_HINTS = ("not supported on this domain", "audience", "assertion", "no client credentials user")
 _LIMITED_WORDS = ("rate limit", "login rate exceeded")
 
 
@@ -178,9 +184,14 @@ def refusal(*, status: int, body: bytes, host: str) -> AuthenticationFailed:
             error=error,
             host=host,
         )
-    kind = SignInLimited if limited else AuthenticationFailed
+    kind = SignInLimited if limited else ConsentNeeded if _mended_by_people(error, said) else AuthenticationFailed
     cause = f"{row.cause} Salesforce says: {error}{f' ({said})' if said else ''}."
     return kind(cause=cause, remedy=row.remedy, error=error, host=host)
+
+
+def _mended_by_people(error: str, said: str) -> bool:
+    """Tell whether a sign-in that worked before can be refused so: for its grant, its user, its app or its secret."""
+    return error not in _SET_UP_WRONG and not any(hint in said.lower() for hint in _SET_UP_WRONG_HINTS)
 
 
 def _matches(row: _Refusal, error: str, said: str) -> bool:

@@ -5,6 +5,7 @@ Laws:
 * A refused sign-in is not tried again for a while, whoever asks: repeated refusals lock the user out.
 * Only a caller who names the token that failed can throw it away, so ten late 401s cost one sign-in.
 * The session is never revoked: other programs of the same app may share it.
+* Where a guard is given, it decides how long a refusal that only people can mend is repeated without asking.
 
 Source: facts/salesforce/auth.md sections 1 and 6; pains.md 2, 4, 5.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -31,6 +33,7 @@ from orgbridge.client.auth.secrets import Secret
 from orgbridge.client.destinations import may_follow
 from orgbridge.client.errors import (
     AuthenticationFailed,
+    ConsentNeeded,
     MalformedReply,
     SignInUnavailable,
     connection_error,
@@ -104,6 +107,23 @@ class Token:
         return f"Bearer {self.access_token.reveal()}"
 
 
+class SignInGuard(Protocol):
+    """Remembers, beyond one process, that sign-ins are refused until people do something."""
+
+    async def admit(self, credentials: Credentials) -> None:
+        """Let a sign-in out.
+
+        Raises:
+            ConsentNeeded: It was refused before and is not tried again yet. Nothing was sent.
+        """
+
+    async def refused(self, credentials: Credentials, error: ConsentNeeded) -> None:
+        """Take note that Salesforce refused."""
+
+    async def signed_in(self) -> None:
+        """Take note that a sign-in went well."""
+
+
 class TokenManager:
     """Hands out the token of one user in one org.
 
@@ -111,12 +131,21 @@ class TokenManager:
         sign_ins: How often a token was asked for at Salesforce and got.
     """
 
-    def __init__(self, config: TokenConfig, *, session: Callable[[], aiohttp.ClientSession], clock: Clock) -> None:
+    def __init__(
+        self,
+        config: TokenConfig,
+        *,
+        session: Callable[[], aiohttp.ClientSession],
+        clock: Clock,
+        guard: SignInGuard | None = None,
+    ) -> None:
         self.sign_ins = 0
         self._config = config
         self._credentials = config.credentials
         self._session = session
         self._clock = clock
+        self._guard = guard
+        self._asked_with = config.credentials
         self._host = urlsplit(config.token_url).netloc
         self._token: Token | None = None
         self._anchor = 0.0
@@ -207,6 +236,11 @@ class TokenManager:
             self.sign_ins += 1
             _REFRESHES.add("ok")
             self.forget_refusal()
+        elif self._asked_with is not self._credentials or (
+            self._guard is not None and isinstance(error, ConsentNeeded)
+        ):
+            # Other credentials came meanwhile, or the guard keeps the refusal: whoever comes next asks.
+            return
         elif isinstance(error, AuthenticationFailed) and not isinstance(error, SignInUnavailable):
             wait = min(_REFUSED_SECONDS * 2**self._refusals, _REFUSED_SECONDS_MAX)
             self._refused, self._refused_until = error, self._clock.monotonic() + wait
@@ -217,7 +251,20 @@ class TokenManager:
             _REFRESHES.add("unavailable")
 
     async def _sign_in(self) -> Token:
-        flow = flow_name(self._credentials)
+        credentials = self._asked_with = self._credentials
+        if self._guard is None:
+            return await self._sign_in_with(credentials)
+        await self._guard.admit(credentials)
+        try:
+            token = await self._sign_in_with(credentials)
+        except ConsentNeeded as error:
+            await self._guard.refused(credentials, error)
+            raise
+        await self._guard.signed_in()
+        return token
+
+    async def _sign_in_with(self, credentials: Credentials) -> Token:
+        flow = flow_name(credentials)
         async for attempt in stamina.retry_context(
             on=SignInUnavailable,
             attempts=self._config.attempts,
@@ -226,12 +273,12 @@ class TokenManager:
             wait_jitter=self._config.wait_initial,
         ):
             with attempt:
-                token = await self._ask()
+                token = await self._ask(credentials)
         _log.info("salesforce.signed_in", host=self._host, flow=flow, instance=token.instance_url)
         return token
 
-    async def _ask(self) -> Token:
-        form = grant_form(self._credentials, token_url=self._config.token_url, now=self._clock.now())
+    async def _ask(self, credentials: Credentials) -> Token:
+        form = grant_form(credentials, token_url=self._config.token_url, now=self._clock.now())
         timeout = aiohttp.ClientTimeout(total=self._config.total_timeout, connect=self._config.connect_timeout)
         try:
             async with self._session().post(
@@ -255,15 +302,16 @@ class TokenManager:
             ) from None
         if status != 200:
             raise refusal(status=status, body=bytes(body), host=self._host)
-        return self._read(bytes(body))
+        return self._read(bytes(body), credentials)
 
-    def _read(self, body: bytes) -> Token:
+    def _read(self, body: bytes, credentials: Credentials) -> Token:
         value = parse_object(body, "the sign-in")
         access_token, instance = value.get("access_token"), self._config.instance_url or value.get("instance_url")
         if not access_token or not instance:
             raise MalformedReply(f"{self._host} answered the sign-in without `access_token` or `instance_url`.")
-        if isinstance(self._credentials, RefreshCredentials) and value.get("refresh_token"):
-            self._credentials = replace(self._credentials, refresh_token=Secret(str(value["refresh_token"])))
+        renewed = value.get("refresh_token")
+        if renewed and self._credentials is credentials and isinstance(credentials, RefreshCredentials):
+            self._credentials = self._asked_with = replace(credentials, refresh_token=Secret(str(renewed)))
         parts = urlsplit(str(instance))
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise MalformedReply(f"{self._host} answered the sign-in with an `instance_url` that is no URL.")

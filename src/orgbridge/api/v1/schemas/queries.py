@@ -117,10 +117,25 @@ class CallerFigures(BaseModel):
     calls_in_24_hours: int = Field(description="Calls that this process made for the caller.")
 
 
+class ConnectionFigures(BaseModel):
+    """Whether Salesforce lets this service sign in."""
+
+    state: Literal["ready", "needs_reconsent"] = Field(
+        description="`needs_reconsent` while Salesforce refuses until somebody consents again, or mends the user, the "
+        "app or the secret; loads wait meanwhile."
+    )
+    error: str | None = Field(None, description="OAuth's word for it.")
+    cause: str | None = Field(None, description="What is wrong.")
+    remedy: str | None = Field(None, description="What to do about it.")
+    since: str | None = Field(None, description="When Salesforce refused first.")
+    next_try_at: str | None = Field(None, description="When it is asked again; other credentials are tried at once.")
+
+
 class ServiceFigures(BaseModel):
     """What this process knows and does."""
 
     salesforce_calls: int = Field(description="HTTP requests to Salesforce since the start.")
+    connection: ConnectionFigures
     budget: BudgetFigures
     concurrency: ConcurrencyFigures
     caller: CallerFigures
@@ -136,6 +151,7 @@ class LimitsReply(BaseModel):
                     "org": {"DailyApiRequests": {"Max": 100000, "Remaining": 99873}},
                     "service": {
                         "salesforce_calls": 127,
+                        "connection": {"state": "ready"},
                         "budget": {
                             "allowed": 100000,
                             "used": 127,
@@ -156,5 +172,5 @@ class LimitsReply(BaseModel):
         }
     )
 
-    org: dict[str, Any] = Field(description="As Salesforce gives them.")
+    org: dict[str, Any] | None = Field(description="As Salesforce gives them; null while the org needs consent again.")
     service: ServiceFigures
