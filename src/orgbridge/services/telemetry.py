@@ -36,6 +36,11 @@ _STORE_UP = stored("orgbridge_store_up", "1 when the database told these figures
 _LOADS = stored("orgbridge_loads", "Loads in the store, by state.", ("state",))
 _ROWS = stored("orgbridge_load_rows", "Rows of all loads in the store, by outcome.", ("outcome",))
 _LOAD_CALLS = stored("orgbridge_load_salesforce_calls", "Requests made to Salesforce for all loads in the store.")
+_CONSENT = stored(
+    "orgbridge_org_needs_reconsent",
+    "1 while Salesforce refuses the sign-in until somebody consents again or mends it, else 0.",
+    ("org",),
+)
 _STALLED = stored("orgbridge_stalled_jobs", "Salesforce jobs of running loads that show no progress.")
 _WAITING = stored(
     "orgbridge_parts_waiting",
@@ -91,57 +96,6 @@ class Telemetry:
         self._lease_seconds = lease_seconds
         self._started = clock.monotonic()
         self._machine = Machine(data_folder, siblings=prometheus.is_shared())
-        self._process = psutil.Process(os.getpid())
-        self.registry = CollectorRegistry()
-        self._requests = Histogram(
-            "orgbridge_http_request_duration_seconds",
-            "Time to answer a request, by method, route template and status.",
-            ("method", "route", "status"),
-            registry=self.registry,
-            buckets=_SECONDS,
-        )
-        self._series: dict[tuple[str, str, int], Histogram] = {}
-        self._in_flight = Gauge(
-            "orgbridge_http_requests_in_flight", "Requests that are being answered.", registry=self.registry
-        )
-        self._crashes = Counter(
-            "orgbridge_http_unexpected_errors_total", "Requests that met a fault of our own.", registry=self.registry
-        )
-        self._salesforce_calls = Gauge(
-            "orgbridge_salesforce_calls",
-            "HTTP requests that this process has made to Salesforce since it started.",
-            registry=self.registry,
-        )
-        self._load_calls = Gauge(
-            "orgbridge_load_salesforce_calls",
-            "HTTP requests made to Salesforce for all loads in the store.",
-            registry=self.registry,
-        )
-        self._loads = Gauge("orgbridge_loads", "Loads in the store, by state.", ("state",), registry=self.registry)
-        self._rows = Gauge(
-            "orgbridge_load_rows", "Rows of all loads in the store, by outcome.", ("outcome",), registry=self.registry
-        )
-        self._stalled = Gauge(
-            "orgbridge_stalled_jobs", "Salesforce jobs of running loads that show no progress.", registry=self.registry
-        )
-        self._waiting = Gauge(
-            "orgbridge_parts_waiting",
-            "Parts of running loads that no Salesforce job holds yet: what more workers would take up.",
-            registry=self.registry,
-        )
-        self._consent = Gauge(
-            "orgbridge_org_needs_reconsent",
-            "1 while Salesforce refuses the sign-in until somebody consents again or mends it, else 0.",
-            ("org",),
-            registry=self.registry,
-        )
-        self._resident = Gauge(
-            "orgbridge_process_resident_memory_bytes", "Resident memory of this process.", registry=self.registry
-        )
-        self._cpu = Gauge(
-            "orgbridge_process_cpu_seconds", "Processor time this process has used.", registry=self.registry
-        )
-        self._uptime = Gauge("orgbridge_process_uptime_seconds", "Age of this process.", registry=self.registry)
 
     def began(self) -> AbstractContextManager[CallCount]:
         """Note that a request came in; within the context its calls to Salesforce are counted."""
@@ -162,26 +116,11 @@ class Telemetry:
         readings = await asyncio.to_thread(self._machine.readings)
         try:
             totals, figures = await self._stored()
+            consents = await self._consents()
         except StoreError:
             return await asyncio.to_thread(prometheus.text, {**readings, _STORE_UP: {(): 0.0}})
-        return await asyncio.to_thread(prometheus.text, {**readings, **self._readings(totals, figures)})
-        """Return all figures in Prometheus' text form."""
-        totals = await self._totals()
-        for state, count in totals.loads.items():
-            self._loads.labels(state).set(count)
-        for outcome, count in totals.rows.items():
-            self._rows.labels(outcome).set(count)
-        self._load_calls.set(totals.api_calls)
-        self._stalled.set(totals.stalled)
-        self._waiting.set(totals.waiting)
-        self._salesforce_calls.set(self._calls())
-        for org, needed in (await self._consents()).items():
-            self._consent.labels(org).set(needed)
-        self._resident.set(self._process.memory_info().rss)
-        times = self._process.cpu_times()
-        self._cpu.set(times.user + times.system)
-        self._uptime.set(self._clock.monotonic() - self._started)
-        return generate_latest(self.registry)
+        told = {**readings, **self._readings(totals, figures), _CONSENT: _by(consents)}
+        return await asyncio.to_thread(prometheus.text, told)
 
     async def figures(self) -> dict[str, Any]:
         """Return system and application figures as JSON-ready values."""

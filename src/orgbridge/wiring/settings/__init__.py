@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from orgbridge.wiring.settings.callers import ClientSettings
 from orgbridge.wiring.settings.loading import (
+    comes_from_files,
     hand_down,
     load_client_settings,
     load_settings,
@@ -23,6 +24,7 @@ __all__ = [
     "AuthFlow",
     "ClientSettings",
     "Settings",
+    "comes_from_files",
     "hand_down",
     "load_client_settings",
     "load_settings",

@@ -57,3 +57,11 @@ class CommerceSettings(Topic):
         description="largest document of a purchase order in bytes",
         examples=["26214400"],
     )
+    orgbridge_changes_seconds: float = Field(
+        60.0,
+        ge=0,
+        le=86_400,
+        description="seconds between two looks for changes of orders and carts, made only while a webhook asks for "
+        "them; 0: never",
+        examples=["60"],
+    )

@@ -46,7 +46,8 @@ class DatabaseSettings(Topic):
         300.0,
         gt=0,
         le=86_400,
-        description="seconds between two looks at the vault: a rotated secret is used without a restart",
+        description="seconds between two looks at the vault (at files of secrets: at most 30): a rotated secret is "
+        "used without a restart",
         examples=["300"],
     )
     orgbridge_key_vault_ca: Path | None = Field(

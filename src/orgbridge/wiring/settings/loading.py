@@ -57,6 +57,17 @@ def reload_settings(settings: Settings) -> Settings:
     return load_settings(**settings._origin)
 
 
+def comes_from_files(settings: Settings) -> bool:
+    """Tell whether any setting may have come from a file that somebody can change while we run."""
+    env_file, given = settings._origin.get("env_file"), environment()
+    return (
+        (env_file is not None and Path(str(env_file)).is_file())
+        or settings.orgbridge_secrets_dir is not None
+        or settings.orgbridge_salesforce_jwt_key_path is not None
+        or any(f"{name.upper()}_FILE" in given for name in Settings.model_fields)
+    )
+
+
 def hand_down(settings: Settings) -> None:
     """Put the settings, secrets left out, into this process's environment, for the processes it starts."""
     add_to_environment(settings.environment())
