@@ -23,12 +23,13 @@ def test_a_cursor_gives_back_what_was_sealed(caller: str, content: dict[str, str
     assert cursor.replace("-", "").replace("_", "").isalnum()
 
 
-@given(st.data())
-def test_a_changed_cursor_is_refused(data: st.DataObject) -> None:
+@given(st.integers(0, 10_000), st.sampled_from(["AB", "ab", "Cc", "01", "9-", "_z"]))
+def test_a_changed_cursor_is_refused(somewhere: int, letters: str) -> None:
     """Any other letter at any place, any cut and any addition closes it."""
+    # Sealed anew with a number of its own each time: nothing that is drawn may depend on it.
     cursor = _CURSORS.seal("ada", {"u": _URL})
-    place = data.draw(st.integers(0, len(cursor) - 2))
-    letter = data.draw(st.sampled_from("ABCabc019-_").filter(lambda c: c != cursor[place]))
+    place = somewhere % (len(cursor) - 1)
+    letter = letters[0] if cursor[place] != letters[0] else letters[1]
     for changed in (cursor[:place] + letter + cursor[place + 1 :], cursor[:place], cursor + "AAAA"):
         with pytest.raises(InvalidRequest, match="not one that this service gave to you"):
             _CURSORS.open("ada", changed)
