@@ -25,5 +25,6 @@ def next_link(request: Request, next_cursor: str | None) -> dict[str, str]:
     """Return the header with the address of the next page; none at the end."""
     if next_cursor is None:
         return {}
-    params = {**request.query_params, "cursor": next_cursor}
-    return {"Link": f'<{request.url.path}?{urlencode(params)}>; rel="next"'}
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    query = urlencode([*kept, ("cursor", next_cursor)])
+    return {"Link": f'<{request.url.path}?{query}>; rel="next"'}

@@ -19,6 +19,14 @@ StoreOption = Annotated[
     Path | None,
     typer.Option("--data", help="Data folder (ORGBRIDGE_DATA).", show_default=".orgbridge", file_okay=False),
 ]
+ScopeOption = Annotated[list[str] | None, typer.Option(help="A right, e.g. bulk:write; may be repeated.")]
+RoleOption = Annotated[list[str] | None, typer.Option(help="A role, e.g. integrator; may be repeated.")]
+WithRoleOption = Annotated[str | None, typer.Option(help="Only those with this role.")]
+NoScopesOption = Annotated[bool, typer.Option("--no-scopes", help="Take all own rights off.")]
+NoRolesOption = Annotated[bool, typer.Option("--no-roles", help="Take all roles off.")]
+DisableOption = Annotated[bool | None, typer.Option("--disable/--enable", help="May not sign in, or may.")]
+#: Which organizations, plants or machines.
+GrantOption = Annotated[list[str] | None, typer.Option(help="Id, or `*` for all; may be repeated.")]
 #: Items asked from the store at a time.
 _PAGE = 200
 
@@ -117,6 +125,35 @@ async def set_grants(
         )
         _, grants = await service.grant(found.id, wanted, expected=found.revision)
         return user_portrait(await service.get(found.id)) | {"grants": grants_portrait(grants)}
+
+
+async def update_person(kind: Kind, name: str, changes: dict[str, Any], data: Path | None) -> dict[str, Any]:
+    """Change a user or service account; return it as it is now.
+
+    Raises:
+        UsageError: Nothing to change is named. Nothing was done.
+    """
+    if not changes:
+        raise UsageError("Nothing to change was named; see --help.")
+    # Imported here for the reason above.
+    from orgbridge.services.portraits import user_portrait
+    from orgbridge.wiring.administration import administration
+
+    async with administration(data) as people:
+        service = people.users if kind == "users" else people.service_accounts
+        found = (await service.find(name)).user
+        return user_portrait(await service.update(found.id, changes, expected=found.revision))
+
+
+async def delete_person(kind: Kind, name: str, data: Path | None) -> None:
+    """Delete a user or service account."""
+    # Imported here for the reason above.
+    from orgbridge.wiring.administration import administration
+
+    async with administration(data) as people:
+        service = people.users if kind == "users" else people.service_accounts
+        found = (await service.find(name)).user
+        await service.delete(found.id, expected=found.revision)
 
 
 def print_person(person: dict[str, Any], terminal: Terminal) -> None:

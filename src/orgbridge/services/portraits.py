@@ -15,6 +15,9 @@ from orgbridge.store.identity_records import (
     SessionRecord,
 )
 
+#: What a portrait of a place is made of.
+Place = OrganizationRecord | PlantRecord | MachineRecord
+
 
 def user_portrait(view: UserView) -> dict[str, JSON]:
     """Return a user or a service account."""
@@ -91,7 +94,7 @@ def role_portrait(role: RoleRecord) -> dict[str, JSON]:
     }
 
 
-def place_portrait(place: OrganizationRecord | PlantRecord | MachineRecord) -> dict[str, JSON]:
+def place_portrait(place: Place) -> dict[str, JSON]:
     """Return an organization, a plant or a machine."""
     told: dict[str, JSON] = {"id": place.id, "name": place.name, "external_id": place.external_id}
     match place:

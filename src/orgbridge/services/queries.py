@@ -19,8 +19,9 @@ from orgbridge.orgs.uses import call_for
 from orgbridge.services.binds import bound, soql_refused
 from orgbridge.services.cursors import Cursors
 from orgbridge.services.errors import InvalidRequest
-from orgbridge.services.policies.guard import AllowedQuery, Guard
+from orgbridge.services.policies.guard import Guard
 from orgbridge.services.policies.model import Operation
+from orgbridge.services.policies.query_guard import AllowedQuery
 from orgbridge.services.rows import Writer, csv_lines, csv_writer, ndjson_lines, selected_columns
 from orgbridge.services.scopes import Caller
 from orgbridge.soql import SOQLError, parse, parse_search

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from orgbridge.api.bodies import StrictRoute
+from orgbridge.api.lists import page_reply
 from orgbridge.api.replies import CSVResponse, accepts, json_reply, stream_reply
 from orgbridge.api.security import BulkReader, BulkWriter, services_of
 from orgbridge.api.v1.schemas.bulk import JobListReply, JobReply
@@ -43,12 +43,7 @@ async def jobs(
     """Return a page of loads; `next_cursor` and the Link header lead to the next one."""
     chosen = JobFilter(state=state, object_name=object_name, operation=operation, created_by=created_by)
     page = await services_of(request).jobs.list(chosen, caller=caller, cursor=cursor, limit=limit)
-    headers = None
-    if page.next_cursor is not None:
-        params = {**request.query_params, "cursor": page.next_cursor}
-        headers = {"Link": f'<{request.url.path}?{urlencode(params)}>; rel="next"'}
-    items = [_status_json(request, status) for status in page.items]
-    return json_reply({"jobs": items, "next_cursor": page.next_cursor}, headers=headers)
+    return page_reply(request, "jobs", [_status_json(request, status) for status in page.items], page.next_cursor)
 
 
 @router.get(

@@ -25,7 +25,7 @@ from orgbridge.api.v1.schemas.people import (
     PlantReply,
 )
 from orgbridge.api.v1.schemas.problems import problems
-from orgbridge.services.portraits import place_portrait
+from orgbridge.services.portraits import Place, place_portrait
 
 router = APIRouter(prefix="/organizations", tags=["organizations"], route_class=StrictRoute)
 _PATTERN = r"^[A-Za-z0-9_]{1,64}$"
@@ -40,6 +40,13 @@ PlantId = Annotated[
 MachineId = Annotated[
     str, Path(pattern=_PATTERN, description="Id of a machine.", examples=["machine_01jd6z7w7kq2m4t8v0x3y5z7b9"])
 ]
+
+
+def _place_reply(place: Place, location: str | None = None) -> Response:
+    """Return an organization, plant or machine with the ETag that a change needs; a new one with its address."""
+    if location is None:
+        return json_reply(place_portrait(place), headers=etag(place.revision))
+    return json_reply(place_portrait(place), status=201, headers={**etag(place.revision), "Location": location})
 
 
 @router.get("", response_model=OrganizationPage, responses=problems(400), summary="List organizations")
@@ -60,7 +67,7 @@ async def create_organization(request: Request, body: PlaceNew, caller: Administ
     """Make an organization."""
     made = await services_of(request).organizations.add_organization(body.model_dump())
     location = str(request.app.url_path_for("organization", organization_id=made.id))
-    return json_reply(place_portrait(made), status=201, headers={**etag(made.revision), "Location": location})
+    return _place_reply(made, location)
 
 
 @router.get(
@@ -69,7 +76,7 @@ async def create_organization(request: Request, body: PlaceNew, caller: Administ
 async def organization(request: Request, caller: Administrator, organization_id: OrganizationId) -> Response:
     """Return an organization with the ETag that a change needs."""
     found = await services_of(request).organizations.organization(organization_id)
-    return json_reply(place_portrait(found), headers=etag(found.revision))
+    return _place_reply(found)
 
 
 @router.patch(
@@ -88,7 +95,7 @@ async def change_organization(
     """Change what the body names."""
     changes, expected = body.model_dump(exclude_unset=True), expected_revision(if_match)
     changed = await services_of(request).organizations.change_organization(organization_id, changes, expected=expected)
-    return json_reply(place_portrait(changed), headers=etag(changed.revision))
+    return _place_reply(changed)
 
 
 @router.delete(
@@ -125,7 +132,7 @@ async def create_plant(
     """Make a plant of an organization."""
     made = await services_of(request).organizations.add_plant(organization_id, body.model_dump())
     location = str(request.app.url_path_for("plant", organization_id=organization_id, plant_id=made.id))
-    return json_reply(place_portrait(made), status=201, headers={**etag(made.revision), "Location": location})
+    return _place_reply(made, location)
 
 
 @router.get(
@@ -136,7 +143,7 @@ async def plant(
 ) -> Response:
     """Return a plant with the ETag that a change needs."""
     found = await services_of(request).organizations.plant(organization_id, plant_id)
-    return json_reply(place_portrait(found), headers=etag(found.revision))
+    return _place_reply(found)
 
 
 @router.patch(
@@ -158,7 +165,7 @@ async def change_plant(
     changed = await services_of(request).organizations.change_plant(
         organization_id, plant_id, changes, expected=expected
     )
-    return json_reply(place_portrait(changed), headers=etag(changed.revision))
+    return _place_reply(changed)
 
 
 @router.delete(
@@ -214,7 +221,7 @@ async def create_machine(
     location = str(
         request.app.url_path_for("machine", organization_id=organization_id, plant_id=plant_id, machine_id=made.id)
     )
-    return json_reply(place_portrait(made), status=201, headers={**etag(made.revision), "Location": location})
+    return _place_reply(made, location)
 
 
 @router.get(
@@ -228,7 +235,7 @@ async def machine(
 ) -> Response:
     """Return a machine with the ETag that a change needs."""
     found = await services_of(request).organizations.machine(organization_id, plant_id, machine_id)
-    return json_reply(place_portrait(found), headers=etag(found.revision))
+    return _place_reply(found)
 
 
 @router.patch(
@@ -251,7 +258,7 @@ async def change_machine(
     changed = await services_of(request).organizations.change_machine(
         organization_id, plant_id, machine_id, changes, expected=expected
     )
-    return json_reply(place_portrait(changed), headers=etag(changed.revision))
+    return _place_reply(changed)
 
 
 @router.delete(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from orgbridge.api.bodies import StrictRoute
 from orgbridge.api.conditions import IfMatch, etag, expected_revision
-from orgbridge.api.lists import Cursor, Limit
+from orgbridge.api.lists import Cursor, Limit, next_link
 from orgbridge.api.replies import body_of, json_reply, stream_reply
 from orgbridge.api.security import Administrator, OrdersReader, OrdersWriter, services_of
 from orgbridge.api.uploads import Upload
@@ -44,6 +44,7 @@ from orgbridge.services.commerce.purchase_portraits import (
     rules_portrait,
 )
 from orgbridge.services.commerce.purchasing import Purchasing, Status, Step
+from orgbridge.services.scopes import Caller
 
 router = APIRouter(prefix="/salesforce_purchase_orders", tags=["purchase_orders"], route_class=StrictRoute)
 
@@ -113,13 +114,8 @@ async def me(
         cursor=cursor,
         limit=limit,
     )
-    headers = None
-    if page.next_cursor is not None:
-        kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-        query = urlencode([*kept, ("cursor", page.next_cursor)])
-        headers = {"Link": f'<{request.url.path}?{query}>; rel="next"'}
     items: list[JSON] = [purchase_item(order) for order in page.items]
-    return json_reply(items, headers=headers)
+    return json_reply(items, headers=next_link(request, page.next_cursor))
 
 
 @router.post(
@@ -150,8 +146,7 @@ async def create(request: Request, body: PurchaseOrderNew, caller: OrdersWriter)
 )
 async def bulk_approve(request: Request, body: BulkStepRequest, caller: OrdersWriter) -> Response:
     """Approve each for itself: one that is refused does not hold up the others."""
-    done = await _purchasing(request).decisions.decide_many(caller, body.ids, Step.APPROVE, comment=body.comment)
-    return json_reply({"results": [decided_portrait(one) for one in done]})
+    return await _decided_many(request, caller, body, Step.APPROVE)
 
 
 @router.post(
@@ -159,8 +154,7 @@ async def bulk_approve(request: Request, body: BulkStepRequest, caller: OrdersWr
 )
 async def bulk_reject(request: Request, body: BulkStepRequest, caller: OrdersWriter) -> Response:
     """Reject each for itself: one that is refused does not hold up the others."""
-    done = await _purchasing(request).decisions.decide_many(caller, body.ids, Step.REJECT, comment=body.comment)
-    return json_reply({"results": [decided_portrait(one) for one in done]})
+    return await _decided_many(request, caller, body, Step.REJECT)
 
 
 @router.get(
@@ -234,7 +228,7 @@ async def submit(
     done = await _purchasing(request).orders.submit(
         caller, purchase_order_id, comment=_comment(body), expected=_version(if_match)
     )
-    return json_reply(purchase_portrait(done), headers=etag(str(done.version)))
+    return _stepped(purchase_portrait(done), done.version)
 
 
 @router.post(
@@ -251,10 +245,7 @@ async def approve(
     if_match: IfMatch = None,
 ) -> Response:
     """Approve what somebody else asked for; of two who decide at once, one does, and the other is told with 409."""
-    done = await _purchasing(request).decisions.decide(
-        caller, purchase_order_id, Step.APPROVE, comment=_comment(body), expected=_version(if_match)
-    )
-    return json_reply(purchase_portrait(done), headers=etag(str(done.version)))
+    return await _decided(request, caller, purchase_order_id, Step.APPROVE, body, if_match)
 
 
 @router.post(
@@ -271,10 +262,7 @@ async def reject(
     if_match: IfMatch = None,
 ) -> Response:
     """Reject what somebody else asked for."""
-    done = await _purchasing(request).decisions.decide(
-        caller, purchase_order_id, Step.REJECT, comment=_comment(body), expected=_version(if_match)
-    )
-    return json_reply(purchase_portrait(done), headers=etag(str(done.version)))
+    return await _decided(request, caller, purchase_order_id, Step.REJECT, body, if_match)
 
 
 @router.post(
@@ -294,7 +282,7 @@ async def cancel(
     done = await _purchasing(request).orders.cancel(
         caller, purchase_order_id, comment=_comment(body), expected=_version(if_match)
     )
-    return json_reply(purchase_portrait(done), headers=etag(str(done.version)))
+    return _stepped(purchase_portrait(done), done.version)
 
 
 @router.post(
@@ -308,7 +296,7 @@ async def order(
 ) -> Response:
     """Order what was approved, once: prices and stock are looked at again, and what changed is told with 409."""
     done = await _purchasing(request).ordering.order(caller, purchase_order_id, expected=_version(if_match))
-    return json_reply(purchase_portrait(done), headers=etag(str(done.version)))
+    return _stepped(purchase_portrait(done), done.version)
 
 
 @router.post(
@@ -365,6 +353,24 @@ async def document(request: Request, caller: OrdersReader, purchase_order_id: _P
         "X-Content-SHA256": record.sha256,
     }
     return await stream_reply(blocks, media_type="application/pdf", headers=headers)
+
+
+async def _decided(
+    request: Request, caller: Caller, purchase_id: str, step: Step, body: StepRequest | None, if_match: str | None
+) -> Response:
+    decisions = _purchasing(request).decisions
+    done = await decisions.decide(caller, purchase_id, step, comment=_comment(body), expected=_version(if_match))
+    return _stepped(purchase_portrait(done), done.version)
+
+
+async def _decided_many(request: Request, caller: Caller, body: BulkStepRequest, step: Step) -> Response:
+    done = await _purchasing(request).decisions.decide_many(caller, body.ids, step, comment=body.comment)
+    return json_reply({"results": [decided_portrait(one) for one in done]})
+
+
+def _stepped(portrait: dict[str, JSON], version: int) -> Response:
+    """Return a purchase order as a step left it, with the ETag that the next one may name."""
+    return json_reply(portrait, headers=etag(str(version)))
 
 
 def _comment(body: StepRequest | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from orgbridge.api.bodies import StrictRoute
@@ -21,13 +21,12 @@ from orgbridge.api.v1.schemas.people import (
     GrantsShape,
     NewAccountReply,
     NewSecretReply,
-    RoleName,
     SecretList,
     SecretNew,
 )
 from orgbridge.api.v1.schemas.problems import problems
-from orgbridge.api.v1.users import grants_of, view_reply
-from orgbridge.services.portraits import grants_portrait, secret_portrait, user_portrait
+from orgbridge.api.v1.users import DisabledFilter, RoleFilter, grants_of, grants_reply, view_reply
+from orgbridge.services.portraits import secret_portrait, user_portrait
 from orgbridge.services.users import NewUser
 
 router = APIRouter(prefix="/service-accounts", tags=["service accounts"], route_class=StrictRoute)
@@ -57,8 +56,8 @@ def _lifetime(days: int | None) -> timedelta | None:
 async def service_accounts(
     request: Request,
     caller: Administrator,
-    role: Annotated[RoleName | None, Query(description="Only those with this role.")] = None,
-    disabled: Annotated[bool | None, Query(description="Only those that are, or are not, disabled.")] = None,
+    role: RoleFilter = None,
+    disabled: DisabledFilter = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:
@@ -163,7 +162,7 @@ async def delete_account_secret(
 async def account_grants(request: Request, caller: Administrator, account_id: AccountId) -> Response:
     """Return the organizations, plants and machines of an account, with its ETag."""
     found, grants = await services_of(request).service_accounts.grants(account_id)
-    return json_reply(grants_portrait(grants), headers=etag(found.revision))
+    return grants_reply(grants, found.revision)
 
 
 @router.put(
@@ -179,4 +178,4 @@ async def set_account_grants(
     changed, grants = await services_of(request).service_accounts.grant(
         account_id, grants_of(body), expected=expected_revision(if_match)
     )
-    return json_reply(grants_portrait(grants), headers=etag(changed.revision))
+    return grants_reply(grants, changed.revision)

@@ -40,12 +40,19 @@ SessionId = Annotated[
         examples=["session_01jd6z7w7kq2m4t8v0x3y5z7b9"],
     ),
 ]
+RoleFilter = Annotated[RoleName | None, Query(description="Only those with this role.")]
+DisabledFilter = Annotated[bool | None, Query(description="Only those that are, or are not, disabled.")]
 
 
 def view_reply(view: UserView, *, status: int = 200, location: str | None = None) -> Response:
     """Return a user or service account with its ETag."""
     headers = etag(view.user.revision) | ({"Location": location} if location is not None else {})
     return json_reply(user_portrait(view), status=status, headers=headers)
+
+
+def grants_reply(grants: Grants, revision: str) -> Response:
+    """Return the grants of a user or service account with the ETag that a change needs."""
+    return json_reply(grants_portrait(grants), headers=etag(revision))
 
 
 def grants_of(body: GrantsShape) -> Grants:
@@ -61,8 +68,8 @@ def grants_of(body: GrantsShape) -> Grants:
 async def users(
     request: Request,
     caller: Administrator,
-    role: Annotated[RoleName | None, Query(description="Only those with this role.")] = None,
-    disabled: Annotated[bool | None, Query(description="Only those that are, or are not, disabled.")] = None,
+    role: RoleFilter = None,
+    disabled: DisabledFilter = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:
@@ -134,7 +141,7 @@ async def unlock_user(request: Request, caller: Administrator, user_id: UserId) 
 async def user_grants(request: Request, caller: Administrator, user_id: UserId) -> Response:
     """Return the organizations, plants and machines of a user, with the user's ETag."""
     found, grants = await services_of(request).users.grants(user_id)
-    return json_reply(grants_portrait(grants), headers=etag(found.revision))
+    return grants_reply(grants, found.revision)
 
 
 @router.put(
@@ -150,7 +157,7 @@ async def set_user_grants(
     changed, grants = await services_of(request).users.grant(
         user_id, grants_of(body), expected=expected_revision(if_match)
     )
-    return json_reply(grants_portrait(grants), headers=etag(changed.revision))
+    return grants_reply(grants, changed.revision)
 
 
 @router.get(

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from orgbridge.cli.context import DataOption, JSONFlag, run, service_address
-from orgbridge.cli.errors import CLIError, ExitCode, UsageError
-from orgbridge.cli.load_options import InputOptions
+from orgbridge.cli.errors import CLIError, ExitCode
+from orgbridge.cli.expansion import expanded
+from orgbridge.cli.file_options import FileOptions
 from orgbridge.cli.loading import (
     LoadRequest,
     ResultKind,
@@ -25,58 +26,11 @@ from orgbridge.cli.receipts import exit_code_of, print_receipt
 from orgbridge.cli.service import Service
 from orgbridge.cli.terminal import Terminal
 from orgbridge.kit.clock import SystemClock
-from orgbridge.wire.bulk import IngestOperation
-
-_File = Annotated[
-    str,
-    typer.Argument(
-        help="CSV, JSON, NDJSON, Parquet or XLSX file, gzip, zstd and zip unpacked; or s3://bucket/key or "
-        "az://container/key, which the service fetches itself."
-    ),
-]
-_Object = Annotated[str, typer.Option("--object", help="API name of the object, e.g. Account.")]
-_Operation = Annotated[IngestOperation, typer.Option(help="What to do with each row.")]
-_ExternalId = Annotated[str | None, typer.Option(help="External id field, for upsert.")]
-_Encoding = Annotated[str | None, typer.Option(help="Encoding of the file when it cannot be told from its bytes.")]
-_Delimiter = Annotated[
-    str | None, typer.Option(help="Delimiter when it cannot be told from the header: , ; | ^ ` or a tab.")
-]
-_Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook; the first if not given.")]
-_Mapping = Annotated[Path | None, typer.Option(help="Columns to fields: a JSON, CSV or .sdl file.")]
-_Maps = Annotated[list[str] | None, typer.Option("--map", help="Column=Field; Column= leaves it out. Repeatable.")]
-_Constants = Annotated[list[str] | None, typer.Option("--constant", help="Field=Value for every row. Repeatable.")]
-_NullPolicy = Annotated[
-    str | None, typer.Option(help="What blank cells mean: ignore, clear or error; or Phone:clear,*:ignore.")
-]
-_TimeZone = Annotated[str | None, typer.Option(help="Zone of instants that name none, e.g. Europe/Berlin.")]
-_DateFormat = Annotated[str | None, typer.Option(help="Pattern of dates, e.g. dd.MM.yyyy.")]
-_DatetimeFormat = Annotated[str | None, typer.Option(help="Pattern of instants, e.g. 'dd.MM.yyyy HH:mm'.")]
-_DecimalMark = Annotated[str | None, typer.Option(help="A point or a comma; the other one separates thousands.")]
-_PartRows = Annotated[int | None, typer.Option(min=1, help="Rows per part.")]
-_OnServer = Annotated[bool, typer.Option("--on-server", help="FILE is a path on the service, inside DATA_PATH_INPUT.")]
-
-#: What the service fetches from object storage. As a path it would lose a slash.
-_ADDRESSES = ("s3://", "az://")
 
 
+@expanded(FileOptions)
 def load(
-    file: _File,
-    object_name: _Object,
-    operation: _Operation = IngestOperation.INSERT,
-    external_id: _ExternalId = None,
-    encoding: _Encoding = None,
-    delimiter: _Delimiter = None,
-    sheet: _Sheet = None,
-    mapping: _Mapping = None,
-    maps: _Maps = None,
-    constants: _Constants = None,
-    null_policy: _NullPolicy = None,
-    time_zone: _TimeZone = None,
-    date_format: _DateFormat = None,
-    datetime_format: _DatetimeFormat = None,
-    decimal_mark: _DecimalMark = None,
-    part_rows: _PartRows = None,
-    on_server: _OnServer = False,
+    source: FileOptions,
     strict: Annotated[
         bool, typer.Option("--strict", help="Check everything first; send nothing on any finding.")
     ] = False,
@@ -116,38 +70,19 @@ def load(
     Exit code 0: all rows succeeded; 1: some failed; 2: none done, or bad usage.
     """
     terminal = Terminal(as_json=as_json)
-    request = _request(
-        file,
-        object_name,
-        operation,
-        external_id,
-        encoding,
-        delimiter,
-        on_server=on_server,
-        options=InputOptions(
-            mapping=mapping,
-            maps=tuple(maps or ()),
-            constants=tuple(constants or ()),
-            null_policy=null_policy,
-            time_zone=time_zone,
-            date_format=date_format,
-            datetime_format=datetime_format,
-            decimal_mark=decimal_mark,
-            sheet=sheet,
-            part_rows=part_rows,
-            strict=strict,
-            preflight=preflight_all,
-            handling=_handling(
-                canary=canary,
-                max_failure_ratio=max_failure_ratio,
-                row_retry=row_retry,
-                serial=serial or None,
-                group_by=group_by,
-                before_images=before_images,
-                delta=delta or None,
-                delta_source=delta_source,
-                delta_verify=delta_verify or None,
-            ),
+    request = source.request(
+        strict=strict,
+        preflight=preflight_all,
+        handling=_handling(
+            canary=canary,
+            max_failure_ratio=max_failure_ratio,
+            row_retry=row_retry,
+            serial=serial or None,
+            group_by=group_by,
+            before_images=before_images,
+            delta=delta or None,
+            delta_source=delta_source,
+            delta_verify=delta_verify or None,
         ),
     )
     if dry_run:
@@ -157,24 +92,9 @@ def load(
     raise typer.Exit(run(_load(request, terminal, data, results, wait=wait)))
 
 
+@expanded(FileOptions)
 def preflight(
-    file: _File,
-    object_name: _Object,
-    operation: _Operation = IngestOperation.INSERT,
-    external_id: _ExternalId = None,
-    encoding: _Encoding = None,
-    delimiter: _Delimiter = None,
-    sheet: _Sheet = None,
-    mapping: _Mapping = None,
-    maps: _Maps = None,
-    constants: _Constants = None,
-    null_policy: _NullPolicy = None,
-    time_zone: _TimeZone = None,
-    date_format: _DateFormat = None,
-    datetime_format: _DatetimeFormat = None,
-    decimal_mark: _DecimalMark = None,
-    part_rows: _PartRows = None,
-    on_server: _OnServer = False,
+    source: FileOptions,
     data: DataOption = None,
     as_json: JSONFlag = False,
 ) -> None:
@@ -183,63 +103,8 @@ def preflight(
     Exit code 0: nothing was found; 1: something was; 2: the file was refused, or bad usage.
     """
     terminal = Terminal(as_json=as_json)
-    request = _request(
-        file,
-        object_name,
-        operation,
-        external_id,
-        encoding,
-        delimiter,
-        on_server=on_server,
-        options=InputOptions(
-            mapping=mapping,
-            maps=tuple(maps or ()),
-            constants=tuple(constants or ()),
-            null_policy=null_policy,
-            time_zone=time_zone,
-            date_format=date_format,
-            datetime_format=datetime_format,
-            decimal_mark=decimal_mark,
-            sheet=sheet,
-            part_rows=part_rows,
-        ),
-    )
+    request = source.request()
     raise typer.Exit(run(_examine(request, terminal, data)))
-
-
-def _request(
-    file: str,
-    object_name: str,
-    operation: IngestOperation,
-    external_id: str | None,
-    encoding: str | None,
-    delimiter: str | None,
-    *,
-    on_server: bool,
-    options: InputOptions,
-) -> LoadRequest:
-    fetched = on_server or file.startswith(_ADDRESSES)
-    path = Path(file)
-    if not fetched:
-        if not path.exists():
-            raise UsageError(f"There is no file {file}; check the path.")
-        if not path.is_file():
-            raise UsageError(f"{file} is not a file; name one file to load.")
-    if operation is IngestOperation.UPSERT and not external_id:
-        raise UsageError("An upsert needs --external-id: the field by which rows are found, e.g. External_Id__c.")
-    request = LoadRequest(
-        path=path,
-        object_name=object_name,
-        operation=operation,
-        external_id=external_id,
-        encoding=encoding,
-        delimiter=delimiter,
-        on_server=file if fetched else None,
-        options=options,
-    )
-    # What is wrong with the options is said before anything is connected to.
-    request.params()
-    return request
 
 
 async def _examine(request: LoadRequest, terminal: Terminal, folder: Path | None) -> ExitCode:

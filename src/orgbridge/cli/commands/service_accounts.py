@@ -11,21 +11,28 @@ import typer
 from orgbridge.cli.context import JSONFlag, run
 from orgbridge.cli.errors import UsageError
 from orgbridge.cli.people import (
+    DisableOption,
+    GrantOption,
     NameArgument,
+    NoRolesOption,
+    NoScopesOption,
+    RoleOption,
+    ScopeOption,
     StoreOption,
+    WithRoleOption,
     YesOption,
     confirm,
+    delete_person,
     list_people,
     print_person,
     set_grants,
     show_grants,
+    update_person,
 )
 from orgbridge.cli.terminal import Terminal
 
 app = typer.Typer(name="service-accounts", help="Programs that sign in with a client secret.", no_args_is_help=True)
 
-ScopeOption = Annotated[list[str] | None, typer.Option(help="A right, e.g. bulk:write; may be repeated.")]
-RoleOption = Annotated[list[str] | None, typer.Option(help="A role, e.g. integrator; may be repeated.")]
 DaysOption = Annotated[int | None, typer.Option("--expires-in-days", min=1, max=3650, help="Never without it.")]
 
 
@@ -59,7 +66,7 @@ async def _create(
 
 @app.command("list")
 def list_accounts(
-    role: Annotated[str | None, typer.Option(help="Only those with this role.")] = None,
+    role: WithRoleOption = None,
     data: StoreOption = None,
     as_json: JSONFlag = False,
 ) -> None:
@@ -89,9 +96,9 @@ def update(
     name: NameArgument,
     scope: ScopeOption = None,
     role: RoleOption = None,
-    no_scopes: Annotated[bool, typer.Option("--no-scopes", help="Take all own rights off.")] = False,
-    no_roles: Annotated[bool, typer.Option("--no-roles", help="Take all roles off.")] = False,
-    disabled: Annotated[bool | None, typer.Option("--disable/--enable", help="May not sign in, or may.")] = None,
+    no_scopes: NoScopesOption = False,
+    no_roles: NoRolesOption = False,
+    disabled: DisableOption = None,
     data: StoreOption = None,
     as_json: JSONFlag = False,
 ) -> None:
@@ -102,27 +109,15 @@ def update(
         "disabled": disabled,
     }
     changes = {key: value for key, value in wanted.items() if value is not None}
-    if not changes:
-        raise UsageError("Nothing to change was named; see --help.")
-    print_person(run(_update(name, changes, data)), Terminal(as_json=as_json))
-
-
-async def _update(name: str, changes: dict[str, Any], data: Path | None) -> dict[str, Any]:
-    # Imported here for the reason above.
-    from orgbridge.services.portraits import user_portrait
-    from orgbridge.wiring.administration import administration
-
-    async with administration(data) as people:
-        found = (await people.service_accounts.find(name)).user
-        return user_portrait(await people.service_accounts.update(found.id, changes, expected=found.revision))
+    print_person(run(update_person("service_accounts", name, changes, data)), Terminal(as_json=as_json))
 
 
 @app.command()
 def grant(
     name: NameArgument,
-    organization: Annotated[list[str] | None, typer.Option(help="Id, or `*` for all; may be repeated.")] = None,
-    plant: Annotated[list[str] | None, typer.Option(help="Id, or `*` for all; may be repeated.")] = None,
-    machine: Annotated[list[str] | None, typer.Option(help="Id, or `*` for all; may be repeated.")] = None,
+    organization: GrantOption = None,
+    plant: GrantOption = None,
+    machine: GrantOption = None,
     data: StoreOption = None,
     as_json: JSONFlag = False,
 ) -> None:
@@ -172,17 +167,8 @@ async def _delete_secret(name: str, secret_id: str, data: Path | None) -> None:
 def delete(name: NameArgument, yes: YesOption = False, data: StoreOption = None) -> None:
     """Delete a service account with its secrets."""
     confirm(f"Delete the service account {name}?", yes)
-    run(_delete(name, data))
+    run(delete_person("service_accounts", name, data))
     Terminal().note(f"service account {name} deleted")
-
-
-async def _delete(name: str, data: Path | None) -> None:
-    # Imported here for the reason above.
-    from orgbridge.wiring.administration import administration
-
-    async with administration(data) as people:
-        found = (await people.service_accounts.find(name)).user
-        await people.service_accounts.delete(found.id, expected=found.revision)
 
 
 def _lifetime(days: int | None) -> timedelta | None:

@@ -12,14 +12,23 @@ import typer
 from orgbridge.cli.context import JSONFlag, run
 from orgbridge.cli.errors import UsageError
 from orgbridge.cli.people import (
+    DisableOption,
+    GrantOption,
     NameArgument,
+    NoRolesOption,
+    NoScopesOption,
+    RoleOption,
+    ScopeOption,
     StoreOption,
+    WithRoleOption,
     YesOption,
     confirm,
+    delete_person,
     list_people,
     print_person,
     set_grants,
     show_grants,
+    update_person,
 )
 from orgbridge.cli.terminal import Terminal
 
@@ -28,8 +37,6 @@ app = typer.Typer(
 )
 database_app = typer.Typer(name="db", help="The service's own database.", no_args_is_help=True)
 
-ScopeOption = Annotated[list[str] | None, typer.Option(help="A right, e.g. bulk:write; may be repeated.")]
-RoleOption = Annotated[list[str] | None, typer.Option(help="A role, e.g. integrator; may be repeated.")]
 PasswordOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
@@ -82,7 +89,7 @@ async def _create(
 
 @app.command("list")
 def list_users(
-    role: Annotated[str | None, typer.Option(help="Only those with this role.")] = None,
+    role: WithRoleOption = None,
     disabled: Annotated[bool | None, typer.Option("--disabled/--enabled", help="Only those that are, or not.")] = None,
     data: StoreOption = None,
     as_json: JSONFlag = False,
@@ -103,10 +110,10 @@ def update(
     rename: Annotated[str | None, typer.Option(help="The new sign-in name.")] = None,
     scope: ScopeOption = None,
     role: RoleOption = None,
-    no_scopes: Annotated[bool, typer.Option("--no-scopes", help="Take all own rights off.")] = False,
-    no_roles: Annotated[bool, typer.Option("--no-roles", help="Take all roles off.")] = False,
+    no_scopes: NoScopesOption = False,
+    no_roles: NoRolesOption = False,
     admin: Annotated[bool | None, typer.Option("--admin/--no-admin", help="May do everything, or not.")] = None,
-    disabled: Annotated[bool | None, typer.Option("--disable/--enable", help="May not sign in, or may.")] = None,
+    disabled: DisableOption = None,
     email: Annotated[str | None, typer.Option(help="Where to reach the user; empty for none.")] = None,
     sf_username: Annotated[str | None, typer.Option(help="The user's Salesforce user; empty for none.")] = None,
     subject: Annotated[str | None, typer.Option(help="`sub` at the external issuer; empty for none.")] = None,
@@ -124,19 +131,7 @@ def update(
     changes = {key: value for key, value in changes.items() if value is not None}
     texts = {"email": email, "sf_username": sf_username, "external_subject": subject}
     changes |= {key: text or None for key, text in texts.items() if text is not None}
-    if not changes:
-        raise UsageError("Nothing to change was named; see --help.")
-    print_person(run(_update(name, changes, data)), Terminal(as_json=as_json))
-
-
-async def _update(name: str, changes: dict[str, Any], data: Path | None) -> dict[str, Any]:
-    # Imported here for the reason above.
-    from orgbridge.services.portraits import user_portrait
-    from orgbridge.wiring.administration import administration
-
-    async with administration(data) as people:
-        found = (await people.users.find(name)).user
-        return user_portrait(await people.users.update(found.id, changes, expected=found.revision))
+    print_person(run(update_person("users", name, changes, data)), Terminal(as_json=as_json))
 
 
 @app.command()
@@ -181,25 +176,16 @@ async def _unlock(name: str, data: Path | None) -> None:
 def delete(name: NameArgument, yes: YesOption = False, data: StoreOption = None) -> None:
     """Delete a user with grants and sign-ins; loads made by the user keep the name."""
     confirm(f"Delete the user {name}?", yes)
-    run(_delete(name, data))
+    run(delete_person("users", name, data))
     Terminal().note(f"user {name} deleted")
-
-
-async def _delete(name: str, data: Path | None) -> None:
-    # Imported here for the reason above.
-    from orgbridge.wiring.administration import administration
-
-    async with administration(data) as people:
-        found = (await people.users.find(name)).user
-        await people.users.delete(found.id, expected=found.revision)
 
 
 @app.command()
 def grant(
     name: NameArgument,
-    organization: Annotated[list[str] | None, typer.Option(help="Id, or `*` for all; may be repeated.")] = None,
-    plant: Annotated[list[str] | None, typer.Option(help="Id, or `*` for all; may be repeated.")] = None,
-    machine: Annotated[list[str] | None, typer.Option(help="Id, or `*` for all; may be repeated.")] = None,
+    organization: GrantOption = None,
+    plant: GrantOption = None,
+    machine: GrantOption = None,
     data: StoreOption = None,
     as_json: JSONFlag = False,
 ) -> None:

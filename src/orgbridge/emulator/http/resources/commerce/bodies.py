@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orgbridge.emulator.commerce import versions
+from orgbridge.emulator.commerce import shapes, versions
 from orgbridge.emulator.commerce.amounts import money_text, quantity_text
 from orgbridge.emulator.commerce.catalog import Category, Product, QuantityRule
 from orgbridge.emulator.commerce.policy import CommercePolicy
@@ -20,30 +20,6 @@ from orgbridge.kit.json import JSON
 
 #: Source: catalog.md section 1, "Media".
 PLACEHOLDER = "/img/b2b/default-product-image.svg"
-PRODUCT_MEDIA: Shape = {
-    "alternateText": 49,
-    "contentVersionId": 49,
-    "id": 49,
-    "mediaType": 49,
-    "sortOrder": 49,
-    "thumbnailUrl": 49,
-    "title": 49,
-    "url": 49,
-}
-QUANTITY_RULE: Shape = {"increment": 52, "maximum": 52, "minimum": 52}
-CART_ITEM_PRODUCT: Shape = {
-    "fields": 49,
-    "isConfigurationAllowed": 65,
-    "name": 49,
-    "productClass": 63,
-    "productId": 49,
-    "productSubscriptionInformation": 59,
-    "productUrlName": 64,
-    "purchaseQuantityRule": 52,
-    "sku": 49,
-    "thumbnailImage": 49,
-    "variationAttributes": 50,
-}
 PRICING_LINE: Shape = {
     "error": 49,
     "listPrice": 49,
@@ -74,7 +50,7 @@ def default_image(version: int) -> dict[str, JSON]:
         "title": "",
         "url": PLACEHOLDER,
     }
-    return versions.body(PRODUCT_MEDIA, version, values)
+    return versions.body(shapes.PRODUCT_MEDIA, version, values)
 
 
 def quantity_rule(rule: QuantityRule | None, version: int) -> JSON:
@@ -86,7 +62,7 @@ def quantity_rule(rule: QuantityRule | None, version: int) -> JSON:
         "maximum": quantity_text(rule.maximum),
         "minimum": quantity_text(rule.minimum),
     }
-    return versions.body(QUANTITY_RULE, version, values)
+    return versions.body(shapes.PURCHASE_QUANTITY_RULE, version, values)
 
 
 def cart_product(
@@ -105,7 +81,7 @@ def cart_product(
         "thumbnailImage": default_image(version),
         "variationAttributes": {},
     }
-    return versions.body(CART_ITEM_PRODUCT, version, values)
+    return versions.body(shapes.CART_ITEM_PRODUCT, version, values)
 
 
 def error_body(error: SFError) -> dict[str, JSON]:
