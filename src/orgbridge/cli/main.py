@@ -12,6 +12,8 @@ import typer
 from orgbridge import __version__
 from orgbridge.cli.commands import (
     audit,
+    doctor,
+    doctor_commerce,
     emulator,
     houses,
     keys,
@@ -67,7 +69,8 @@ app.command()(export)
 app.command()(preflight)
 app.command()(query)
 app.command()(describe)
-app.command()(houses.doctor)
+app.add_typer(doctor.app)
+doctor.app.command()(doctor_commerce.commerce)
 app.add_typer(jobs_app)
 for people in (users, roles, service_accounts, mappings, keys, audit, purchase_orders):
     app.add_typer(people.app)

@@ -224,6 +224,10 @@ class Service:
         """Return one page of organizations with their mappings."""
         return await self._json("GET", "/salesforce_account/mappings", params={"cursor": cursor} if cursor else None)
 
+    async def diagnosis(self, params: Params) -> dict[str, Any]:
+        """Return the chain from a user to its cart, link by link."""
+        return await self._json("GET", "/salesforce_account/diagnosis", params=params)
+
     # Transport
 
     async def _json(
