@@ -12,6 +12,8 @@ import typer
 from orgbridge import __version__
 from orgbridge.cli.commands import (
     audit,
+    doctor,
+    doctor_commerce,
     emulator,
     houses,
     keys,
@@ -71,6 +73,8 @@ app.command()(describe)
 app.command()(houses.doctor)
 app.command("sign-in")(sign_in_command)
 app.command()(api)
+app.add_typer(doctor.app)
+doctor.app.command()(doctor_commerce.commerce)
 app.add_typer(jobs_app)
 for people in (users, roles, service_accounts, mappings, keys, audit, purchase_orders):
     app.add_typer(people.app)

@@ -256,6 +256,10 @@ class Service:
                 retry_after=float(after) if after.isdigit() else None,
             )
 
+    async def diagnosis(self, params: Params) -> dict[str, Any]:
+        """Return the chain from a user to its cart, link by link."""
+        return await self._json("GET", "/salesforce_account/diagnosis", params=params)
+
     # Transport
 
     async def _json(

@@ -10,6 +10,7 @@ from orgbridge.services.commerce.accounts import AccountService
 from orgbridge.services.commerce.cart_batches import CartBatchService
 from orgbridge.services.commerce.cart_transfers import CartTransferService
 from orgbridge.services.commerce.carts import CartService
+from orgbridge.services.commerce.diagnosis import DiagnosisService
 from orgbridge.services.commerce.documents import DocumentService
 from orgbridge.services.commerce.hierarchies import HierarchyService
 from orgbridge.services.commerce.machines import MachineService
@@ -101,6 +102,8 @@ class Services:
     mappings: MappingService
     #: Accounts as callers see them.
     hierarchies: HierarchyService
+    #: Why users can, or cannot, buy.
+    diagnosis: DiagnosisService
     #: Machines as callers see them, and the parts that fit.
     machines: MachineService
     parts: PartService

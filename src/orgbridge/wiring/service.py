@@ -21,6 +21,7 @@ from orgbridge.services.batches import BatchService
 from orgbridge.services.bundle import Services
 from orgbridge.services.commerce.accounts import AccountService
 from orgbridge.services.commerce.counters import StoreCounter
+from orgbridge.services.commerce.diagnosis import DiagnosisService
 from orgbridge.services.commerce.documents import DocumentService
 from orgbridge.services.commerce.granted_machines import GrantedMachines
 from orgbridge.services.commerce.hierarchies import HierarchyService
@@ -132,6 +133,7 @@ def build_services(settings: Settings, house: House) -> Services:
         accounts=accounts,
         mappings=MappingService(database, orgs, accounts, trees, clock),
         hierarchies=HierarchyService(orgs, accounts, trees),
+        diagnosis=DiagnosisService(database, orgs, accounts, trees, webstore_id=settings.webstore_id),
         machines=machines,
         parts=PartService(machines, accounts, sight, cursors, StoreCounter(carts.shops)),
         carts=carts.carts,
