@@ -293,5 +293,4 @@ def test_every_change_is_told_and_none_twice(empty_store: Path, skew: float, ste
     for old in empty_store.parent.glob("live.sqlite*"):
         old.unlink()
     shutil.copyfile(empty_store, path)
-    print(skew, steps)
     asyncio.run(_live(f"sqlite:///{path}", skew, steps))
