@@ -12,6 +12,7 @@ import typer
 from orgbridge import __version__
 from orgbridge.cli.commands import (
     audit,
+    doctor,
     emulator,
     houses,
     keys,
@@ -67,7 +68,7 @@ app.command()(export)
 app.command()(preflight)
 app.command()(query)
 app.command()(describe)
-app.command()(houses.doctor)
+app.add_typer(doctor.app)
 app.add_typer(jobs_app)
 for people in (users, roles, service_accounts, mappings, keys, audit, purchase_orders):
     app.add_typer(people.app)
