@@ -289,7 +289,7 @@ async def test_a_load_that_nobody_takes_up_is_told(org: HostedOrg, postgres: Ser
                 kind=LoadKind.INGEST,
                 object_name="Account",
                 operation="insert",
-                state=LoadState.UPLOAD_COMPLETE,
+                state=LoadState.QUEUED,
                 created_by="tester",
                 created_at=now - timedelta(minutes=7),
                 input_sha256="0" * 64,

@@ -51,6 +51,7 @@ from orgbridge.services.undo import UndoService
 from orgbridge.services.webhooks import WebhookService
 from orgbridge.wiring.carts import build_carts
 from orgbridge.wiring.documents import build_documents, kept
+from orgbridge.wiring.draining import Drain, Draining
 from orgbridge.wiring.files import export_targets, import_sources
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
@@ -61,7 +62,7 @@ from orgbridge.wiring.settings import Settings, hand_down, load_settings
 from orgbridge.wiring.signals import termination_is_an_end
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, say_warnings, start_logs
 
-#: Longest time that a stopping server waits for requests under way.
+#: Longest time that a stopping server waits for requests under way, after it has drained.
 _GRACE_SECONDS = 20
 log = get_logger(__name__)
 
@@ -142,21 +143,28 @@ def build_app(settings: Settings) -> FastAPI:
     """
     house = build_house(settings)
     services = build_services(settings, house)
+    drain = Drain()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await make_first_admin(settings, services.identity)
-        log.info("service_started", version=settings.app_version)
         try:
             documents = services.documents.store
-            async with kept(documents, house.clock), upkeep(settings, house, services.identity.keys, documents):
+            async with (
+                kept(documents, house.clock),
+                upkeep(settings, house, services.identity.keys, documents),
+                drain.before_the_end(services.health.stop),
+            ):
+                log.info("service_started", version=settings.app_version)
                 yield
         finally:
             await services.audit.close()
             await house.close()
             log.info("service_stopped")
 
-    return build_api(services, api_config(settings), house.clock, lifespan)
+    app = build_api(services, api_config(settings), house.clock, lifespan)
+    app.add_middleware(Draining, drain=drain)
+    return app
 
 
 def api_config(settings: Settings) -> APIConfig:
