@@ -35,6 +35,7 @@ OPEN = {
     ("get", "/health"),
     ("get", "/health/live"),
     ("get", "/health/ready"),
+    ("get", "/health/startup"),
     ("post", "/token"),
     ("post", "/token/revoke"),
     ("get", "/.well-known/jwks.json"),
@@ -213,7 +214,7 @@ async def test_the_bold_routes_are_documented_with_examples(service: LoneService
         good = next(reply for status, reply in operation["responses"].items() if status.startswith("2"))
         assert has_example(good["content"]), (method, path)
         for status, reply in operation["responses"].items():
-            if status.startswith(("4", "5")) and path not in ("/health", "/health/ready"):
+            if status.startswith(("4", "5")) and path not in ("/health", "/health/ready", "/health/startup"):
                 assert "application/problem+json" in reply["content"], (method, path, status)
 
 

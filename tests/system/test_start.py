@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_doctor_names_an_unreachable_salesforce(tmp_path: Path) -> None:
     settings = salesforce_settings("http://127.0.0.1:9", tmp_path)
     assert orgbridge("db", "upgrade", folder=tmp_path, settings=settings).returncode == 0
     done = orgbridge("doctor", folder=tmp_path, settings=settings)
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 2, done.stderr
     assert "127.0.0.1:9" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -67,15 +68,26 @@ def test_doctor_names_a_refused_login_without_the_secret(town: Town, tmp_path: P
     assert orgbridge("db", "upgrade", folder=tmp_path, settings=settings).returncode == 0
     done = orgbridge("doctor", folder=tmp_path, settings=settings)
     said = done.stdout + done.stderr
-    assert done.returncode == 1, said
+    assert done.returncode == 2, said
     assert "invalid_grant" in said or "refused" in said.lower()
     assert _SECRET not in said
 
 
 def test_doctor_finds_nothing_wrong_in_a_healthy_house(town: Town) -> None:
     """Every check passes where everything runs."""
-    done = orgbridge("doctor", folder=town.folder, settings=town.settings)
+    flow = {"SALESFORCE_AUTH_FLOW": "client_credentials"}
+    done = orgbridge("doctor", folder=town.folder, settings={**town.settings, **flow})
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_doctor_warns_of_what_will_end(town: Town) -> None:
+    """The username-password flow works and is being retired: a warning, told as one for machines too."""
+    done = orgbridge("doctor", "--json", folder=town.folder, settings=town.settings)
+    assert done.returncode == 1, done.stdout + done.stderr
+    told = {one["name"]: one for one in json.loads(done.stdout) if one["verdict"] != "ok"}
+    assert set(told) == {"sign-in flow"}
+    assert told["sign-in flow"]["verdict"] == "warning"
+    assert "SALESFORCE_AUTH_FLOW" in told["sign-in flow"]["remedy"]
 
 
 def test_service_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ _DOCS_POLICY = (
 )
 _DOCS = frozenset({"/docs", "/redoc", "/docs/oauth2-redirect"})
 #: Probes come from the machine's own keeper, which names it by its address.
-_PROBES = frozenset({"/health", "/health/live", "/health/ready"})
+_PROBES = frozenset({"/health", "/health/live", "/health/ready", "/health/startup"})
 _ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),

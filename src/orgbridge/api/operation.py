@@ -53,6 +53,23 @@ async def ready(request: Request) -> Response:
     return json_reply(body, status=503 if found.condition is Condition.UNAVAILABLE else 200)
 
 
+@root.head("/health/startup", include_in_schema=False)
+@root.get(
+    "/health/startup",
+    response_model=ReadyReply,
+    responses={503: {"description": "The database has not answered yet", "model": ReadyReply}},
+    summary="Has the service come up",
+)
+async def startup(request: Request) -> Response:
+    """Say whether the database has answered once; Salesforce is not asked."""
+    found = await services_of(request).health.started()
+    body = {
+        "status": found.condition.value,
+        "checks": {name: _check(check, tells_all=False) for name, check in found.checks.items()},
+    }
+    return json_reply(body, status=503 if found.condition is Condition.UNAVAILABLE else 200)
+
+
 @root.get(
     "/metrics",
     response_class=PlainTextResponse,

@@ -393,6 +393,11 @@ def _user_id(org: Org, user: EmulatorUser) -> str:
     outcome = org.insert("User", [row], user_id=org.admin_id)[0]
     if outcome.id is None:
         raise SFError.from_fault(outcome.errors[0])
+    if org.catalogue.sobject("PermissionSet") is not None:
+        # Every user has the permission set that stands for the profile.
+        own = org.find_by_key("PermissionSet", "Name", f"X{row['ProfileId']}")
+        given = [{"PermissionSetId": set_id, "AssigneeId": outcome.id} for set_id in own]
+        org.insert("PermissionSetAssignment", given, user_id=org.admin_id)
     return outcome.id
 
 

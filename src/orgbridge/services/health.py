@@ -57,6 +57,13 @@ class Readiness:
     checks: dict[str, Check]
 
 
+_STOPPING = Check(
+    condition=Condition.UNAVAILABLE,
+    cause="The service is being stopped; it finishes the requests that it has.",
+    remedy="Ask another one.",
+)
+
+
 class HealthService:
     """Looks at the parts that every call needs."""
 
@@ -75,9 +82,25 @@ class HealthService:
         self._org = org
         self._documents = documents
         self._salesforce: tuple[float, Check] | None = None
+        self._stopping = False
+        self._started = False
+
+    def stop(self) -> None:
+        """Be not ready from now on: the service was told to end, and goes on only with what it has."""
+        self._stopping = True
+
+    async def started(self) -> Readiness:
+        """Return whether the service has come up: the database has answered once. Salesforce is not asked."""
+        if self._started:
+            return Readiness(condition=Condition.OK, checks={})
+        database = await self._check_database()
+        self._started = database.condition is Condition.OK
+        return Readiness(condition=database.condition, checks={"database": database})
 
     async def ready(self) -> Readiness:
-        """Return how the database, the engine and Salesforce are."""
+        """Return how the database, the engine and Salesforce are; none of them is asked once the service is to end."""
+        if self._stopping:
+            return Readiness(condition=Condition.UNAVAILABLE, checks={"service": _STOPPING})
         database, salesforce, documents = await asyncio.gather(
             self._check_database(), self._check_salesforce(), self._check_documents()
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -49,6 +50,9 @@ def upgrade(url: str, revision: str = "head") -> None:
     with _exclusive(url) as connection:
         config = migrations()
         config.attributes["connection"] = connection
+        if (_applied(connection) or "") > _head():
+            # A newer program was here: its migrations are unknown to this one and only add.
+            return
         command.upgrade(config, revision)
 
 
@@ -64,27 +68,73 @@ def downgrade(url: str, revision: str) -> None:
         command.downgrade(config, revision)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaState:
+    """How far the tables of a database are."""
+
+    #: What was applied last; None when nothing ever was.
+    applied: str | None
+    #: The newest migration that this program brings.
+    wanted: str
+    #: Version of the database, e.g. `17.2`; empty while there is none.
+    server: str
+
+    @property
+    def outdated(self) -> bool:
+        """True when the tables are missing or older than this program."""
+        return self.applied is None or self.applied < self.wanted
+
+    @property
+    def newer(self) -> bool:
+        """True when a newer program has brought its own tables; migrations only add, so this program works on them."""
+        return self.applied is not None and self.applied > self.wanted
+
+
+def read_schema(url: str) -> SchemaState:
+    """Return how far the tables are. Blocking; changes nothing.
+
+    Raises:
+        StoreUnavailable: The database cannot be reached.
+    """
+    wanted = _head()
+    address = parse_address(url)
+    if address.file is not None and not address.file.exists():
+        return SchemaState(applied=None, wanted=wanted, server="")
+    engine = _engine(address)
+    try:
+        with engine.connect() as connection:
+            applied = _applied(connection)
+            version = connection.dialect.server_version_info or ()
+            return SchemaState(applied=applied, wanted=wanted, server=".".join(str(part) for part in version))
+    except (OperationalError, InterfaceError) as error:
+        cause = str(error.orig).strip().split("\n", 1)[0]
+        raise StoreUnavailable(f"The database does not answer: {cause}") from error
+    finally:
+        engine.dispose()
+
+
 def check_schema(url: str) -> None:
-    """Make sure that the tables are as new as this program. Blocking; changes nothing.
+    """Make sure that the tables are as new as this program, or newer. Blocking; changes nothing.
+
+    Newer ones are those of an upgrade whose programs are still being rolled out, or were rolled back: this program may
+    be started again beside or after them.
 
     Raises:
         SchemaOutdated: They are missing or older.
         StoreUnavailable: The database cannot be reached.
     """
-    wanted = ScriptDirectory.from_config(migrations()).get_current_head()
-    address = parse_address(url)
-    if address.file is not None and not address.file.exists():
+    if read_schema(url).outdated:
         raise SchemaOutdated
-    engine = _engine(address)
-    try:
-        with engine.connect() as connection:
-            context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-            if context.get_current_revision() != wanted:
-                raise SchemaOutdated
-    except (OperationalError, InterfaceError) as error:
-        raise StoreUnavailable from error
-    finally:
-        engine.dispose()
+
+
+def _head() -> str:
+    head = ScriptDirectory.from_config(migrations()).get_current_head()
+    assert head is not None, "the package holds migrations"
+    return head
+
+
+def _applied(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
 
 def _engine(address: StoreAddress) -> sa.Engine:

@@ -55,6 +55,7 @@ from orgbridge.services.webhooks import WebhookService
 from orgbridge.wiring.carts import build_carts
 from orgbridge.wiring.changes import build_audiences
 from orgbridge.wiring.documents import build_documents, kept
+from orgbridge.wiring.draining import Drain, Draining
 from orgbridge.wiring.files import export_targets, import_sources
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
@@ -66,7 +67,7 @@ from orgbridge.wiring.signals import termination_is_an_end
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, say_warnings, start_logs
 from orgbridge.wiring.tracing import start_traces
 
-#: Longest time that a stopping server waits for requests under way.
+#: Longest time that a stopping server waits for requests under way, after it has drained.
 _GRACE_SECONDS = 20
 log = get_logger(__name__)
 
@@ -156,14 +157,19 @@ def build_app(settings: Settings) -> FastAPI:
     tracing = start_traces(settings, "service")
     if tracing is not None:
         tracing.observe_database(house.database)
+    drain = Drain()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await make_first_admin(settings, services.identity)
-        log.info("service_started", version=settings.app_version)
         try:
             documents = services.documents.store
-            async with kept(documents, house.clock), upkeep(settings, house, services.identity.keys, documents):
+            async with (
+                kept(documents, house.clock),
+                upkeep(settings, house, services.identity.keys, documents),
+                drain.before_the_end(services.health.stop),
+            ):
+                log.info("service_started", version=settings.app_version)
                 yield
         finally:
             await services.audit.close()
@@ -175,6 +181,7 @@ def build_app(settings: Settings) -> FastAPI:
     app = build_api(services, api_config(settings), house.clock, lifespan)
     if tracing is not None:
         tracing.observe_app(app)
+    app.add_middleware(Draining, drain=drain)
     return app
 
 

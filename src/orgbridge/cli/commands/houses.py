@@ -1,4 +1,4 @@
-"""`orgbridge up serve worker doctor`: the processes of the house, started in this one, and looked over.
+"""`orgbridge up serve worker`: the processes of the house, started in this one.
 
 `wiring` is imported inside the functions on purpose: `load`, `jobs` and `query`, run by the thousand from scripts,
 would otherwise wait a second for web server, database and durable engine that they never touch.
@@ -11,8 +11,7 @@ from typing import Annotated
 
 import typer
 
-from orgbridge.cli.context import JSONFlag, run
-from orgbridge.cli.errors import ExitCode, UsageError
+from orgbridge.cli.errors import UsageError
 from orgbridge.cli.terminal import Terminal
 from orgbridge.wiring.settings import load_client_settings, load_settings
 
@@ -78,28 +77,3 @@ def worker(data: _Data = None) -> None:
     from orgbridge.wiring.worker import work
 
     work(load_settings(orgbridge_data=data))
-
-
-def doctor(data: _Data = None, as_json: JSONFlag = False) -> None:
-    """Look for faults: settings, folders, database, worker, Salesforce. Exit code 1 when there is one."""
-    from orgbridge.wiring.checkup import examine
-
-    terminal = Terminal(as_json=as_json)
-    findings = run(examine(data))
-    faults = [finding for finding in findings if not finding.holds]
-    if terminal.as_json:
-        terminal.document(
-            [
-                {"name": f.name, "holds": f.holds, "detail": f.detail, "remedy": f.remedy if not f.holds else None}
-                for f in findings
-            ]
-        )
-    else:
-        for finding in findings:
-            terminal.result(f"{'ok   ' if finding.holds else 'FAULT'}  {finding.name}: {finding.detail}")
-            if not finding.holds and finding.remedy:
-                terminal.result(f"       -> {finding.remedy}")
-        count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
-        terminal.note(count if faults else "nothing is wrong")
-    if faults:
-        raise typer.Exit(ExitCode.SOME_FAILED)

@@ -55,7 +55,7 @@ class FoundedOrg:
                 catalogue,
                 connection,
                 clock.now(),
-                {rights.name: rights.user_type for rights in self.policies.profiles},
+                self.policies.profiles,
             )
         #: Id of the org, `00D…`.
         self.org_id = found.org_id

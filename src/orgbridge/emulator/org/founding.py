@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from orgbridge.emulator.org.lookups import rows_by_id
 from orgbridge.emulator.org.outcomes import ValueMode
 from orgbridge.emulator.org.saving import Saving
 from orgbridge.emulator.schema.model import Catalogue
+from orgbridge.emulator.schema.profiles import ProfileRights
 from orgbridge.emulator.storage.counters import get_meta, set_meta
 from orgbridge.emulator.storage.database import Connection
 from orgbridge.wire.ids import make_id
@@ -32,7 +33,7 @@ class Founding:
 
 
 def found_org(
-    saving: Saving, catalogue: Catalogue, connection: Connection, now: datetime, profiles: Mapping[str, str]
+    saving: Saving, catalogue: Catalogue, connection: Connection, now: datetime, profiles: Sequence[ProfileRights]
 ) -> Founding:
     """Make the org's first rows where they are not there, and return their ids (empty for unknown objects).
 
@@ -41,7 +42,7 @@ def found_org(
         catalogue: The objects of the org; its record types get a row each.
         connection: The open write transaction.
         now: The instant for system fields.
-        profiles: Names of the profiles beside the administrator's, with what their users are.
+        profiles: The profiles beside the administrator's.
     """
     # The administrator creates the rows, itself among them: its id is known before it is there.
     context = Context(connection=connection, user_id=make_id("005", 1), now=now, system=True)
@@ -92,10 +93,41 @@ def found_org(
     pricebook = once(
         "standard_pricebook_id", "Pricebook2", {"Name": "Standard Price Book", "IsActive": True, "IsStandard": True}
     )
-    for name, user_type in profiles.items():
-        once(f"profile_id.{name}", "Profile", {"Name": name, "UserType": user_type})
+    owned = {"": profile}
+    for rights in profiles:
+        made = once(f"profile_id.{rights.name}", "Profile", {"Name": rights.name, "UserType": rights.user_type})
+        owned[rights.name] = made
+    sets = {
+        name: once(f"profile_set_id.{name}", "PermissionSet", _own_set(name, made, profiles))
+        for name, made in owned.items()
+    }
+    once(
+        "admin_assignment_id",
+        "PermissionSetAssignment",
+        {"PermissionSetId": sets[""], "AssigneeId": admin_id, "IsActive": True},
+    )
     add_record_types(saving, catalogue, context)
     return Founding(org_id=org_id, admin_id=admin_id, standard_pricebook_id=pricebook)
+
+
+def _own_set(name: str, profile_id: str, profiles: Sequence[ProfileRights]) -> Mapping[str, object]:
+    """Return the permission set that stands for a profile, as every profile has one in its users' assignments.
+
+    Assumed: which user permissions a profile without a file gives: all to administrators, of a site's users none.
+    """
+    rights = next((one for one in profiles if one.name == name), None)
+    inside = rights is None or rights.user_type == "Standard"
+    return {
+        "Name": f"X{profile_id}",
+        "Label": profile_id,
+        "ProfileId": profile_id,
+        "IsOwnedByProfile": True,
+        "PermissionsApiEnabled": inside,
+        "PermissionsViewSetup": inside,
+        "PermissionsBulkApiHardDelete": rights is None or rights.hard_delete,
+        "PermissionsModifyAllData": rights is None,
+        "PermissionsViewAllData": rights is None,
+    }
 
 
 def add_record_types(saving: Saving, catalogue: Catalogue, context: Context) -> None:
