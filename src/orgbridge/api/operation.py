@@ -91,8 +91,8 @@ async def startup(request: Request) -> Response:
 async def metrics(request: Request, caller: Administrator) -> Response:
     """Return figures as Prometheus text, or as JSON when Accept asks for it.
 
-    Figures of loads and rows are the store's. Requests, memory and processor time are the answering process's: with
-    ORGBRIDGE_WORKERS above 1 each process counts for itself, and a scrape meets one or another.
+    Figures of loads, queue and outboxes are the store's, the same at every service. Requests, calls, memory and
+    processor time are those of all processes of this service; a worker shows its own at ORGBRIDGE_WORKER_METRICS_PORT.
     """
     telemetry = services_of(request).telemetry
     if accepts(request, "text/plain", "application/json") == "application/json":

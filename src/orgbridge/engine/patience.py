@@ -26,6 +26,7 @@ _WAITS = counter(
     "orgbridge_engine_waits_total",
     "Pauses of the worker before something is tried again, by why: parked (the budget of loads), store, salesforce.",
     ("why",),
+    known=("parked", "store", "salesforce"),
 )
 
 

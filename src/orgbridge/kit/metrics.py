@@ -51,10 +51,11 @@ class Metric:
         kind: Its type.
         source: Who tells it.
         buckets: Upper bounds of a histogram's buckets.
+        known: Labels whose series are there from the start, at 0: of a series that appears at 1 nobody sees the growth.
         together: How the processes of one service are put together, in the words of prometheus-client; for gauges.
     """
 
-    __slots__ = ("_family", "_series", "about", "buckets", "kind", "labels", "name", "source", "together")
+    __slots__ = ("_family", "_series", "about", "buckets", "kind", "known", "labels", "name", "source", "together")
 
     def __init__(
         self,
@@ -65,10 +66,11 @@ class Metric:
         *,
         source: Source = Source.PROCESS,
         buckets: tuple[float, ...] = (),
+        known: tuple[str, ...] = (),
         together: str = "sum",
     ) -> None:
         self.kind, self.name, self.about, self.labels = kind, name, about, labels
-        self.source, self.buckets, self.together = source, buckets, together
+        self.source, self.buckets, self.known, self.together = source, buckets, known, together
         self._family: Any = None
         self._series: dict[tuple[str, ...], Any] = {}
         if name in CATALOGUE:
@@ -79,6 +81,8 @@ class Metric:
         """Keep what happens from now on in a metric of prometheus-client."""
         self._family = family
         self._series.clear()
+        for value in self.known:
+            self._find((value,))
 
     def add(self, *labels: str, by: float = 1.0) -> None:
         """Count."""
@@ -108,9 +112,9 @@ class Metric:
         return series
 
 
-def counter(name: str, about: str, labels: tuple[str, ...] = ()) -> Metric:
-    """Declare what only grows while the process lives."""
-    return Metric(Kind.COUNTER, name, about, labels)
+def counter(name: str, about: str, labels: tuple[str, ...] = (), *, known: tuple[str, ...] = ()) -> Metric:
+    """Declare what only grows while the process lives; with one label its values may be told beforehand."""
+    return Metric(Kind.COUNTER, name, about, labels, known=known)
 
 
 def gauge(name: str, about: str, labels: tuple[str, ...] = (), *, together: str = "livesum") -> Metric:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from orgbridge.services.telemetry import Telemetry
+from orgbridge.kit.metrics import CATALOGUE
 from orgbridge.wiring.service import build_app
 from orgbridge.wiring.settings import Settings
-from tests.support.clocks import HandClock
 from tests.support.local_house import lone_settings
 from tests.support.manifests import BASE, OVERLAYS, Manifest, World, base, faults, find, pods, quantity, read, rendered
 
@@ -23,14 +20,12 @@ _OVERLAYS = ("production", "emulated")
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """What the service has, read from the service."""
-    nothing: Any = None
-    telemetry = Telemetry(nothing, nothing, HandClock(), Path("."))
     app = build_app(lone_settings(tmp_path_factory.mktemp("house")))
     return World(
         settings=frozenset(name.upper() for name in Settings.model_fields),
         # The last is the org's own: the list of API versions.
         paths=frozenset(app.openapi()["paths"]) | {"/services/data"},
-        metrics=frozenset(metric.name for metric in telemetry.registry.collect()),
+        metrics=frozenset(CATALOGUE),
         secrets=frozenset({"orgbridge-secrets"}),
     )
 

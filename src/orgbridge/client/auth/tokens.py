@@ -49,6 +49,7 @@ _REFRESHES = counter(
     "orgbridge_salesforce_token_refreshes_total",
     "Sign-ins to Salesforce, by outcome: ok, refused, unavailable.",
     ("outcome",),
+    known=("ok", "refused", "unavailable"),
 )
 #: A token reply has about 1 KB; whatever is larger is no token reply.
 _REPLY_BYTES = 64 * 1024
