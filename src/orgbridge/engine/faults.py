@@ -16,6 +16,7 @@ from orgbridge.client.errors import (
     LimitExceeded,
     MalformedReply,
     SalesforceError,
+    SendingWithheld,
     repeatable,
 )
 from orgbridge.kit.errors import OrgbridgeError
@@ -82,4 +83,4 @@ def transient(error: Exception) -> bool:
 
 def nothing_sent(error: Exception) -> bool:
     """Tell whether the request certainly never reached Salesforce."""
-    return isinstance(error, CallWithheld) or (isinstance(error, ConnectionFailed) and not error.sent)
+    return isinstance(error, CallWithheld | SendingWithheld) or (isinstance(error, ConnectionFailed) and not error.sent)

@@ -453,6 +453,14 @@ class Settings(BaseSettings):
         description="days after which counts and receipts of ended loads are removed too; empty keeps them",
         examples=["730"],
     )
+    orgbridge_retention_orders_days: float | None = Field(
+        400.0,
+        gt=0,
+        le=36_500,
+        description="days after which carts that were ordered, or not, are forgotten with their idempotency keys, "
+        "which until then find the same order; what is undecided stays; empty keeps all",
+        examples=["400"],
+    )
     orgbridge_rate_limit_read: str = Field(
         "120000/minute",
         pattern=_LIMIT,
