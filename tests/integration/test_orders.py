@@ -25,6 +25,13 @@ async def shop(commerce_host: OrgHost, tmp_path: Path) -> AsyncIterator[Placemen
         yield shop
 
 
+@pytest.fixture
+async def idle_shop(commerce_host: OrgHost, tmp_path: Path) -> AsyncIterator[PlacementShop]:
+    """Give a shop whose workers the test starts."""
+    async with placement_shop(commerce_host, tmp_path, working=False) as shop:
+        yield shop
+
+
 async def _list(shop: PlacementShop, name: str = "kiel", **params: Any) -> dict[str, Any]:
     params = {"account_id": shop.world.accounts[ACCOUNT], **params}
     reply = await shop.world.ask(name, "GET", "/salesforce_orders/me", params=params)
@@ -100,6 +107,29 @@ async def test_flaw_7_lost_replies_and_failures_of_an_order_leave_one(shop: Plac
             wrong.append((fate, reply.status_code, reply.text, made))
         shop.world.org.control.clear_faults()
     assert wrong == []
+
+
+@pytest.mark.parametrize("settle_seconds", [60.0, 0.8])
+async def test_a_sending_that_comes_too_late_is_withheld(idle_shop: PlacementShop, settle_seconds: float) -> None:
+    """A worker kept from sending for longer than the settling time sends nothing: another one has gone on by then."""
+    shop = idle_shop
+    await shop.fill()
+    # An ended session is answered late; then the client signs in again and would send the same order once more.
+    shop.world.org.control.fault(
+        method="POST",
+        path="/commerce/sale/order$",
+        times=1,
+        status=401,
+        errorCode="INVALID_SESSION_ID",
+        delay_ms=1_600,
+    )
+    shop.start_worker(order_settle_seconds=settle_seconds)
+    asked = asyncio.create_task(shop.ask(_PLACE, json={"wait_seconds": 30}))
+    await shop.until_state("placing")
+    shop.start_worker()
+    assert (await asked).status_code == 201, (await asked).text
+    await shop.until_all_is_carried()
+    assert len(await shop.orders()) == 1
 
 
 async def test_several_price_books_are_several_orders_all_or_none(shop: PlacementShop) -> None:

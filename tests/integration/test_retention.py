@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 from orgbridge.kit.identifiers import instant_of, new_identifier
 from orgbridge.loads.states import LoadState
+from orgbridge.store.order_records import PlacementRecord, PlacementState, PlacementWay
 from orgbridge.store.records import LoadKind, LoadRecord
 from tests.support.engine_bench import Bench, account_rows, wait_for
 
@@ -93,6 +96,48 @@ async def test_loads_themselves_go_when_the_second_setting_says_so(bench: Bench)
                 return
         await bench.clock.sleep(0.05)
     raise AssertionError(bench.logs())
+
+
+async def test_old_orders_are_forgotten_and_undecided_ones_are_not(bench: Bench) -> None:
+    """Decided, audited and old orders go with their keys; what is unknown, unaudited, young or left a cart open stays."""
+    now = bench.clock.now()
+    old = now - timedelta(days=401)
+    odd: dict[str, dict[str, Any]] = {
+        "chk_gone": {},
+        "chk_unknown": {"state": PlacementState.UNKNOWN},
+        "chk_unaudited": {"audited_at": None},
+        "chk_young": {"ended_at": now},
+        "chk_open": {"facts": {"cart_left_open": "it could not be closed"}},
+    }
+    async with bench.database.unit() as unit:
+        for name, changes in odd.items():
+            usual = PlacementRecord(
+                id=name,
+                caller_id="usr_1",
+                caller_name="kiel",
+                account_id="001Ob000000000AAAA",
+                webstore_id="0ZEOb000000000AAAA",
+                cart_id="0a6Ob000000000AAAA",
+                claim=name,
+                way=PlacementWay.CHECKOUT,
+                marker=name,
+                state=PlacementState.PLACED,
+                dispatched_at=old,
+                created_at=old,
+                updated_at=old,
+                ended_at=old,
+                audited_at=old,
+            )
+            await unit.placements.add(replace(usual, **changes))
+    bench.start_worker(retention_seconds=0.3)
+    async with asyncio.timeout(30):
+        while True:
+            async with bench.database.unit(write=False) as unit:
+                left = {name for name in odd if await unit.placements.get(name) is not None}
+            if "chk_gone" not in left:
+                break
+            await bench.clock.sleep(0.05)
+    assert left == set(odd) - {"chk_gone"}
 
 
 async def test_files_that_no_load_knows_go_after_a_day(bench: Bench) -> None:

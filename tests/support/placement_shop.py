@@ -41,6 +41,7 @@ class PlacementShop:
     webstore_id: str
     _workers: list[asyncio.Task[None]] = field(default_factory=list)
     _seeded: set[str] = field(default_factory=set)
+    _carried: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def store(self, name: str = BUYER, account: str = ACCOUNT) -> Store:
         """Return the store as a buyer."""
@@ -111,6 +112,20 @@ class PlacementShop:
         for task in self._workers:
             await self.stop_worker(task)
 
+    async def until_state(self, state: str, name: str = BUYER) -> str:
+        """Wait until a buyer's newest checkout is in a state, and return its id."""
+        async with asyncio.timeout(20):
+            while True:
+                listed = (await self.world.ask(name, "GET", "/carts/me/checkouts")).json()["checkouts"]
+                if listed and listed[0]["state"] == state:
+                    return str(listed[0]["id"])
+                await asyncio.sleep(0.01)
+
+    async def until_all_is_carried(self) -> None:
+        """Wait until every worker has seen every placement end."""
+        async with asyncio.timeout(20):
+            await asyncio.gather(*self._carried)
+
     async def _work(self, config: WorkerConfig) -> None:
         house = self.house
         with ThreadPoolExecutor(1) as pool:
@@ -131,6 +146,7 @@ class PlacementShop:
                     for one in found:
                         if one.id not in known:
                             known[one.id] = asyncio.create_task(_carry(progress, one.id))
+                            self._carried.append(known[one.id])
                     for task in known.values():
                         if task.done():
                             task.result()
@@ -166,8 +182,8 @@ async def placement_shop(
             checkout_poll_seconds=0.01,
             longest_checkout_poll_seconds=0.1,
             checkout_retry_seconds=0.02,
-            order_settle_seconds=0.5,
-            order_find_seconds=1.0,
+            order_settle_seconds=0.8,
+            order_find_seconds=0.8,
         )
         shop = PlacementShop(world=world, house=house, config=config, webstore_id=rows[0]["Id"])
         try:

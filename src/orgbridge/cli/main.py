@@ -18,6 +18,7 @@ from orgbridge.cli.commands import (
     houses,
     keys,
     mappings,
+    orders,
     purchase_orders,
     roles,
     service_accounts,
@@ -75,7 +76,7 @@ app.command()(api)
 app.add_typer(doctor.app)
 doctor.app.command()(doctor_commerce.commerce)
 app.add_typer(jobs_app)
-for people in (users, roles, service_accounts, mappings, keys, audit, purchase_orders):
+for people in (users, roles, service_accounts, mappings, keys, audit, orders, purchase_orders):
     app.add_typer(people.app)
 app.add_typer(users.database_app)
 app.add_typer(emulator.app)

@@ -164,6 +164,19 @@ class Service:
         reply = await self._json("POST", f"/salesforce_purchase_orders/bulk/{decision}", json_body=body)
         return list(reply["results"])
 
+    async def checkout(self, checkout_id: str) -> dict[str, Any]:
+        """Return where an order of a cart stands."""
+        return await self._json("GET", f"/carts/me/checkouts/{quote(checkout_id, safe='')}")
+
+    async def look_for_order(self, checkout_id: str) -> dict[str, Any]:
+        """Have an order looked for whose outcome is unknown, and return where it stands then."""
+        return await self._json("POST", f"/carts/me/checkouts/{quote(checkout_id, safe='')}/look")
+
+    async def settle_order(self, checkout_id: str, outcome: str, order_id: str | None) -> dict[str, Any]:
+        """Decide whether an order is there, and return where it stands then."""
+        body = {"outcome": outcome, **({"order_id": order_id} if order_id else {})}
+        return await self._json("POST", f"/carts/me/checkouts/{quote(checkout_id, safe='')}/settle", json_body=body)
+
     async def error_code(self, code: str) -> dict[str, Any]:
         """Return what the error catalogue knows of a code."""
         return await self._json("GET", f"/errors/{quote(code, safe='')}")

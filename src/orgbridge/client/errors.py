@@ -10,6 +10,7 @@
     +-- MalformedReply              a reply that is not what the platform documents
     +-- ReplyTooLarge               a reply beyond the size that is held in memory
     +-- RedirectRefused             a redirect that would carry the token to another host
+    +-- SendingWithheld             the caller's own guard: the request must not leave any more
     +-- RequestTooLong              URL and headers beyond what the platform reads
     |   +-- QueryTooLong            a SOQL text too long for a URL
     +-- BodyMismatch                the body's source gave another number of bytes than announced
@@ -161,6 +162,12 @@ class RedirectRefused(ClientError):
     """Salesforce redirected the call to another host, where the token may not go."""
 
     code: ClassVar[str] = "salesforce.redirect_refused"
+
+
+class SendingWithheld(ClientError):
+    """The request was not sent, because its time had passed or somebody else has taken it over."""
+
+    code = "salesforce.withheld"
 
 
 class RequestTooLong(ClientError):

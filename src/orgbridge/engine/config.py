@@ -79,6 +79,9 @@ class WorkerConfig:
     order_settle_seconds: float = 160.0
     #: How long, after that, an order is looked for whose cart says that there is one.
     order_find_seconds: float = 120.0
+    #: Pause before an order whose outcome is unknown is looked at again, doubled each time up to the longest.
+    order_look_seconds: float = 60.0
+    longest_order_look_seconds: float = 21_600.0
     #: Pause before the second look at a checkout, and the longest one.
     checkout_poll_seconds: float = 0.1
     longest_checkout_poll_seconds: float = 2.0
@@ -101,5 +104,7 @@ class WorkerConfig:
     retention_days: float | None = 30.0
     #: Days after which the loads themselves, counts and receipts, are removed; None keeps them.
     retention_rows_days: float | None = None
+    #: Days after which decided orders of carts are forgotten, and their keys with them; None keeps them.
+    retention_orders_days: float | None = 400.0
     #: How often a worker looks for what is past its time.
     retention_seconds: float = 900.0

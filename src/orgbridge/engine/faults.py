@@ -17,6 +17,7 @@ from orgbridge.client.errors import (
     LimitExceeded,
     MalformedReply,
     SalesforceError,
+    SendingWithheld,
     repeatable,
 )
 from orgbridge.kit.errors import OrgbridgeError
@@ -83,6 +84,6 @@ def transient(error: Exception) -> bool:
 
 def nothing_sent(error: Exception) -> bool:
     """Tell whether the request certainly never reached Salesforce."""
-    return isinstance(error, CallWithheld | AuthenticationFailed) or (
+    return isinstance(error, CallWithheld | SendingWithheld | AuthenticationFailed) or (
         isinstance(error, ConnectionFailed) and not error.sent
     )

@@ -44,7 +44,10 @@ class Retention:
 
     async def clean(self) -> int:
         """Remove what is past its time; return how many loads were cleaned. Does nothing while another worker does."""
-        if self._config.retention_days is None or not await self._hold():
+        if not await self._hold():
+            return 0
+        await self._forget_placements()
+        if self._config.retention_days is None:
             return 0
         before = self._clock.now() - timedelta(days=self._config.retention_days)
         count = 0
@@ -88,6 +91,28 @@ class Retention:
             if not gone:
                 return count
             count += len(gone)
+
+    async def _forget_placements(self) -> int:
+        """Forget carts that were ordered, or not, long ago; what is undecided stays, and so does what is unaudited."""
+        days, count, last = self._config.retention_orders_days, 0, ""
+        if days is None:
+            return 0
+        before = self._clock.now() - timedelta(days=days)
+        while True:
+            async with self._database.unit(write=False) as unit:
+                found = await unit.placements.forgettable(before, last, _BATCH)
+            # A cart that could not be closed could be ordered again: its claim stays, and with it its placement.
+            for one in [one for one in found if "cart_left_open" not in one.facts]:
+                await self._durable.forget(one.id)
+                async with self._database.unit() as unit:
+                    await unit.placements.forget(one.id, one.revision)
+                count += 1
+            if len(found) < _BATCH:
+                break
+            last = found[-1].id
+        if count:
+            _log.info("engine.placements_forgotten", placements=count)
+        return count
 
     async def _leftovers(self) -> int:
         """Remove files that lie under the name of a load that was never recorded, or was removed."""

@@ -14,6 +14,7 @@ from orgbridge.engine.durable import Durable
 from orgbridge.engine.errors import EngineAlreadyRunning, LeaseLost
 from orgbridge.engine.leases import LeaseKeeper
 from orgbridge.engine.notifications import Notifier
+from orgbridge.engine.orders.late_looks import LateLooks
 from orgbridge.engine.places import LoadTraces
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.retention import Retention
@@ -86,6 +87,7 @@ async def run_worker(
         asyncio.create_task(Dispatcher(durable, resources).run()),
         asyncio.create_task(Notifier(resources).run()),
         asyncio.create_task(Retention(durable, resources).run()),
+        asyncio.create_task(LateLooks(resources).run()),
         *(asyncio.create_task(companion()) for companion in companions),
     ]
     if keeper is not None:

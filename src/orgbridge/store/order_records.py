@@ -50,7 +50,7 @@ class PlacementState(StrEnum):
     CANCELLED = "cancelled"
     #: Some orders of several are there and could not be taken back.
     PARTIAL = "partial"
-    #: Whether the order exists could not be told. Nothing is sent any more.
+    #: Whether the order exists could not be told. Nothing is sent any more; it is looked at again now and then.
     UNKNOWN = "unknown"
 
     @property
@@ -153,3 +153,9 @@ class PlacementRecord:
     updated_at: datetime
     #: When it ended.
     ended_at: datetime | None = None
+    #: Id of the request that asked for it.
+    request_id: str = ""
+    #: When it is looked at again; None for one whose outcome is known or still being found.
+    look_at: datetime | None = None
+    #: When its end was written into the audit.
+    audited_at: datetime | None = None

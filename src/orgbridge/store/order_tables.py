@@ -37,6 +37,9 @@ placements = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),
+    sa.Column("request_id", sa.String(64), nullable=False, server_default=""),
+    sa.Column("look_at", Instant),
+    sa.Column("audited_at", Instant),
     # A cart has one placement that may come to an order, whichever processes ask for it. Nulls differ from each other.
     sa.UniqueConstraint("claim"),
     sa.UniqueConstraint("key_id"),
@@ -44,4 +47,6 @@ placements = sa.Table(
     sa.Index("ix_placements_dispatched_at", "dispatched_at", "created_at"),
     sa.Index("ix_placements_caller_id", "caller_id", "created_at"),
     sa.Index("ix_placements_cart_id", "cart_id"),
+    sa.Index("ix_placements_look_at", "look_at"),
+    sa.Index("ix_placements_ended_at", "ended_at", "audited_at"),
 )

@@ -36,6 +36,7 @@ from orgbridge.wiring.carts import mirror_swept
 from orgbridge.wiring.documents import kept
 from orgbridge.wiring.house import build_house
 from orgbridge.wiring.identity import make_first_admin
+from orgbridge.wiring.ordering import build_placement_audit
 from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.service import api_config, build_services, server_config
 from orgbridge.wiring.settings import AuthFlow, Settings, load_settings
@@ -212,6 +213,7 @@ async def _up(
                 house.clock,
                 stop,
                 ready=ready.set,
+                companions=[build_placement_audit(house).run],
             )
         )
         waiting = asyncio.create_task(ready.wait())

@@ -20,6 +20,7 @@ from orgbridge.wiring.changes import change_companions
 from orgbridge.wiring.errors import PortInUse, SettingFault, SettingsError
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
+from orgbridge.wiring.ordering import build_placement_audit
 from orgbridge.wiring.purchasing import build_purchase_upkeep
 from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.settings import Settings
@@ -48,6 +49,7 @@ def worker_config(settings: Settings) -> WorkerConfig:
         webhooks=settings.webhook_policy,
         retention_days=settings.orgbridge_retention_days,
         retention_rows_days=settings.orgbridge_retention_rows_days,
+        retention_orders_days=settings.orgbridge_retention_orders_days,
     )
 
 
@@ -119,7 +121,11 @@ async def _work(settings: Settings) -> None:
             house.clock,
             stop,
             ready=lambda: log.info("worker_ready", pid=os.getpid()),
-            companions=[build_purchase_upkeep(settings, house).run, *change_companions(settings, house)],
+            companions=[
+                build_purchase_upkeep(settings, house).run,
+                build_placement_audit(house).run,
+                *change_companions(settings, house),
+            ],
         )
     if tracing is not None:
         await tracing.close()

@@ -9,8 +9,15 @@ from starlette.responses import Response
 
 from orgbridge.api.bodies import StrictRoute
 from orgbridge.api.replies import json_reply
-from orgbridge.api.security import OrdersReader, OrdersWriter, services_of
-from orgbridge.api.v1.schemas.orders import CheckoutList, CheckoutReply, CheckoutRequest, OrderRequest
+from orgbridge.api.security import Administrator, OrdersReader, OrdersWriter, services_of
+from orgbridge.api.v1.schemas.orders import (
+    CheckoutList,
+    CheckoutReply,
+    CheckoutRequest,
+    OrderRequest,
+    SettledAs,
+    SettleRequest,
+)
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.services.commerce.placements import Placed, Wish
 
@@ -57,7 +64,7 @@ async def checkout_place(
     the call again whenever no reply came. When the order is not there within the wait, the reply is 202, and Location
     says what becomes of it.
     """
-    wish = wish_of(body, organization_id, account_id)
+    wish = wish_of(request, body, organization_id, account_id)
     keys = request.headers.getlist("Idempotency-Key")
     placed = await services_of(request).placements.checkout(caller, wish, keys)
     return json_reply(placed.portrait, status=status_of(placed), headers=headers_of(request, placed))
@@ -96,10 +103,51 @@ async def checkout_cancel(request: Request, caller: OrdersWriter, checkout_id: C
     return json_reply((await services_of(request).placements.cancel(caller, checkout_id)).portrait, status=202)
 
 
-def wish_of(body: CheckoutRequest | OrderRequest, organization_id: str | None, account_id: str | None) -> Wish:
+@router.post(
+    "/carts/me/checkouts/{checkout_id}/look",
+    name="look",
+    response_model=CheckoutReply,
+    responses=problems(404),
+    summary="Have an order looked for whose outcome is unknown",
+)
+async def checkout_look(request: Request, caller: OrdersWriter, checkout_id: CheckoutId) -> Response:
+    """Have Salesforce asked once more whether the order is there; nothing is sent again.
+
+    A worker does so by itself too, less and less often. When it can be told the checkout is placed, or failed with its
+    cart free again; when not, it stays unknown and `next_look_at` says when it is looked at next. An administrator can
+    decide it: POST …/settle.
+    """
+    return json_reply((await services_of(request).placements.look(caller, checkout_id)).portrait)
+
+
+@router.post(
+    "/carts/me/checkouts/{checkout_id}/settle",
+    name="settle",
+    response_model=CheckoutReply,
+    responses=problems(400, 404, 409),
+    summary="Decide whether an order is there (administrators)",
+)
+async def checkout_settle(
+    request: Request, body: SettleRequest, caller: Administrator, checkout_id: CheckoutId
+) -> Response:
+    """Decide what cannot be told, after a look into Salesforce: `placed` or `not_placed`, which frees the cart."""
+    settled = await services_of(request).placements.settle(
+        caller, checkout_id, is_placed=body.outcome is SettledAs.PLACED, order_id=body.order_id
+    )
+    return json_reply(settled.portrait)
+
+
+def wish_of(
+    request: Request, body: CheckoutRequest | OrderRequest, organization_id: str | None, account_id: str | None
+) -> Wish:
     """Return what a body asks for."""
     given = body.model_dump(exclude_none=True)
-    return Wish(organization_id=organization_id, account_id=account_id, **given)
+    return Wish(
+        organization_id=organization_id,
+        account_id=account_id,
+        request_id=str(request.scope.get("orgbridge_request_id", "")),
+        **given,
+    )
 
 
 def status_of(placed: Placed) -> int:

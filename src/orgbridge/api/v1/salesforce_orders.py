@@ -118,7 +118,7 @@ async def order_place(
 
     The same Idempotency-Key is the same order for good; without a key the cart itself is the key.
     """
-    return await _place(request, caller, wish_of(body, organization_id, account_id))
+    return await _place(request, caller, wish_of(request, body, organization_id, account_id))
 
 
 @router.post(

@@ -23,7 +23,7 @@ from orgbridge.client.commerce.checkout_values import (
 from orgbridge.client.commerce.resources import ACCEPTED, UNPROCESSABLE, Asked, StoreResource, retry_after_of
 from orgbridge.client.errors import NotFound, SalesforceError
 from orgbridge.client.replies import parse_object
-from orgbridge.client.transport.requests import segment
+from orgbridge.client.transport.requests import Guard, segment
 from orgbridge.kit.json import JSON
 
 ACTIVE = "active"
@@ -148,14 +148,22 @@ class Checkouts(StoreResource):
             faults = (CheckoutFault(type="payment-failure", message=f"The payment ended as {result}."),)
         return faults
 
-    async def place(self, checkout_id: str) -> PlacedCheckout:
+    async def place(
+        self, checkout_id: str, *, seconds: float | None = None, guard: Guard | None = None
+    ) -> PlacedCheckout:
         """Make the order. Sent once, and again only when nothing of the first sending got out.
+
+        Args:
+            checkout_id: The session.
+            seconds: For one exchange; None as usual.
+            guard: Asked right before each sending.
 
         Raises:
             ConnectionFailed: With `sent` true the order may be there: look for it.
             SalesforceError: With `outcome_unknown` the order may be there; else it is not.
         """
-        return parse_placed(await self.change("POST", f"checkouts/{segment(checkout_id)}/orders"))
+        path = f"checkouts/{segment(checkout_id)}/orders"
+        return parse_placed(await self.change("POST", path, seconds=seconds, guard=guard))
 
     async def end(self, checkout_id: str = ACTIVE) -> None:
         """End a session without an order, which gives the cart back; one that is gone is ended.

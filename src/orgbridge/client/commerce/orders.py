@@ -18,7 +18,7 @@ from orgbridge.client.commerce.values import items, part, text, wire
 from orgbridge.client.errors import MalformedReply
 from orgbridge.client.replies import parse_object
 from orgbridge.client.transport.exchange import Transport
-from orgbridge.client.transport.requests import Request, Resend, json_request, segment
+from orgbridge.client.transport.requests import Guard, Request, Resend, json_request, segment
 from orgbridge.kit.json import JSON
 
 #: Records of one call, the order counted. Source: orders.md section 3.
@@ -74,8 +74,13 @@ class Sales:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def place(self, sale: Sale) -> PlacedSale:
+    async def place(self, sale: Sale, *, seconds: float | None = None, guard: Guard | None = None) -> PlacedSale:
         """Make an order. Sent once, and again only when nothing of the first sending got out.
+
+        Args:
+            sale: The order.
+            seconds: For one exchange; None as usual.
+            guard: Asked right before each sending.
 
         Raises:
             ValueError: It has no lines or too many. Nothing was sent.
@@ -103,7 +108,9 @@ class Sales:
             **sale.fields,
             "OrderItems": {"records": lines},
         }
-        reply = await self._transport.send(json_request("POST", self._path(), {"order": [order]}))
+        reply = await self._transport.send(
+            json_request("POST", self._path(), {"order": [order]}, seconds=seconds, guard=guard)
+        )
         return _placed(parse_object(reply.body, "an order"))
 
     async def read(self, order_id: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from orgbridge.client.errors import SalesforceError
 from orgbridge.client.replies import parse_object
 from orgbridge.client.transport.exchange import Reply, Transport
-from orgbridge.client.transport.requests import Request, Resend, json_request, segment, with_params
+from orgbridge.client.transport.requests import Guard, Request, Resend, json_request, segment, with_params
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.json import JSON
 from orgbridge.wire.versions import parse_version
@@ -119,6 +119,8 @@ class StoreResource:
         params: Mapping[str, str | int | None] | None = None,
         *,
         repeatable: bool = False,
+        seconds: float | None = None,
+        guard: Guard | None = None,
     ) -> Reply:
         """Change something. A call whose repetition would do harm is sent a second time only if it never got out.
 
@@ -128,6 +130,8 @@ class StoreResource:
             body: As JSON; None sends none.
             params: Query string.
             repeatable: True when doing it twice ends in the same state as doing it once.
+            seconds: For one exchange; None as usual.
+            guard: Asked right before each sending.
 
         Raises:
             ConnectionFailed: With `sent` true it may have been done.
@@ -135,8 +139,10 @@ class StoreResource:
         """
         target, resend = self.target(path, params), Resend.ALWAYS if repeatable else Resend.UNSENT
         if body is None:
-            return await self._transport.send(Request(method=method, target=target, resend=resend))
-        return await self._transport.send(json_request(method, target, body, resend=resend))
+            request = Request(method=method, target=target, resend=resend, seconds=seconds, guard=guard)
+        else:
+            request = json_request(method, target, body, resend=resend, seconds=seconds, guard=guard)
+        return await self._transport.send(request)
 
     async def change(
         self,
@@ -146,13 +152,15 @@ class StoreResource:
         params: Mapping[str, str | int | None] | None = None,
         *,
         repeatable: bool = False,
+        seconds: float | None = None,
+        guard: Guard | None = None,
     ) -> dict[str, Any]:
         """Change something and return the object that Salesforce answers with, an empty one for an empty reply.
 
         Raises:
             The same as `send`.
         """
-        reply = await self.send(method, path, body, params, repeatable=repeatable)
+        reply = await self.send(method, path, body, params, repeatable=repeatable, seconds=seconds, guard=guard)
         return parse_object(reply.body, path.rpartition("/")[2]) if reply.body.strip() else {}
 
     async def settle(self, ask: Callable[[], Awaitable[Asked[_T]]], patience: Patience) -> Asked[_T]:

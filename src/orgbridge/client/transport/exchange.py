@@ -272,6 +272,9 @@ class Transport:
         return response
 
     async def _open(self, request: Request, token: Token, stack: AsyncExitStack) -> aiohttp.ClientResponse:
+        if request.guard is not None:
+            # Here and nowhere earlier: a place in the gate, a token and an expired session may have taken long.
+            await request.guard()
         headers = self._headers(request, token)
         url = URL(token.instance_url + request.target, encoded=True)
         _check_length(request, headers)
@@ -288,7 +291,7 @@ class Transport:
                 url,
                 headers=headers,
                 data=data,
-                timeout=self._timeouts[request.expect],
+                timeout=self._timeout(request),
                 allow_redirects=False,
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -309,6 +312,12 @@ class Transport:
             self.limit = told
             self._gate.heard(told)
         return response
+
+    def _timeout(self, request: Request) -> aiohttp.ClientTimeout:
+        usual = self._timeouts[request.expect]
+        if request.seconds is None or (usual.total is not None and usual.total <= request.seconds):
+            return usual
+        return aiohttp.ClientTimeout(total=request.seconds, connect=usual.connect, sock_read=usual.sock_read)
 
     def _headers(self, request: Request, token: Token) -> dict[str, str]:
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": _USER_AGENT}

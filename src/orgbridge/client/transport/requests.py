@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import quote, urlencode, urlsplit
@@ -12,6 +12,8 @@ from orgbridge.kit.json import JSON, dumps
 
 #: Opens the body anew, from its start, each time it is called.
 Chunks = Callable[[], AsyncIterator[bytes]]
+#: Asked before each sending, when the connection is the next thing that is needed. Raises where it may not leave.
+Guard = Callable[[], Awaitable[None]]
 
 
 class Resend(StrEnum):
@@ -54,6 +56,10 @@ class Request:
     resend: Resend = Resend.UNSENT
     #: How much time it is given.
     expect: Expect = Expect.REPLY
+    #: Seconds for one exchange, instead of what is usual.
+    seconds: float | None = None
+    #: Whether it may still be sent, asked as late as can be; an error of its own ends the call with nothing sent.
+    guard: Guard | None = field(default=None, repr=False, compare=False)
 
     @property
     def path(self) -> str:
@@ -68,6 +74,8 @@ def json_request(
     *,
     headers: Mapping[str, str] | None = None,
     resend: Resend = Resend.UNSENT,
+    seconds: float | None = None,
+    guard: Guard | None = None,
 ) -> Request:
     """Return a request whose body is the value as JSON."""
     return Request(
@@ -76,6 +84,8 @@ def json_request(
         headers={"Content-Type": "application/json", **(headers or {})},
         body=dumps(value),
         resend=resend,
+        seconds=seconds,
+        guard=guard,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from orgbridge.client.commerce.checkout_values import Checkout, DeliveryMethod, PaymentKind
 from orgbridge.client.commerce.checkouts import ACTIVE
 from orgbridge.client.commerce.resources import Asked
-from orgbridge.client.errors import ClientError, Conflicting, NotFound
+from orgbridge.client.errors import ClientError, Conflicting, NotFound, SendingWithheld
 from orgbridge.engine.faults import nothing_sent
 from orgbridge.engine.orders.desks import Desk, Done, is_refusal
 from orgbridge.engine.orders.looks import look_for_order
@@ -145,9 +145,11 @@ async def place(desk: Desk) -> Done | None:
     if not await desk.note(Event.SENDING, sent):
         return None
     try:
-        placed = await desk.store.checkouts.place(_session_id(desk))
+        placed = await desk.store.checkouts.place(
+            _session_id(desk), seconds=desk.sending_seconds, guard=desk.may_still_send
+        )
     except ClientError as error:
-        return _answer(error)
+        return _answer(error, tries)
     if placed.faults:
         # A refusal may carry an order's number: the look that follows tells whether there is one.
         return _look_after(
@@ -174,7 +176,7 @@ async def find(desk: Desk) -> Done | None:
     config, facts = desk.config, desk.facts
     if facts.get("accepted") and (found.order_ids or not _soon(desk)):
         # Salesforce said yes: the order is there or will be, and nothing is ever sent again.
-        return _placed(found.reference, found.order_ids, desk)
+        return placed_as(found.reference, found.order_ids, desk)
     if facts.get("accepted"):
         return None
     settled = bool(facts.get("answered")) or desk.sent_longer_ago_than(config.order_settle_seconds)
@@ -183,7 +185,7 @@ async def find(desk: Desk) -> Done | None:
     refusal = facts.get("refusal")
     match verdict:
         case Verdict.FOUND:
-            return _placed(found.reference, found.order_ids, desk)
+            return placed_as(found.reference, found.order_ids, desk)
         case Verdict.ABSENT | Verdict.SESSION_LOST if refusal:
             return Done(event=Event.REFUSED, columns={"error": refusal})
         case Verdict.ABSENT:
@@ -206,7 +208,8 @@ async def release(desk: Desk) -> None:
     await desk.unless_in_conflict(lambda: checkouts.end(checkout_id), lambda: checkouts.find(checkout_id))
 
 
-def _placed(reference: str | None, order_ids: tuple[str, ...], desk: Desk) -> Done:
+def placed_as(reference: str | None, order_ids: tuple[str, ...], desk: Desk) -> Done:
+    """Return that the order is there."""
     record = desk.record
     columns = {
         "order_id": order_ids[0] if order_ids else record.order_id,
@@ -221,9 +224,11 @@ def _soon(desk: Desk) -> bool:
     return not desk.sent_longer_ago_than(desk.config.longest_checkout_poll_seconds * 3)
 
 
-def _answer(error: ClientError) -> Done:
+def _answer(error: ClientError, tries: int) -> Done:
     if nothing_sent(error):
-        return Done(event=Event.SENDING, facts={"answered": True})
+        # A sending that was withheld is no try.
+        made = tries - 1 if isinstance(error, SendingWithheld) else tries
+        return Done(event=Event.SENDING, facts={"answered": True, "tries": made})
     if not is_refusal(error):
         _log.warning("engine.order_outcome_unknown", cause=error.message)
         return Done(event=Event.SENDING)

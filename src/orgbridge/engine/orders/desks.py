@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from orgbridge.client import Salesforce, Store, StoreContext
-from orgbridge.client.errors import CheckoutConflict, ClientError, SalesforceError
+from orgbridge.client.errors import CheckoutConflict, ClientError, SalesforceError, SendingWithheld
 from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.orders.machine import Event
 from orgbridge.engine.orders.refusals import CalledOff
@@ -22,6 +22,8 @@ _CONFLICTS = 5
 _log = get_logger(__name__)
 #: Notes what is about to be done, before it is; tells whether that was still possible.
 Note = Callable[[PlacementRecord, Event, Mapping[str, Any], datetime], Awaitable[PlacementRecord | None]]
+#: Tells whether nobody has changed a placement since it was written.
+Untouched = Callable[[PlacementRecord], Awaitable[bool]]
 #: Tells whether somebody asked to call a placement off.
 Cancelled = Callable[[PlacementRecord], Awaitable[bool]]
 
@@ -60,6 +62,7 @@ class Desk:
         clock: Clock,
         note: Note,
         cancelled: Cancelled,
+        untouched: Untouched,
     ) -> None:
         self.record = record
         self.salesforce = salesforce
@@ -68,6 +71,7 @@ class Desk:
         self.clock = clock
         self._note = note
         self._cancelled = cancelled
+        self._untouched = untouched
         context = StoreContext(webstore_id=record.webstore_id, account_id=record.account_id)
         self.store: Store = salesforce.commerce.store(context)
 
@@ -95,6 +99,27 @@ class Desk:
         if noted is not None:
             self.record = noted
         return noted is not None
+
+    @property
+    def sending_seconds(self) -> float:
+        """How long one exchange may take that makes an order: a process that was frozen in it sends nothing after."""
+        return self.config.order_settle_seconds / 2
+
+    async def may_still_send(self) -> None:
+        """See, right before what makes an order is sent, that it is still ours to send and that its time is not over.
+
+        Between the note and the sending may lie a queue, a sign-in, a repetition, or a process that stood still. Others
+        take for lost what has settled; so nothing leaves when a quarter of that time has passed.
+
+        Raises:
+            SendingWithheld: It must not be sent any more. Nothing was.
+            StoreUnavailable: That cannot be told. Nothing was sent.
+        """
+        # The store is asked first and the time last: what takes long must be seen.
+        if not await self._untouched(self.record):
+            raise SendingWithheld("Somebody else has gone on with this order.")
+        if self.sent_longer_ago_than(self.config.order_settle_seconds / 4):
+            raise SendingWithheld("Too much time has passed since it was noted that the order is sent.")
 
     async def stop_if_called_off(self) -> None:
         """See between two looks that nobody wants the placement called off.

@@ -7,7 +7,8 @@ Salesforce takes no idempotency key, so that an order is placed once only if eve
    looks; nobody sends.
 3. A look says that there is no order only when the cart can still be ordered, no order carries the placement's natural
    keys, and the request has had its time to come to an end. Then, and only then, is it sent again.
-4. What cannot be decided ends as `unknown`, and its cart stays claimed: there is never a second order.
+4. What cannot be decided ends as `unknown`, and its cart stays claimed: there is never a second order. A later look,
+   or an operator, may decide it; nothing is sent then.
 5. A placement ends as `failed` or `cancelled` only when no order of it is there.
 
 The checkout way:
@@ -198,6 +199,31 @@ def act_in(way: PlacementWay, state: PlacementState) -> Act:
             return Act.NOTHING
         case _:
             assert_never(state)
+
+
+def after_late_look(way: PlacementWay, verdict: Verdict, *, complete: bool, earlier: bool) -> PlacementState | None:
+    """Return what follows a look at a placement that ended as unknown; None: it stays so.
+
+    Nothing is ever sent again: whoever asked was told so, and may have ordered in another way since. Of several orders
+    of which not all are there, those that are get taken back.
+
+    Args:
+        way: How the order was placed.
+        verdict: What the look says.
+        complete: No order is missing, if the verdict is that this one is there.
+        earlier: Other orders of this cart were made before.
+    """
+    match verdict:
+        case Verdict.FOUND:
+            if way is PlacementWay.CHECKOUT:
+                return _S.PLACED
+            return _S.ORDERED if complete else _S.COMPENSATING
+        case Verdict.ABSENT | Verdict.SESSION_LOST:
+            return _S.COMPENSATING if earlier else _S.RELEASING
+        case Verdict.WAIT | Verdict.UNDECIDABLE:
+            return None
+        case _:
+            assert_never(verdict)
 
 
 class Verdict(StrEnum):

@@ -7,7 +7,7 @@ the revision that was read, so that of two workers with one placement one goes o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from orgbridge.engine.faults import transient
@@ -84,9 +84,7 @@ class Progress:
             return record, Done(event=Event.CALLED_OFF)
         desk: Desk | None = None
         try:
-            salesforce = await self._orgs.buyer(record.sf_username)
-            reader = self._orgs.get().salesforce
-            desk = Desk(record, salesforce, reader, self._config, self._clock, self._note, self._is_cancelled)
+            desk = await self.desk(record)
             done = await self._do(desk)
         except CalledOff:
             done = Done(event=Event.CALLED_OFF)
@@ -155,6 +153,27 @@ class Progress:
             )
             return await unit.placements.get(record.id) if written else None
 
+    async def desk(self, record: PlacementRecord) -> Desk:
+        """Return what acts of a placement work with.
+
+        Raises:
+            OrgbridgeError: The buyer cannot be acted for.
+        """
+        return Desk(
+            record,
+            await self._orgs.buyer(record.sf_username),
+            self._orgs.get().salesforce,
+            self._config,
+            self._clock,
+            self._note,
+            self._is_cancelled,
+            self._is_untouched,
+        )
+
+    async def _is_untouched(self, record: PlacementRecord) -> bool:
+        found = await self._read(record.id)
+        return found is not None and (found.revision, found.state) == (record.revision, record.state)
+
     async def _is_cancelled(self, record: PlacementRecord) -> bool:
         found = await self._read(record.id)
         return found is not None and found.cancel_requested
@@ -179,6 +198,9 @@ class Progress:
             }
             if state.ended:
                 changes["ended_at"] = now
+                unknown = state is PlacementState.UNKNOWN
+                pause = timedelta(seconds=self._config.order_look_seconds)
+                changes["look_at"] = now + pause if unknown else None
                 changes["request"] = _without_payment(record.request)
             if not state.claims_cart:
                 changes["claim"] = None

@@ -16,7 +16,7 @@ from orgbridge.client.commerce.cart_values import CartLine
 from orgbridge.client.commerce.orders import MOST_RECORDS, Sale, SaleItem
 from orgbridge.client.commerce.resources import Patience
 from orgbridge.client.commerce.values import wire
-from orgbridge.client.errors import AccessRefused, ClientError, NotFound
+from orgbridge.client.errors import AccessRefused, ClientError, NotFound, SendingWithheld
 from orgbridge.engine.faults import nothing_sent
 from orgbridge.engine.orders.approvals import differences
 from orgbridge.engine.orders.books import BookOrder, Entry, Line, deal_out
@@ -86,7 +86,7 @@ async def place(desk: Desk) -> Done | None:
     tries = int(desk.facts.get("tries", 0)) + 1
     if not await desk.note(Event.SENDING, {"tries": tries, "refusal": None, "answered": False}):
         return None
-    at, order = _next(desk)
+    at, order = next_order(desk)
     request = desk.request
     sale = Sale(
         account_id=desk.record.account_id,
@@ -99,17 +99,21 @@ async def place(desk: Desk) -> Done | None:
         fields={**_fields(desk), str(desk.facts["marker_field"]): order["marker"]},
     )
     try:
-        placed = await desk.salesforce.commerce.sales.place(sale)
+        placed = await desk.salesforce.commerce.sales.place(
+            sale, seconds=desk.sending_seconds, guard=desk.may_still_send
+        )
     except ClientError as error:
         if nothing_sent(error):
-            return Done(event=Event.SENDING, facts={"answered": True})
+            # A sending that was withheld is no try.
+            made = tries - 1 if isinstance(error, SendingWithheld) else tries
+            return Done(event=Event.SENDING, facts={"answered": True, "tries": made})
         if not is_refusal(error):
             _log.warning("engine.order_outcome_unknown", cause=error.message)
             return Done(event=Event.SENDING)
         # The look that follows tells whether an earlier sending made it after all.
         refusal = None if error.retryable else refusal_of(error).to_json()
         return Done(event=Event.SENDING, facts={"answered": True, "refusal": refusal})
-    return _made(desk, at, placed.order_id)
+    return made_as(desk, at, placed.order_id)
 
 
 async def find(desk: Desk) -> Done | None:
@@ -121,7 +125,7 @@ async def find(desk: Desk) -> Done | None:
     Raises:
         ClientError: Salesforce could not be asked: nothing is known.
     """
-    at, order = _next(desk)
+    at, order = next_order(desk)
     config, facts = desk.config, desk.facts
     found = await look_for_marker(desk, str(facts["marker_field"]), order["marker"])
     settled = bool(facts.get("answered")) or desk.sent_longer_ago_than(config.order_settle_seconds)
@@ -129,7 +133,7 @@ async def find(desk: Desk) -> Done | None:
     match judge_marked(found, settled=settled, patient=patient):
         case Verdict.FOUND:
             assert found, "a verdict of found has orders"
-            return _made(desk, at, found[0])
+            return made_as(desk, at, found[0])
         case Verdict.ABSENT if facts.get("refusal"):
             return Done(event=Event.REFUSED, columns={"error": facts["refusal"]})
         case Verdict.ABSENT:
@@ -231,12 +235,14 @@ def _plan(order: BookOrder, marker: str) -> dict[str, Any]:
     }
 
 
-def _next(desk: Desk) -> tuple[int, Mapping[str, Any]]:
+def next_order(desk: Desk) -> tuple[int, Mapping[str, Any]]:
+    """Return the order that is to be made next, or was sent last, and its place."""
     orders: Sequence[Mapping[str, Any]] = desk.facts["orders"]
     return next((place, one) for place, one in enumerate(orders) if not one.get("order_id"))
 
 
-def _made(desk: Desk, at: int, order_id: str) -> Done:
+def made_as(desk: Desk, at: int, order_id: str) -> Done:
+    """Return that one order is there, and whether it was the last one."""
     orders: list[dict[str, Any]] = [dict(one) for one in desk.facts["orders"]]
     orders[at]["order_id"] = order_id
     complete = all(one.get("order_id") for one in orders)

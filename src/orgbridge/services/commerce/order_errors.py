@@ -9,6 +9,7 @@ ServiceError
     +-- CartClaimed          order.cart_claimed
     +-- PlacementMissing     order.placement_not_found
     +-- TooLate              order.too_late
+    +-- NotUndecided         order.not_undecided
     +-- OrderMissing         order.not_found
     +-- NoMachineField       order.no_machine_field
     +-- PlacementFailed      order.refused, and its subclasses: what the worker noted
@@ -76,6 +77,13 @@ class TooLate(OrderError):
     """The order was sent, or it has ended: it can no longer be called off."""
 
     code: ClassVar[str] = "order.too_late"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+
+
+class NotUndecided(OrderError):
+    """What became of the order is known, or is being found: there is nothing to settle."""
+
+    code: ClassVar[str] = "order.not_undecided"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
 
 

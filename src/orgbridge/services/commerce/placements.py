@@ -30,6 +30,7 @@ from orgbridge.services.commerce.order_errors import (
     CartClaimed,
     CartMissing,
     KeyNeeded,
+    NotUndecided,
     PaymentMissing,
     PlacementMissing,
     TooLate,
@@ -46,7 +47,7 @@ from orgbridge.store.errors import NameTaken
 from orgbridge.store.order_records import PlacementRecord, PlacementState, PlacementWay
 from orgbridge.wire.ids import to_18
 
-_CART_PREFIX = "0a6"
+_CART_PREFIX, _ORDER_PREFIX = "0a6", "801"
 #: Pauses between two looks at a placement that is waited for.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.4
 _LISTED = 100
@@ -96,6 +97,8 @@ class Wish:
     contact: Mapping[str, JSON] | None = None
     #: Seconds to wait for the outcome; None as configured.
     wait_seconds: float | None = None
+    #: Id of the request, for the audit of what comes of it. No part of what is wanted.
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +198,72 @@ class PlacementService:
             raise TooLate(f"It is {now.state.value}: it can no longer be called off.")
         return _told(await self._own(caller, placement_id), is_replay=False)
 
+    async def look(self, caller: Caller, placement_id: str) -> Placed:
+        """Have a placement looked at whose outcome is unknown, and return what is known after that. Nothing is sent.
+
+        Raises:
+            PlacementMissing: There is none, or it is somebody else's.
+        """
+        record = await self._own(caller, placement_id)
+        seen = record.facts.get("looks", 0)
+        if record.state is not PlacementState.UNKNOWN:
+            return _told(record, is_replay=False)
+        async with self._database.unit() as unit:
+            await unit.placements.ask_to_look(placement_id, self._clock.now())
+        until, pause = self._clock.monotonic() + self._config.wait_seconds, _FIRST_PAUSE
+        while self._clock.monotonic() < until:
+            record = await self._own(caller, placement_id)
+            decided = record.state.ended and record.state is not PlacementState.UNKNOWN
+            if decided or (record.state is PlacementState.UNKNOWN and record.facts.get("looks", 0) != seen):
+                break
+            await self._clock.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        return _told(record, is_replay=False)
+
+    async def settle(self, caller: Caller, placement_id: str, *, is_placed: bool, order_id: str | None) -> Placed:
+        """Decide by an operator's word what nobody else can: whether an order is there. The cart is free if it is not.
+
+        Args:
+            caller: An administrator, who has looked into Salesforce.
+            placement_id: Which; it must be unknown, or partly placed.
+            is_placed: Whether there is an order, or orders, that stay.
+            order_id: The order that is there.
+
+        Raises:
+            PlacementMissing: There is none.
+            NotUndecided: Its outcome is known, or is being found now.
+        """
+        record = await self._own(caller, placement_id)
+        if order_id is not None and (not is_placed or (to_18(order_id) or "")[:3] != _ORDER_PREFIX):
+            raise InvalidRequest("order_id is the id (801…) of the order that is there; it goes with `placed` only.")
+        now = self._clock.now()
+        step = {"event": "settled", "from": record.state.value, "at": now.isoformat(), "by": caller.username}
+        changes: dict[str, Any] = {
+            "steps": (*record.steps, step),
+            "facts": {**record.facts, "settled_by": caller.username},
+            "look_at": None,
+            "waiting": None,
+            "audited_at": None,
+            "ended_at": now,
+        }
+        if is_placed:
+            found = to_18(order_id) if order_id else None
+            changes |= {"state": PlacementState.PLACED, "error": None, "order_id": found or record.order_id}
+        else:
+            error = {"code": "order.refused", "message": "An operator has looked: no order came of it.", "details": []}
+            changes |= {"state": PlacementState.FAILED, "error": error, "claim": None}
+            changes |= {"order_id": None, "order_reference": None}
+        written = False
+        if record.state in (PlacementState.UNKNOWN, PlacementState.PARTIAL):
+            async with self._database.unit() as unit:
+                written = await unit.placements.move(record.id, record.revision, now=now, **changes)
+        if not written:
+            raise NotUndecided(
+                f"It is {(await self._own(caller, placement_id)).state.value}: nothing is left to decide."
+            )
+        note(ids=[record.id, record.cart_id], settled_as="placed" if is_placed else "not_placed")
+        return _told(await self._own(caller, placement_id), is_replay=False)
+
     async def _ask(self, caller: Caller, way: PlacementWay, wish: Wish, key: str | None) -> Placed:
         """Write a placement down, unless it is there, and wait for its outcome.
 
@@ -233,6 +302,7 @@ class PlacementService:
             marker=str(uuid4()),
             key_id=key_id,
             fingerprint=print_,
+            request_id=wish.request_id,
             request={**request, "effective_on": now.date().isoformat()},
             created_at=now,
             updated_at=now,
@@ -361,10 +431,12 @@ def portrait(record: PlacementRecord) -> dict[str, JSON]:
         "cart_total": record.facts.get("cart_total"),
         "currency": record.facts.get("currency"),
         "error": record.error,
-        "waiting": None if record.state.ended else record.waiting,
+        "waiting": record.waiting if not record.state.ended or record.state is PlacementState.UNKNOWN else None,
         "warnings": list(warnings),
         "can_cancel": record.state.cancellable and not record.cancel_requested,
         "cancel_requested": record.cancel_requested,
+        "looks": int(record.facts.get("looks", 0)),
+        "next_look_at": record.look_at.isoformat() if record.look_at is not None else None,
         "steps": [{"event": one["event"], "at": one["at"]} for one in record.steps],
         "created_at": record.created_at.isoformat(),
         "updated_at": record.updated_at.isoformat(),

@@ -110,6 +110,59 @@ class PlacementRepository:
         )
         return done.rowcount == 1
 
+    async def ask_to_look(self, placement_id: str, now: datetime) -> None:
+        """Ask for a look at a placement whose outcome is unknown. No change of it: its revision stays."""
+        await self._connection.execute(
+            sa.update(placements)
+            .where(placements.c.id == placement_id, placements.c.state == PlacementState.UNKNOWN.value)
+            .values(look_at=now)
+        )
+
+    async def to_look_at(self, now: datetime, limit: int) -> list[PlacementRecord]:
+        """Return placements that are due to be looked at again, the longest due first."""
+        query = sa.select(placements).where(placements.c.look_at <= now).order_by(placements.c.look_at).limit(limit)
+        return [_record(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def unaudited(self, limit: int) -> list[PlacementRecord]:
+        """Return placements that have ended and are not in the audit, the oldest end first."""
+        query = (
+            sa.select(placements)
+            .where(placements.c.ended_at.is_not(None), placements.c.audited_at.is_(None))
+            .order_by(placements.c.ended_at)
+            .limit(limit)
+        )
+        return [_record(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def audited(self, placement_id: str, revision: int, now: datetime) -> None:
+        """Note that the audit has a placement's end, unless it has changed since. Its revision stays."""
+        await self._connection.execute(
+            sa.update(placements)
+            .where(placements.c.id == placement_id, placements.c.revision == revision)
+            .values(audited_at=now)
+        )
+
+    async def forgettable(self, before: datetime, after_id: str, limit: int) -> list[PlacementRecord]:
+        """Return placements by their ids that are decided, audited and ended before an instant."""
+        decided = (PlacementState.PLACED, PlacementState.FAILED, PlacementState.CANCELLED)
+        query = (
+            sa.select(placements)
+            .where(
+                placements.c.id > after_id,
+                placements.c.ended_at < before,
+                placements.c.audited_at.is_not(None),
+                placements.c.state.in_([one.value for one in decided]),
+            )
+            .order_by(placements.c.id)
+            .limit(limit)
+        )
+        return [_record(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def forget(self, placement_id: str, revision: int) -> None:
+        """Delete a placement that nobody changed since it was read."""
+        await self._connection.execute(
+            sa.delete(placements).where(placements.c.id == placement_id, placements.c.revision == revision)
+        )
+
     async def _one(self, condition: sa.ColumnElement[bool]) -> PlacementRecord | None:
         row = (await self._connection.execute(sa.select(placements).where(condition))).mappings().first()
         return None if row is None else _record(row)

@@ -65,3 +65,11 @@ class CommerceSettings(Topic):
         "them; 0: never",
         examples=["60"],
     )
+    orgbridge_retention_orders_days: float | None = Field(
+        400.0,
+        gt=0,
+        le=36_500,
+        description="days after which carts that were ordered, or not, are forgotten with their idempotency keys, "
+        "which until then find the same order; what is undecided stays; empty keeps all",
+        examples=["400"],
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
@@ -77,6 +78,22 @@ class OrderRequest(_Placing):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"po_number": "PO-2026-0042"}]})
 
 
+class SettledAs(StrEnum):
+    """What an administrator found."""
+
+    PLACED = "placed"
+    NOT_PLACED = "not_placed"
+
+
+class SettleRequest(BaseModel):
+    """What an administrator found in Salesforce."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"outcome": "not_placed"}]})
+
+    outcome: SettledAs = Field(description="Whether the order is there.")
+    order_id: StrictStr | None = Field(None, pattern=_ID, description="The order that is there.")
+
+
 class CheckoutReply(BaseModel):
     """A cart on its way to an order, or arrived."""
 
@@ -100,6 +117,8 @@ class CheckoutReply(BaseModel):
     warnings: list[str] = Field(description="What went wrong beside the order.")
     can_cancel: bool = Field(description="Whether it can still be called off.")
     cancel_requested: bool = Field(description="Whether somebody asked to call it off.")
+    looks: int = Field(description="How often an outcome that could not be told was looked for again.")
+    next_look_at: str | None = Field(description="When it is looked for next.")
     steps: list[dict[str, Any]] = Field(description="What was done, in order.")
     created_at: str = Field(description="When it was asked for.")
     updated_at: str = Field(description="When it last changed.")
