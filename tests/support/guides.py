@@ -22,6 +22,7 @@ import selectors
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -48,7 +49,7 @@ _BOUND = (
     r"\b[0-9a-zA-Z]{3}Ob[0-9A-Za-z]{10}(?:[A-Z0-9]{3})?\b",
 )
 #: What stands for anything of its shape, each time.
-_FREE = (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+\d\d:?\d\d)", r"\b\d{4}-\d\d-\d\d\b")
+_FREE = (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+\d\d:?\d\d)?", r"\b\d{4}-\d\d-\d\d\b")
 _TOKEN = re.compile("|".join([r"(?P<dots>\.\.\.)", *(f"(?:{shape})" for shape in (*_FREE, *_BOUND))]))
 _PORT = re.compile(r"(?:127\.0\.0\.1|localhost):(\d{4,5})\b|--(?:emulator-)?port (\d{4,5})\b")
 
@@ -308,8 +309,8 @@ class Guide:
         # curl is a reader's own; `orgbridge` is what a virtual environment gives.
         plain = clean_environment({"LANG": "C.UTF-8", "ORGBRIDGE_POLL_SECONDS": "0.2", **(settings or {})})
         plain["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        self._server = CommandServer(folder, plain)
-        plain["PATH"] = f"{self._server.bin}{os.pathsep}{os.defpath}"
+        self._server = CommandServer(folder, plain) if "orgbridge" in self.text else None
+        plain["PATH"] = os.pathsep.join([*([str(self._server.bin)] if self._server else []), os.defpath])
         self._environment = plain
         self._shell = Shell(self._folder, plain)
         self._background: list[subprocess.Popen[bytes]] = []
@@ -333,7 +334,8 @@ class Guide:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
 
     def walk(self) -> None:
         """Do what the page says, from its first line to its last.
@@ -400,16 +402,32 @@ class Guide:
         log.close()
         self._background.append(process)
         self.ran += 1
-        # A page that shows nothing of what is written waits for the first line all the same.
-        expected = command.expected or ("...",)
+        if not command.expected:
+            self._wait(process, command, Path(log.name), re.search(r"--port (\d+)", text))
+            return
         written = _read(
             process,
-            lambda text: "\n" in text and self._bindings.match((*expected, "..."), text[: text.rindex("\n") + 1]),
+            lambda text: (
+                "\n" in text and self._bindings.match((*command.expected, "..."), text[: text.rindex("\n") + 1])
+            ),
             _SECONDS,
             command.text,
         )
         if self._show is not None:
             self._show(f"$ {command.text}\n{written}")
+
+    def _wait(self, process: subprocess.Popen[bytes], command: Command, log: Path, port: re.Match[str] | None) -> None:
+        """Wait for a process that writes no result: a service until it answers, a worker until it says that it works."""
+        deadline = time.monotonic() + _SECONDS
+        while True:
+            if port is None and "engine.started" in log.read_text():
+                return
+            if port is not None:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", int(port[1])), 1):
+                    return
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise GuideError(f"{self._at(command)} does not work: {log.read_text()[-2000:]}")
+            time.sleep(0.05)
 
     def _with_ports(self, text: str) -> str:
         if "--port" in text:

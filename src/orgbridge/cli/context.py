@@ -47,6 +47,16 @@ def service_address(folder: Path | None = None) -> Address:
     )
 
 
+def service_url(folder: Path | None = None) -> str:
+    """Return where the service is, for somebody who has no token yet.
+
+    Raises:
+        NotSignedIn: It is not known.
+    """
+    given = load_client_settings().orgbridge_url if folder is None else None
+    return given.rstrip("/") if given else service_address(folder).url
+
+
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run one command's work on an event loop of its own, with the command's name noted for the audit."""
     context = get_current_context(silent=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orgbridge.cli.context import DataOption, JSONFlag, run, service_address
+from orgbridge.cli.context import DataOption, JSONFlag, run, service_address, service_url
 from orgbridge.cli.errors import UsageError
 from orgbridge.cli.service import Answer, Service, sign_in
 from orgbridge.cli.terminal import Terminal
@@ -35,7 +35,7 @@ def sign_in_command(
     if not password_stdin and not sys.stdin.isatty():
         raise UsageError("Nobody is there to type the password; give --password-stdin.")
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else typer.prompt("Password", hide_input=True)
-    terminal, token = Terminal(as_json=as_json), run(sign_in(service_address(data).url, username, password))
+    terminal, token = Terminal(as_json=as_json), run(sign_in(service_url(data), username, password))
     if terminal.as_json:
         terminal.document({"access_token": token, "token_type": "bearer"})
     else:
@@ -54,7 +54,9 @@ def api(
     ] = None,
     header: Annotated[list[str] | None, typer.Option("--header", "-H", help="'Name: value'. Repeatable.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Ask again until the service has finished its work.")] = False,
-    select: Annotated[str | None, typer.Option(help="Write only this: records.0.Id, or lines.*.sku,price")] = None,
+    select: Annotated[
+        str | None, typer.Option(help="Write only this: records.0.Id; or of each in a list: lines.*.sku,price")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the reply to this file as it is.", dir_okay=False)
     ] = None,
@@ -91,15 +93,12 @@ async def _call(
 ) -> Answer:
     async with Service(service_address(folder)) as service:
         answer = await service.call(method, path, content, headers)
-        # `Retry-After` of a reply that is no refusal says: not finished, look again then.
-        while clock is not None and answer.retry_after is not None:
-            if answer.location is None and method != "GET":
-                break
+        # `Retry-After` of a reply that is no refusal says: not finished, look again then. Where is told by Location;
+        # what was read is read again.
+        while clock is not None and answer.retry_after is not None and (answer.location or method == "GET"):
             await clock.sleep(min(answer.retry_after, _LONGEST_PAUSE))
-            path = answer.location or path
-            again = await service.call("GET", path, None, {})
-            # The status resource of a finished piece of work does not name itself.
-            answer, method = again, "GET"
+            method, path = "GET", answer.location or path
+            answer = await service.call(method, path, None, {})
         return answer
 
 
@@ -139,6 +138,9 @@ def _selected(value: Any, path: list[str]) -> list[Any]:
         return [value]
     first, rest = path[0], path[1:]
     match value:
+        case None:
+            # Nothing is there; a column of a list keeps its place.
+            return [None]
         case list() if first == "*":
             return [found for item in value for found in _selected(item, rest)]
         case list() if first.isdigit() and int(first) < len(value):
