@@ -11,8 +11,6 @@ _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?\Z")
 
-#: The id that stands for "no record".
-NULL_ID = "000000000000000AAA"
 #: The master record type, the same in every org.
 MASTER_RECORD_TYPE_ID = "012000000000000AAA"
 #: Key prefix of Bulk API jobs, 1.0 and 2.0 alike.

@@ -97,7 +97,7 @@ _OptionalField = Annotated[FieldName | None, Query()]
 _OptionalOperation = Annotated[LoadOperation | None, Query()]
 _Encoding = Annotated[str | None, Query(max_length=40, description="When it cannot be told from the bytes.")]
 _Delimiter = Annotated[str | None, Query(max_length=10, description="When it cannot be told from the header.")]
-Handling = Annotated[dict[str, Any], Depends(handling_query)]
+_Handling = Annotated[dict[str, Any], Depends(handling_query)]
 _Options = Annotated[dict[str, str | bool | None], Depends(query_options)]
 _DRY: dict[int | str, dict[str, Any]] = {200: {"description": "A dry run: what was found", "model": PreflightReply}}
 _PartRows = Annotated[int | None, Query(ge=1, le=MAX_PART_ROWS, description="Rows per part.")]
@@ -112,7 +112,7 @@ def _upload_query(
     delimiter: _Delimiter = None,
     part_rows: _PartRows = None,
     *,
-    handling: Handling,
+    handling: _Handling,
 ) -> dict[str, Any]:
     """Return what the query says of an upload whose form may say it as well; None for what it does not say."""
     return {
@@ -173,7 +173,7 @@ async def dml_raw_upload(
     part_rows: _PartRows = None,
     filename: Annotated[str, Query(max_length=255, description="Its ending tells the format.")] = "",
     *,
-    handling: Handling,
+    handling: _Handling,
 ) -> Response:
     """Take in a raw body, as `curl -T file.csv` sends it."""
     body = body_of(request)

@@ -292,9 +292,3 @@ def _summary_item(
         "TotalTaxAmount": item["TotalTaxAmount"],
         "TotalAmtWithTax": item["TotalAmtWithTax"],
     }
-
-
-def summary_of(deal: Deal, order_id: str) -> Row | None:
-    """Return the summary of an order, or None."""
-    rows = deal.rows("OrderSummary", {"OriginalOrderId": order_id})
-    return rows[0] if rows else None

@@ -28,7 +28,6 @@ from orgbridge.wire.ids import to_18
 #: Characters of one text in WHERE. Source: facts/salesforce/soql.md, "Length".
 MAX_TEXT_CHARS = 4_000
 _NEVER, _ALWAYS = Fragment("0"), Fragment("1")
-_RANGE_OPERATORS = (Operator.LESS, Operator.LESS_OR_EQUAL, Operator.GREATER, Operator.GREATER_OR_EQUAL)
 #: Types that have an order for `<` and the like.
 _ORDERED = DECIMAL_TYPES | ID_TYPES | {
     FieldType.INT,

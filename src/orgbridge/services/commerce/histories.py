@@ -15,8 +15,6 @@ from orgbridge.services.scopes import Caller, Scope
 from orgbridge.soql import tree
 from orgbridge.wire.dates import parse_datetime
 
-#: Most entries of one page.
-MOST_ENTRIES = 100
 _SORTS = ("CreatedDate", "Id")
 
 

@@ -10,8 +10,6 @@ from orgbridge.services.policies.model import Operation
 from orgbridge.services.policies.policy import Policy
 from orgbridge.wire.bulk import IngestOperation
 
-#: Operations by which a caller learns of an object's rows and fields.
-READING = (Operation.READ, Operation.QUERY, Operation.EXPORT, Operation.SEARCH)
 _FLAGS: dict[str, tuple[Operation, ...]] = {
     "createable": (Operation.CREATE, Operation.UPSERT),
     "updateable": (Operation.UPDATE, Operation.UPSERT),
