@@ -417,7 +417,7 @@ class Guide:
             self._show(f"$ {command.text}\n{written}")
 
     def _wait(self, process: subprocess.Popen[bytes], command: Command, log: Path, port: re.Match[str] | None) -> None:
-        """Wait for a process that writes no result: a service until it answers, a worker until it says that it works."""
+        """Wait for a process that writes no result: a service until it answers, a worker until it says so."""
         deadline = time.monotonic() + _SECONDS
         while True:
             if port is None and "engine.started" in log.read_text():
