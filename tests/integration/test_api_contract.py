@@ -58,6 +58,17 @@ BOLD = {
     ("get", "/api/v1/bulk/job/{job_id}/status"),
     ("get", "/health"),
     ("get", "/metrics"),
+    ("get", "/api/v1/carts/me"),
+    ("get", "/api/v1/carts/me/products"),
+    ("post", "/api/v1/carts/me/products"),
+    ("put", "/api/v1/carts/me/products/{cart_item_id}"),
+    ("delete", "/api/v1/carts/me/products/{cart_item_id}"),
+    ("get", "/api/v1/salesforce_account/{org_name}"),
+    ("get", "/api/v1/salesforce_machines/{org_id}"),
+    ("get", "/api/v1/salesforce_orders/me"),
+    ("get", "/api/v1/salesforce_orders/me/{order_id}"),
+    ("post", "/api/v1/salesforce_order"),
+    ("get", "/api/v1/salesforce_purchase_orders/me"),
 }
 
 
