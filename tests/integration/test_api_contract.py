@@ -59,6 +59,17 @@ BOLD = {
     ("get", "/api/v1/bulk/job/{job_id}/status"),
     ("get", "/health"),
     ("get", "/metrics"),
+    ("get", "/api/v1/carts/me"),
+    ("get", "/api/v1/carts/me/products"),
+    ("post", "/api/v1/carts/me/products"),
+    ("put", "/api/v1/carts/me/products/{cart_item_id}"),
+    ("delete", "/api/v1/carts/me/products/{cart_item_id}"),
+    ("get", "/api/v1/salesforce_account/{org_name}"),
+    ("get", "/api/v1/salesforce_machines/{org_id}"),
+    ("get", "/api/v1/salesforce_orders/me"),
+    ("get", "/api/v1/salesforce_orders/me/{order_id}"),
+    ("post", "/api/v1/salesforce_order"),
+    ("get", "/api/v1/salesforce_purchase_orders/me"),
 }
 
 
@@ -212,7 +223,7 @@ async def test_the_bold_routes_are_documented_with_examples(service: LoneService
         if "requestBody" in operation:
             assert has_example(operation["requestBody"]["content"]), (method, path)
         good = next(reply for status, reply in operation["responses"].items() if status.startswith("2"))
-        assert has_example(good["content"]), (method, path)
+        assert has_example(good["content"]) if "content" in good else "204" in operation["responses"], (method, path)
         for status, reply in operation["responses"].items():
             if status.startswith(("4", "5")) and path not in ("/health", "/health/ready", "/health/startup"):
                 assert "application/problem+json" in reply["content"], (method, path, status)

@@ -17,6 +17,7 @@ from orgbridge.api.security import Administrator, OrdersReader, OrdersWriter, se
 from orgbridge.api.uploads import Upload
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.api.v1.schemas.purchase_orders import (
+    EXAMPLE_ITEM,
     BulkStepReply,
     BulkStepRequest,
     CommentReply,
@@ -87,7 +88,12 @@ def _version(if_match: str | None) -> int | None:
     return None if tag is None else int(tag) if tag.isdecimal() and len(tag) < 10 else -1
 
 
-@router.get("/me", response_model=list[PurchaseItem], responses=problems(400, 404), summary="List purchase orders")
+@router.get(
+    "/me",
+    response_model=list[PurchaseItem],
+    responses={200: {"content": {"application/json": {"example": [EXAMPLE_ITEM]}}}, **problems(400, 404)},
+    summary="List purchase orders",
+)
 async def me(
     request: Request,
     caller: OrdersReader,

@@ -13,7 +13,7 @@ from orgbridge.api.lists import Cursor, Limit
 from orgbridge.api.replies import json_reply
 from orgbridge.api.security import OrdersReader, OrdersWriter, services_of
 from orgbridge.api.v1.checkouts import AccountParam, OrganizationParam, headers_of, status_of, wish_of
-from orgbridge.api.v1.schemas.orders import OrderList, OrderRequest, OrderResults, ReorderReply
+from orgbridge.api.v1.schemas.orders import EXAMPLE_ORDER, OrderList, OrderRequest, OrderResults, ReorderReply
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.kit.json import JSON
 from orgbridge.services.commerce.orders import OrderFilter
@@ -91,7 +91,10 @@ async def order_list(
     "/salesforce_orders/me/{order_id}",
     name="order",
     response_model=dict[str, Any],
-    responses=problems(403, 404, 409, 502),
+    responses={
+        200: {"content": {"application/json": {"example": EXAMPLE_ORDER}}},
+        **problems(403, 404, 409, 502),
+    },
     summary="See an order",
 )
 async def order_see(request: Request, caller: OrdersReader, chosen: Chosen, order_id: OrderId) -> Response:

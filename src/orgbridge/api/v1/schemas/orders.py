@@ -94,6 +94,31 @@ class SettleRequest(BaseModel):
     order_id: StrictStr | None = Field(None, pattern=_ID, description="The order that is there.")
 
 
+#: An order as it is told, in part.
+EXAMPLE_ORDER: dict[str, Any] = {
+    "Id": "801Ob00000000o1IAA",
+    "OrderNumber": "00000112",
+    "Status": "Draft",
+    "EffectiveDate": "2026-03-02",
+    "AccountId": "001Ob00000000aZIAQ",
+    "TotalAmount": 250.5,
+    "PoNumber": "PO-2026-0042",
+    "OrderItems": {
+        "totalSize": 1,
+        "done": True,
+        "records": [
+            {
+                "Id": "802Ob00000000p1IAA",
+                "Product2Id": "01tOb00000000g1IAA",
+                "Quantity": 2.0,
+                "UnitPrice": 125.25,
+                "Product2": {"Name": "Seal kit", "StockKeepingUnit": "MP-0001"},
+            }
+        ],
+    },
+}
+
+
 class CheckoutReply(BaseModel):
     """A cart on its way to an order, or arrived."""
 
@@ -134,12 +159,29 @@ class CheckoutList(BaseModel):
 class OrderResults(BaseModel):
     """Orders that were made from a cart."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "results": [{"totalSize": 1, "done": True, "records": [{"Id": "801Ob00000000o1IAA"}]}],
+                    "checkout": {"id": "chk_01jd6z7w7kq2m4t8v0x3y5z7b9", "way": "place_order", "status": "placed"},
+                }
+            ]
+        }
+    )
+
     results: list[dict[str, Any]] = Field(description="One per order, shaped as Salesforce's reply to a placed order.")
     checkout: CheckoutReply = Field(description="How they came about.")
 
 
 class OrderList(BaseModel):
     """One page of orders."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"totalSize": 1, "done": True, "records": [EXAMPLE_ORDER], "next_cursor": None}]
+        }
+    )
 
     totalSize: int = Field(description="Orders on this page.")  # noqa: N815 - Salesforce's own spelling
     done: bool = Field(description="Whether this is the last page.")

@@ -148,6 +148,20 @@ class RulesReply(RulesRequest):
     updated_at: datetime | None = Field(description="When they last changed.")
 
 
+#: A purchase order in a list, in part.
+EXAMPLE_ITEM: dict[str, Any] = {
+    "id": "po_01jd6z7w7kq2m4t8v0x3y5z7b9",
+    "name": "4711",
+    "order_quote_id": "0b6f9a52-5f0c-4c52-9a3e-6f1d2c3b4a59",
+    "created_date": "2026-03-02T08:15:00Z",
+    "po_number": "4711",
+    "status": "approved",
+    "total": "250.50",
+    "quantity": "3",
+    "currency": "EUR",
+}
+
+
 class PurchaseItem(BaseModel):
     """A purchase order in a list."""
 
