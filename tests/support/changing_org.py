@@ -105,7 +105,7 @@ class ChangingOrg(ChangeLooks):
             self.breaks_after -= 1
             if self.breaks_after < 0:
                 self.breaks_after = None
-                raise ConnectionFailed("cut")
+                raise ConnectionFailed("cut", sent=True)
         self.meanwhile()
 
     def _after(self, start: datetime, after: OrgRow | None) -> list[dict[str, Any]]:

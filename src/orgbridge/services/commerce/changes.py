@@ -186,8 +186,9 @@ class ChangeFollower:
             if is_last or not await self._hold():
                 return told
             after = ready[-1] if ready else after
-            if waiting or not ready:
-                has_waited = True
+            if not page.is_full or not ready:
+                # Behind a full page the next one begins with the rows left over; here there may be nothing but these.
+                has_waited = not page.is_full
                 await self._clock.sleep(SETTLE_SECONDS)
             page = await self._looks.page(watched, floor, after)
 
