@@ -118,7 +118,7 @@ def test_a_page_that_lies_is_found_out(tmp_path: Path) -> None:
         "```console\n$ false\n```\n": "ended with 1",
         "<!-- guide: skip -->\n```console\n$ true\n```\n": "says why",
         "```sh\ntrue\n```\n": "console",
-        "```console\n$ A=801Ob00000000aaIAA; echo $A 801Ob00000000abIAA\n801Ob0000000001IAA 801Ob0000000001IAA\n```\n": "wrote",
+        "```console\n$ echo 801Ob00000000aaIAA 801Ob00000000abIAA\n801Ob0000000001IAA 801Ob0000000001IAA\n```\n": "wrote",
     }
     for number, (text, told) in enumerate(lies.items()):
         page = tmp_path / f"{number}.md"
