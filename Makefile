@@ -162,3 +162,19 @@ lock: ## Pin the newest versions with hashes (needs uv)
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -c requirements.txt -o requirements-dev.txt
 	echo 'moto[server]' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-s3.txt
+	printf 'mkdocs<2\nmkdocs-material\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-docs.txt
+
+# The site's tools have an environment of their own: neither the service nor a test needs them (docs/decisions/0002).
+DOCS := $(VENV)/docs/.installed
+$(DOCS): requirements-docs.txt | $(BIN)/python
+	@echo "installing what the site of the documentation needs (requirements-docs.txt, hashes checked)"
+	@$(BIN)/python -m venv $(VENV)/docs
+	@$(VENV)/docs/bin/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes -r requirements-docs.txt
+	@touch $@
+
+.PHONY: docs
+docs: $(DOCS) ## Build the site of the documentation into dist/docs
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --strict --quiet
+	@! grep -rlE '(src|<link[^>]*href)="https?://' dist/docs --include='*.html' || { echo "the site asks another host" >&2; exit 1; }
+	@echo "dist/docs/index.html"

@@ -113,13 +113,13 @@ def test_every_guide_is_walked() -> None:
 
 def test_a_page_that_lies_is_found_out(tmp_path: Path) -> None:
     """A wrong output, a wrong id, a failing command and a skip without a reason each end the walk with their line."""
+    ids = "$ echo 801Ob00000000aaIAA 801Ob00000000abIAA\n801Ob0000000001IAA 801Ob0000000001IAA"
     lies = {
+        f"```console\n{ids}\n```\n": "wrote",
         "```console\n$ echo one\ntwo\n```\n": "wrote",
         "```console\n$ false\n```\n": "ended with 1",
         "<!-- guide: skip -->\n```console\n$ true\n```\n": "says why",
         "```sh\ntrue\n```\n": "console",
-        "```console\n$ A=801Ob00000000aaIAA; echo $A 801Ob00000000abIAA\n"
-        "801Ob0000000001IAA 801Ob0000000001IAA\n```\n": "wrote",
     }
     for number, (text, told) in enumerate(lies.items()):
         page = tmp_path / f"{number}.md"

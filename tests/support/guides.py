@@ -1,14 +1,13 @@
 """Pages of documentation as tests: their commands are run in one shell, in order, and must say what the page says.
 
-In a page, each fence `console` holds commands after `$ ` with what they write; a line that ends with a backslash
-goes on in the next one. In what they write, `...` stands for anything within a line, and alone on a line for any lines.
-An id, once shown, stands for the id that the command really wrote, in what follows as well; instants and dates stand
-for any.
-A command that fails must be followed by `echo $?`, or what the page shows must begin with `error:`.
+In a page, each fence `console` holds commands after `$ ` with what they write; a line that ends with a backslash goes
+on in the next one. In what they write, `...` stands for anything within a line, and alone on a line for any lines. An
+id, once shown, stands for the id that the command really wrote, in what follows as well; instants and dates stand for
+any. A command that fails must be followed by `echo $?`, or what the page shows must begin with `error:`.
 
 A comment before a fence says what else it is: `<!-- guide: file NAME -->` (the fence is that file, of any language),
-`<!-- guide: background -->` (the command goes on until the page
-ends, and only its standard output is looked at), `<!-- guide: skip REASON -->` (not run here).
+`<!-- guide: background -->` (the command goes on until the page ends, and only its standard output is looked at),
+`<!-- guide: skip REASON -->` (not run here).
 
 `python -m tests.support.guides PAGE` runs a page and shows what its commands really write.
 """
@@ -417,7 +416,7 @@ class Guide:
             self._show(f"$ {command.text}\n{written}")
 
     def _wait(self, process: subprocess.Popen[bytes], command: Command, log: Path, port: re.Match[str] | None) -> None:
-        """Wait for a process that writes no result: a service until it answers, a worker until it says so."""
+        """Wait for a process that writes no result: for a service to answer, for a worker to say that it works."""
         deadline = time.monotonic() + _SECONDS
         while True:
             if port is None and "engine.started" in log.read_text():
