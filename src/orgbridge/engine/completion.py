@@ -12,6 +12,7 @@ from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.facts import InputFacts, error_groups
 from orgbridge.engine.faults import Fault
 from orgbridge.engine.grouping import results_by_line
+from orgbridge.engine.joints import undealt
 from orgbridge.engine.publishing import publish
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.rounds import NOT_SENT
@@ -164,6 +165,9 @@ class Completion:
                     f"Round {found.round} of part {found.sending.number} was sent and has no outcomes for its rows."
                 )
                 raise StepRefused(Fault(code="load.unbalanced", message=message))
+        if (joint := undealt(sent, [(found.round, found.sending) for found in rounds])) is not None:
+            message = f"Joint round {joint} was sent, and not all parts that it has rows of have their outcomes."
+            raise StepRefused(Fault(code="load.unbalanced", message=message))
         return [found for found in rounds if found.sending.findings is not None], links
 
     def _merge(self, facts: InputFacts, parts: Sequence[PartRecord]) -> tuple[StoredFile, StoredFile]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from orgbridge.loads.dialect import Dialect
 from orgbridge.loads.inputs import CSVSource
@@ -15,6 +15,9 @@ from orgbridge.loads.receipt import ErrorGroup
 from orgbridge.loads.splitter import LineCount, Part
 from orgbridge.store.records import PartRecord
 from orgbridge.wire.bulk import LineEnding
+
+#: Number under which rows of several parts are sent together; parts begin at 0.
+JOINT: Final = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,12 @@ The rest goes in a round of its own. Laws:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
+from orgbridge.engine.afterimages import written
 from orgbridge.engine.deltas import unchanged
 from orgbridge.engine.facts import InputFacts, part_files
 from orgbridge.engine.lookups import find
@@ -36,6 +38,12 @@ _CHANGED = Hold(
     status=RowStatus.UNPROCESSED,
     code="undo.changed_since",
     message="The record was changed after the load that is to be undone; it was left alone.",
+)
+_DIFFERS = Hold(
+    status=RowStatus.UNPROCESSED,
+    code="undo.value_differs",
+    message="A field holds another value than the load wrote: somebody changed it, or the org's automation did, and "
+    "which cannot be told; the record was left alone.",
 )
 _GONE = Hold(status=RowStatus.UNPROCESSED, code="undo.record_gone", message="The record no longer exists.")
 
@@ -151,20 +159,28 @@ def _lines_of(resources: Resources, part: PartRecord) -> Sequence[int]:
 async def _undo_holds(resources: Resources, load: LoadRecord, part: PartRecord, facts: InputFacts) -> list[Hold | None]:
     """Return which records were changed or deleted after the load that is to be undone had written them.
 
-    That load's own write is told by its job's end, by Salesforce's clock, and by who wrote: us.
+    That load's own write is told by its job's end, by Salesforce's clock, by who wrote: us, and by what the fields
+    hold: what it wrote. The last is needed because stamps have whole seconds, and because of a job only its end is known.
     Assumed: a job's systemModstamp is no earlier than that of the rows that it wrote.
     """
     salesforce = resources.orgs.get(load.org).salesforce
     patience = resources.patience(load.id)
     describe = await patience.until_done(lambda: salesforce.describe.sobject(load.object_name))
     names = {str(field["name"]) for field in describe.get("fields", [])}
-    fields = [name for name in ("SystemModstamp", "LastModifiedDate", "LastModifiedById") if name in names]
+    fields: list[str] = [name for name in ("SystemModstamp", "LastModifiedDate", "LastModifiedById") if name in names]
     token = await patience.until_done(salesforce.tokens.get)
     ids = await resources.match(lambda: sent_column(resources, facts, part, "Id"))
+    wide = {to_18(identifier) or identifier for identifier in ids}
+    images = await written(resources, str(load.options["undo"]["of"]), wide, describe)
+    if images is not None:
+        fields += [name for name in images.fields if name not in fields]
     state: dict[str, tuple[datetime | None, str]] = {}
+    differing: dict[str, str] = {}
     async for record in find(salesforce, patience, load.object_name, "Id", ids, ("Id", *fields)):
         stamp = record.get("SystemModstamp") or record.get("LastModifiedDate")
         state[str(record["Id"])] = (_instant(stamp), str(record.get("LastModifiedById") or ""))
+        if images is not None and (name := images.differs(record)) is not None:
+            differing[str(record["Id"])] = name
     ends = _ends_of_rows(load, part)
     holds: list[Hold | None] = []
     for identifier, end in zip(_all_ids(resources, facts, part), ends, strict=True):
@@ -175,8 +191,12 @@ async def _undo_holds(resources: Resources, load: LoadRecord, part: PartRecord, 
         written_at, by = found
         is_other = bool(by) and token.user_id is not None and by[:15] != token.user_id[:15]
         # What cannot be compared is not touched.
-        late = end is None or written_at is None or written_at > end
-        holds.append(_CHANGED if late or is_other else None)
+        late = end is None or written_at is None or written_at > end or images is None
+        name = differing.get(to_18(identifier) or identifier)
+        if late or is_other:
+            holds.append(_CHANGED)
+        else:
+            holds.append(replace(_DIFFERS, field=name) if name is not None else None)
     return holds
 
 

@@ -18,7 +18,7 @@ from orgbridge.client import IngestJobRequest, JobInfo, Salesforce
 from orgbridge.client.errors import Conflicting, NotFound, SalesforceError
 from orgbridge.engine import intents
 from orgbridge.engine.errors import StepRefused
-from orgbridge.engine.facts import InputFacts, part_files, part_of
+from orgbridge.engine.facts import JOINT, InputFacts, part_files, part_of
 from orgbridge.engine.faults import Fault, nothing_sent, transient
 from orgbridge.engine.paces import Pace
 from orgbridge.engine.patience import Patience
@@ -308,11 +308,14 @@ class IngestJobs:
         return keys
 
     async def note_calls(self, calls: int) -> None:
-        """Add HTTP requests to the part's count."""
+        """Add HTTP requests to the part's count; those for rows of several parts to the load's."""
 
         async def note() -> None:
             async with self.resources.database.unit() as unit:
-                await unit.parts.add_calls(self.load_id, self.number, calls)
+                if self.number == JOINT:
+                    await unit.loads.add_calls(self.load_id, calls)
+                else:
+                    await unit.parts.add_calls(self.load_id, self.number, calls)
 
         await self.resources.patience().until_done(note)
 

@@ -10,6 +10,7 @@ from orgbridge.engine.completion import Completion
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.faults import Fault
 from orgbridge.engine.flights import Flight
+from orgbridge.engine.joints import join
 from orgbridge.engine.preparation import Preparation
 from orgbridge.engine.ramps import Ramp, RampPlan, retry_width
 from orgbridge.engine.resources import Resources
@@ -65,7 +66,7 @@ class IngestWorkflow:
         """Send rows that could not be locked again: fewer parts at once and after a longer pause in each round."""
         limit = int(wanted["ramp"]["limit"])
         for turn in range(1, int(wanted["rounds"]) + 1):
-            due = await self._step(load_id, "due", rounds.due)
+            due = await self._step(load_id, "due", partial(self._due, load_id, rounds))
             if not due:
                 return
             if not await self._step(load_id, "pause", partial(rounds.pause, turn), preemptible=True):
@@ -81,6 +82,9 @@ class IngestWorkflow:
                     running[chain[0]] = name
                 await flight.start(name, self.again, number, again)
             await flight.land()
+
+    async def _due(self, load_id: str, rounds: Rounds) -> list[list[int]]:
+        return await join(self.resources, load_id, await rounds.due())
 
     async def _step(self, load_id: str, name: str, body: Any, *, preemptible: bool = False) -> Any:
         return await run_step(

@@ -13,8 +13,10 @@ from typing import Any
 from orgbridge.engine import matches, rounds
 from orgbridge.engine.beginnings import begin
 from orgbridge.engine.errors import StepRefused
+from orgbridge.engine.facts import JOINT
 from orgbridge.engine.faults import Fault
 from orgbridge.engine.ingest_jobs import Commit, Discard, IngestJobs, Upload
+from orgbridge.engine.joints import deal_out
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.steps import run_step
 from orgbridge.engine.watches import PARKED
@@ -53,8 +55,13 @@ class PartWorkflow:
         return await _Way(resources=self.resources, jobs=jobs).go()
 
     async def again(self, load_id: str, number: int, round_number: int) -> dict[str, Any]:
-        """Send rows of a part again that failed in passing, and merge what comes of it."""
+        """Send rows of a part again that failed in passing, and merge what comes of it.
+
+        Rows of several parts go under the number `JOINT`; they were chosen before.
+        """
         way = _Way(resources=self.resources, jobs=IngestJobs(self.resources, load_id, number, round_number))
+        if number == JOINT:
+            return await way.go()
         try:
             chosen = await way.select()
         except StepRefused as refusal:
@@ -201,6 +208,9 @@ class _Way:
             return totals
 
         async def merge() -> dict[str, Any]:
+            if self.jobs.number == JOINT:
+                load, joint = await self._records()
+                return await deal_out(self.resources, load, joint, self.jobs.round)
             whole = IngestJobs(self.resources, self.jobs.load_id, self.jobs.number)
             load, part = await self.resources.patience().until_done(whole.records)
             _, sending = await self._records()

@@ -90,7 +90,9 @@ class Rounds:
                 cancelled = await unit.loads.cancel_requested(self.load_id)
                 parts = await unit.parts.list(self.load_id)
                 rounds = await unit.sequels.rounds(self.load_id)
-            return cancelled, parts, {found.sending.number: found.round for found in rounds}
+            # A round that was chosen and not sent is the next one still.
+            last = {found.sending.number: found.round - (found.sending.findings is None) for found in rounds}
+            return cancelled, parts, last
 
         cancelled, parts, last = await self.resources.patience().until_done(read)
         if cancelled:
@@ -161,7 +163,15 @@ async def select(resources: Resources, load: LoadRecord, part: PartRecord, round
     return await add_round(resources, facts, part, round_number, rows)
 
 
-async def add_round(resources: Resources, facts: InputFacts, part: PartRecord, round_number: int, rows: Any) -> int:
+async def add_round(
+    resources: Resources,
+    facts: InputFacts,
+    part: PartRecord,
+    round_number: int,
+    rows: Any,
+    *,
+    about: dict[str, Any] | None = None,
+) -> int:
     """Write some rows of a part into a file of their own and record them as a round; return how many there are.
 
     Args:
@@ -170,6 +180,7 @@ async def add_round(resources: Resources, facts: InputFacts, part: PartRecord, r
         part: The part that they are of.
         round_number: 1 for the part's first.
         rows: Opens an iterator of lines and records, in input order.
+        about: What else is kept of the round.
     """
     files = part_files(part.load_id, part.number, round_number)
 
@@ -215,7 +226,7 @@ async def add_round(resources: Resources, facts: InputFacts, part: PartRecord, r
         bytes=made.bytes,
         sha256=made.sha256,
         input_key=f"{files}.csv",
-        upload=upload,
+        upload={**upload, **(about or {})},
         job_id=None,
         upload_job_id=None,
         job_state=None,

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from orgbridge.client import JobInfo
+from orgbridge.engine.facts import JOINT
 from orgbridge.engine.resources import Resources
 from orgbridge.kit.logs import get_logger
 from orgbridge.store.errors import StoreError
@@ -70,15 +71,17 @@ class JobWatch:
 
     async def _note(self, *, stalled: bool) -> None:
         state = self._seen[0]
+        whose = f"Part {self._number}" if self._number != JOINT else "Rows of several parts"
         cause = (
-            f"Part {self._number}: job {self._job_id} has shown no progress at Salesforce since "
+            f"{whose}: job {self._job_id} has shown no progress at Salesforce since "
             f"{self._moved_at:%Y-%m-%d %H:%M:%S} UTC (state {state}); it is watched on, and can be aborted."
         )
         try:
-            async with self._resources.database.unit() as unit:
-                await unit.parts.update(
-                    self._load_id, self._number, stalled_at=self._resources.clock.now() if stalled else None
-                )
+            if self._number != JOINT:
+                async with self._resources.database.unit() as unit:
+                    await unit.parts.update(
+                        self._load_id, self._number, stalled_at=self._resources.clock.now() if stalled else None
+                    )
         except StoreError as error:
             # The work does not depend on what is said about it.
             _log.warning("engine.stall_not_noted", load_id=self._load_id, cause=str(error))

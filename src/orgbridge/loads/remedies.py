@@ -154,6 +154,10 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Somebody changed the record after the load that is to be undone.",
         "Look at the record; change it by hand if the old values are still wanted.",
     ),
+    "undo.value_differs": (
+        "A field holds another value than the load wrote, and stamps of whole seconds cannot tell who changed it when.",
+        "Look at the record; change it by hand if the old values are still wanted.",
+    ),
     "undo.record_gone": (
         "The record no longer exists.",
         "Nothing can be undone; look in the recycle bin.",
@@ -196,6 +200,7 @@ _OUR_RETRIES: Final = {
     "load.failure_ratio": Retry.SAFE,
     "delta.unchanged": Retry.SAFE,
     "undo.changed_since": Retry.NEVER,
+    "undo.value_differs": Retry.NEVER,
     "undo.record_gone": Retry.NEVER,
     "UNPARSED_ERROR": Retry.NEVER,
     "load.cancelled": Retry.SAFE,
