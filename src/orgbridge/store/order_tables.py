@@ -37,7 +37,7 @@ placements = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),
-    sa.Column("request_id", sa.String(64), nullable=False, server_default=""),
+    sa.Column("request_id", sa.String(64), nullable=False, server_default=sa.text("''")),
     sa.Column("look_at", Instant),
     sa.Column("audited_at", Instant),
     # A cart has one placement that may come to an order, whichever processes ask for it. Nulls differ from each other.

@@ -14,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     """Add the columns; what is unknown already is looked at soon."""
     instant = sa.DateTime(timezone=True)
-    op.add_column("placements", sa.Column("request_id", sa.String(64), nullable=False, server_default=""))
+    op.add_column("placements", sa.Column("request_id", sa.String(64), nullable=False, server_default=sa.text("''")))
     op.add_column("placements", sa.Column("look_at", instant))
     op.add_column("placements", sa.Column("audited_at", instant))
     op.execute("UPDATE placements SET look_at = updated_at WHERE state = 'unknown'")
