@@ -99,7 +99,7 @@ async def test_an_operator_settles_what_cannot_be_told(shop: PlacementShop) -> N
     assert (late.status_code, late.json()["code"]) == (409, "order.not_undecided")
     shop.world.org.control.clear_faults()
     entries = (await shop.world.ask("admin", "GET", "/audit", params={"action": "checkouts.settle"})).json()
-    said = next(one for one in entries["items"] if one["outcome"] == "succeeded")
+    said = next(one for one in entries["entries"] if one["outcome"] == "succeeded")
     assert (said["actor"]["name"], said["details"]["settled_as"]) == ("admin", "not_placed")
     assert {placement_id, cart} <= set(said["ids"])
     again = await shop.ask(json={"cart_id": cart, "po_number": "PO-1", "wait_seconds": 30})
@@ -133,7 +133,7 @@ async def test_the_audit_holds_each_end_in_the_callers_name(shop: PlacementShop)
     database, clock = shop.house.database, shop.house.clock
     audit = PlacementAudit(database, clock, AuditTrail(database, clock))
     assert [await audit.write_due(), await audit.write_due()] == [1, 0]
-    found = (await shop.world.ask("admin", "GET", "/audit", params={"action": "orders.place"})).json()["items"]
+    found = (await shop.world.ask("admin", "GET", "/audit", params={"action": "orders.place"})).json()["entries"]
     (entry,) = [one for one in found if one["object"] == "Order"]
     assert (entry["actor"]["name"], entry["request_id"]) == ("kiel", reply.headers["X-Request-ID"])
     assert (entry["outcome"], entry["ids"]) == ("succeeded", [reply.json()["id"], reply.json()["order_id"]])

@@ -210,6 +210,33 @@ async def test_history_is_filtered_and_goes_on_by_cursor(shop: PlacementShop) ->
     assert (await _list(shop, colleagues=True, po_number="' OR Name != '"))["records"] == []
 
 
+async def test_history_is_filtered_by_the_machine_of_a_line(shop: PlacementShop) -> None:
+    """Where lines name machines, only orders with a line of this one come; what is no machine's id is refused."""
+    world, account = shop.world, shop.world.accounts[ACCOUNT]
+
+    def mark() -> tuple[str, str]:
+        world.org.control.make_field("OrderItem", "Asset__c", type="reference", referenceTo="Asset")
+        (asset,) = world.soql(f"SELECT Id FROM Asset WHERE AccountId = '{account}' LIMIT 1")
+        line = world.soql(f"SELECT Id, OrderId FROM OrderItem WHERE Order.AccountId = '{account}' LIMIT 1")[0]
+        world.change("PATCH", f"/sobjects/OrderItem/{line['Id']}", {"Asset__c": asset["Id"]})
+        return asset["Id"], line["OrderId"]
+
+    asset, marked = await asyncio.to_thread(mark)
+    assert len((await _list(shop, colleagues=True))["records"]) > 1
+    found = await _list(shop, colleagues=True, machine=asset)
+    assert [one["Id"] for one in found["records"]] == [marked]
+    params = {"account_id": account, "machine": account}
+    odd = await world.ask("kiel", "GET", "/salesforce_orders/me", params=params)
+    assert (odd.status_code, odd.json()["code"]) == (400, "request.invalid")
+
+
+async def test_a_machine_is_no_filter_where_lines_name_none(shop: PlacementShop) -> None:
+    """It is said instead of answering with nothing, or with everything."""
+    params = {"account_id": shop.world.accounts[ACCOUNT], "machine": "02iOb000000000A"}
+    reply = await shop.world.ask("kiel", "GET", "/salesforce_orders/me", params=params)
+    assert (reply.status_code, reply.json()["code"]) == (400, "order.no_machine_field")
+
+
 async def test_an_order_is_put_into_the_cart_again(shop: PlacementShop) -> None:
     """Through the store where it keeps a summary, line by line where it does not; what is not taken is named."""
     await shop.fill()

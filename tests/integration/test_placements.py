@@ -205,7 +205,7 @@ async def test_a_placed_order_cannot_be_called_off(shop: PlacementShop) -> None:
 async def test_a_worker_that_stops_anywhere_orders_once(idle_shop: PlacementShop) -> None:
     """Workers are stopped again and again at random moments of several orders: each cart is ordered exactly once."""
     shop, dice = idle_shop, Random(20261122)
-    for _ in range(6):
+    for _ in range(3):
         await shop.fill()
         before = len(await shop.orders())
         asked = asyncio.create_task(shop.ask(json={"po_number": "PO-1", "wait_seconds": 30}))

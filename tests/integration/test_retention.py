@@ -99,7 +99,7 @@ async def test_loads_themselves_go_when_the_second_setting_says_so(bench: Bench)
 
 
 async def test_old_orders_are_forgotten_and_undecided_ones_are_not(bench: Bench) -> None:
-    """Decided, audited, old orders go with their keys; the unknown, unaudited, young, or with an open cart stay."""
+    """Decided, audited and old orders go; what is unknown, unaudited, young or left a cart open stays."""
     now = bench.clock.now()
     old = now - timedelta(days=401)
     odd: dict[str, dict[str, Any]] = {

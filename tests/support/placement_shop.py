@@ -19,6 +19,7 @@ from uuid import uuid4
 from orgbridge.client import Store, StoreContext
 from orgbridge.client.commerce.cart_values import NewLine
 from orgbridge.engine.config import WorkerConfig
+from orgbridge.engine.orders.late_looks import LateLooks
 from orgbridge.engine.orders.progress import Progress
 from orgbridge.engine.resources import Resources
 from orgbridge.wiring.hosting import OrgHost
@@ -139,6 +140,7 @@ class PlacementShop:
                 splitters=pool,
             )
             progress, known = Progress(resources), dict[str, asyncio.Task[None]]()
+            late_looks = LateLooks(resources)
             try:
                 while True:
                     async with house.database.unit(write=False) as unit:
@@ -150,6 +152,7 @@ class PlacementShop:
                     for task in known.values():
                         if task.done():
                             task.result()
+                    await late_looks.look_at_due()
                     await asyncio.sleep(0.02)
             finally:
                 for task in known.values():
