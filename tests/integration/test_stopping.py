@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -36,13 +36,16 @@ def served(folder: Path, workers: int) -> Iterator[tuple[subprocess.Popen[bytes]
             cwd=folder,
             stdout=out,
             stderr=out,
+            start_new_session=True,
         )
     try:
         # Every process says so for itself.
         until(lambda: log.read_bytes().count(b"Application startup complete") == workers, log)
         yield process, port
     finally:
-        process.kill()
+        # With its children, which would go on listening.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

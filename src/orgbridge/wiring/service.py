@@ -265,6 +265,8 @@ def server_config(app: ASGIApp | str, *, workers: int = 1, proxies: Sequence[str
         proxy_headers=bool(proxies),
         forwarded_allow_ips=list(proxies),
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        # A child answers its parent once it has imported everything: on a busy machine not within the usual 5 s.
+        timeout_worker_healthcheck=60,
     )
 
 

@@ -1,0 +1,134 @@
+"""An upgrade of the tables while programs of the version before are at work, and programs older than their tables."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from orgbridge.loads.states import PartState
+from orgbridge.store.addresses import parse_address
+from orgbridge.store.database import Database
+from orgbridge.store.schema import VERSION_TABLE, check_schema, read_schema, upgrade
+
+_OLD = "0007"
+_NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
+#: Frozen: what a program of revision 0007 wrote and read. Not to be brought up to date with the tables.
+_LOAD = sa.text(
+    "INSERT INTO loads (id, kind, object_name, operation, state, options, input_sha256, error_details, created_by, "
+    "created_at) VALUES (:id, 'ingest', 'Account', 'insert', :state, '{}', :sha, '[]', 'tester', :at)"
+)
+_PART = sa.text(
+    "INSERT INTO parts (load_id, number, state, rows, bytes, sha256, first_line, input_key, upload) "
+    "VALUES (:load, :number, :state, 10, 100, :sha, 2, 'loads/x/part', '{}')"
+)
+_PROGRESS = sa.text(
+    "UPDATE parts SET succeeded = succeeded + 1, stalled_at = NULL WHERE load_id = :load AND number = 0"
+)
+_READ = sa.text("SELECT state, rows, succeeded, skipped, attempt FROM parts WHERE load_id = :load ORDER BY number")
+
+
+def old_engine(url: str) -> sa.Engine:
+    """Return the connections of an older program."""
+    address = parse_address(url)
+    arguments = {"timeout": 30} if address.is_sqlite else {}
+    return sa.create_engine(address.synchronous, connect_args=arguments)
+
+
+def old_load(engine: sa.Engine, load_id: str) -> None:
+    """Write a load with a part in every state, as the older program did."""
+    at = _NOW.isoformat(sep=" ") if engine.dialect.name == "sqlite" else _NOW
+    with engine.begin() as connection:
+        connection.execute(_LOAD, {"id": load_id, "state": "InProgress", "sha": "0" * 64, "at": at})
+        for number, state in enumerate(PartState):
+            values = {"load": load_id, "number": number, "state": state.value, "sha": "1" * 64}
+            connection.execute(_PART, values)
+
+
+def test_an_older_program_goes_on_through_the_upgrade(store_url: str) -> None:
+    """While the tables are brought up to date its reads and writes succeed, and nothing that it wrote is changed."""
+    upgrade(store_url, _OLD)
+    engine = old_engine(store_url)
+    old_load(engine, "before")
+    done, begun, errors, rounds = threading.Event(), threading.Event(), [], [0]
+
+    def work() -> None:
+        try:
+            while not done.is_set():
+                with engine.begin() as connection:
+                    connection.execute(_PROGRESS, {"load": "before"})
+                with engine.connect() as connection:
+                    assert len(connection.execute(_READ, {"load": "before"}).all()) == len(PartState)
+                rounds[0] += 1
+                begun.set()
+        except Exception as error:
+            errors.append(error)
+            begun.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        assert begun.wait(30)
+        upgrade(store_url)
+        seen = rounds[0]
+        while rounds[0] <= seen + 1 and not errors:
+            done.wait(0.01)
+    finally:
+        done.set()
+        thread.join(30)
+    assert errors == []
+    old_load(engine, "after")
+    with engine.connect() as connection:
+        rows = connection.execute(_READ, {"load": "before"}).all()
+    engine.dispose()
+    assert [row.state for row in rows] == [state.value for state in PartState]
+    assert rows[0].succeeded == rounds[0]
+
+
+async def test_the_new_program_reads_what_the_older_one_wrote(store_url: str) -> None:
+    """Loads and parts of before, and those that the older program still writes, are whole for the new one."""
+    upgrade(store_url, _OLD)
+    engine = old_engine(store_url)
+    old_load(engine, "before")
+    await asyncio.to_thread(upgrade, store_url)
+    old_load(engine, "after")
+    engine.dispose()
+    database = Database(store_url)
+    try:
+        async with database.unit(write=False) as unit:
+            for load_id in ("before", "after"):
+                load = await unit.loads.get(load_id)
+                assert load is not None
+                assert load.created_at == _NOW
+                parts = await unit.parts.list(load_id)
+                assert [part.state for part in parts] == list(PartState)
+                assert {part.rows for part in parts} == {10}
+            waiting = await unit.loads.undispatched(10)
+            assert {load.id for load in waiting} == {"before", "after"}
+    finally:
+        await database.close()
+
+
+def test_an_older_program_starts_on_newer_tables(store_url: str) -> None:
+    """Started again while, or after, a newer one is there, it takes the tables as they are: they only have more."""
+    upgrade(store_url)
+    engine = old_engine(store_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    check_schema(store_url)
+    upgrade(store_url)
+    state = read_schema(store_url)
+    assert (state.applied, state.newer, state.outdated) == ("9999", True, False)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("revision", ["0001", _OLD])
+def test_a_newer_program_does_not_start_on_older_tables(store_url: str, revision: str) -> None:
+    """Tables of before are told as outdated, with both revisions."""
+    upgrade(store_url, revision)
+    state = read_schema(store_url)
+    assert state.outdated
+    assert state.applied == revision
