@@ -19,12 +19,15 @@ from tests.support.postgres import Server
 _PAGES = ("guide/first-load.md", "guide/records-and-queries.md", "guide/commerce.md")
 #: What is not run, by page: whoever adds to it says so here too.
 _SKIPPED = {
+    "../README.md": 4,
     "guide/first-load.md": 1,
     "how-to/connect-a-real-org.md": 1,
     "how-to/cosmos.md": 1,
     "how-to/key-vault.md": 2,
     "how-to/s3-and-azure-blob.md": 1,
 }
+#: Whole houses start here; on a busy machine that takes its time.
+pytestmark = pytest.mark.timeout(300)
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the pages use curl")
 
 
@@ -53,6 +56,12 @@ def _walk(
         guide.walk()
     assert guide.ran >= 4
     assert len(guide.skipped) == _SKIPPED.get(page, 0)
+
+
+@needs_curl
+def test_the_readme_does_what_it_says(tmp_path: Path) -> None:
+    """The tour of the README works as it is printed there."""
+    _walk("../README.md", tmp_path)
 
 
 @needs_curl

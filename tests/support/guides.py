@@ -103,6 +103,10 @@ class Fence:
                 raise GuideError(f"line {number}: a console begins with a command after `$ `")
             else:
                 found[-1][1].append(line)
+        for _, lines, _ in found:
+            # A blank line between two commands is the page's own.
+            while lines and not lines[-1].strip():
+                lines.pop()
         return [Command(text=text, expected=tuple(lines), line=at) for text, lines, at in found]
 
 
@@ -151,7 +155,8 @@ class Bindings:
         """Return whether a command wrote what the page shows, and remember the ids."""
         names: dict[str, str] = {}
         pattern = "".join(self._line(line, names) for line in expected)
-        found = re.fullmatch(pattern, written if not written or written.endswith("\n") else written + "\n")
+        written = written.rstrip()
+        found = re.fullmatch(pattern, f"{written}\n" if written else "")
         if found is None:
             return False
         self.real |= {told: found[name] for told, name in names.items()}
@@ -353,8 +358,10 @@ class Guide:
                         raise GuideError(f"{self.page.name}:{fence.line}: a skipped fence says why")
                     self.skipped.append(fence.rest)
                 case "background":
-                    for command in fence.commands():
-                        self._start(command)
+                    # All first and then each: they come up side by side.
+                    started = [self._start(command) for command in fence.commands()]
+                    for up in started:
+                        up()
                 case "":
                     if fence.is_shell:
                         raise GuideError(f"{self.page.name}:{fence.line}: commands stand in a fence `console`")
@@ -380,7 +387,7 @@ class Guide:
                 shown = self._bindings.apply("\n".join(command.expected))
                 raise GuideError(f"{self._at(command)} wrote\n{written}\nand the page shows\n{shown}")
 
-    def _start(self, command: Command) -> None:
+    def _start(self, command: Command) -> Callable[[], None]:
         # One process and no fork of the command server: it is told to end by a signal.
         text = self._bindings.apply(self._with_ports(command.text))
         program = f"{shlex.quote(sys.executable)} -m orgbridge.cli "
@@ -401,22 +408,22 @@ class Guide:
         log.close()
         self._background.append(process)
         self.ran += 1
-        if not command.expected:
-            self._wait(process, command, Path(log.name), re.search(r"--port (\d+)", text))
-            return
-        written = _read(
-            process,
-            lambda text: (
-                "\n" in text and self._bindings.match((*command.expected, "..."), text[: text.rindex("\n") + 1])
-            ),
-            _SECONDS,
-            command.text,
-        )
-        if self._show is not None:
-            self._show(f"$ {command.text}\n{written}")
+        name, port = Path(log.name), re.search(r"--port (\d+)", text)
+        return lambda: self._wait(process, command, name, port)
 
     def _wait(self, process: subprocess.Popen[bytes], command: Command, log: Path, port: re.Match[str] | None) -> None:
         """Wait for a process that writes no result: for a service to answer, for a worker to say that it works."""
+        if command.expected:
+            expected = (*command.expected, "...")
+            written = _read(
+                process,
+                lambda text: "\n" in text and self._bindings.match(expected, text[: text.rindex("\n") + 1]),
+                _SECONDS,
+                command.text,
+            )
+            if self._show is not None:
+                self._show(f"$ {command.text}\n{written}")
+            return
         deadline = time.monotonic() + _SECONDS
         while True:
             if port is None and "engine.started" in log.read_text():
