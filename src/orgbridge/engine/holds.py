@@ -160,7 +160,7 @@ async def _undo_holds(resources: Resources, load: LoadRecord, part: PartRecord, 
     """Return which records were changed or deleted after the load that is to be undone had written them.
 
     That load's own write is told by its job's end, by Salesforce's clock, by who wrote: us, and by what the fields
-    hold: what it wrote. The last is needed because stamps have whole seconds, and of a job only its end is known.
+    hold: what it wrote. The last is needed, for stamps have whole seconds, and of a job only its end is known.
     Assumed: a job's systemModstamp is no earlier than that of the rows that it wrote.
     """
     salesforce = resources.orgs.get(load.org).salesforce

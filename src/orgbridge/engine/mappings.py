@@ -32,7 +32,9 @@ def write_sent(resources: Resources, facts: InputFacts, part: Part, stem: str, o
         StepRefused: The mapped records are too large for a job.
     """
     if not facts.changes_records or facts.mapping is None:
-        return upload_facts(part)
+        # Records go as they are; their header need not, where a mapping gives columns other names.
+        longer = len(facts.sent_header_record) - len(facts.header_record)
+        return {**upload_facts(part), "upload_bytes": part.upload_bytes + longer}
     files = resources.files
     records = MappedRecords(own, facts.dialect, facts.mapping)
     files.write_blocks(f"{stem}.sent.csv", records)

@@ -90,6 +90,9 @@ class Budget:
         self._since_heard = 0
         self._spent_at: float | None = None
         self._callers: dict[str, _Day] = {}
+        #: Calls of callers that other processes were not told of, and those that they told of.
+        self._fresh: dict[str, int] = {}
+        self._others: dict[str, int] = {}
 
     @property
     def limit(self) -> LimitInfo | None:
@@ -149,9 +152,33 @@ class Budget:
         }
 
     def used_by(self, caller: str) -> int:
-        """Return the calls of a caller in the last 24 hours, as this process counted them."""
+        """Return the calls of a caller in the last 24 hours, of all processes as far as this one has heard."""
         day = self._callers.get(caller)
-        return day.total(self._clock.monotonic()) if day is not None else 0
+        own = day.total(self._clock.monotonic()) if day is not None else 0
+        return own + self._others.get(caller, 0)
+
+    def take_fresh(self) -> dict[str, int]:
+        """Return the calls of callers that were not told to others yet, and take them for told."""
+        fresh, self._fresh = self._fresh, {}
+        return fresh
+
+    def put_back(self, fresh: dict[str, int]) -> None:
+        """Take calls for not told again, because the telling failed."""
+        for caller, calls in fresh.items():
+            self._fresh[caller] = self._fresh.get(caller, 0) + calls
+
+    def callers(self) -> list[str]:
+        """Return the callers whose calls are counted here."""
+        return list(self._callers)
+
+    def heard_of(self, totals: dict[str, int]) -> None:
+        """Take in what all processes together have counted of callers in 24 hours, what this one told too."""
+        now = self._clock.monotonic()
+        self._others = {
+            caller: max(0, total - (self._callers[caller].total(now) - self._fresh.get(caller, 0)))
+            for caller, total in totals.items()
+            if caller in self._callers
+        }
 
     def _admit_load(self, now: float, calls: int) -> None:
         if not self._closed(now, calls):
@@ -175,13 +202,14 @@ class Budget:
             if len(self._callers) >= _CALLERS:
                 self._callers = {name: kept for name, kept in self._callers.items() if kept.total(now)}
             day = self._callers.setdefault(caller, _Day())
-        share = self._share()
-        if share is not None and day.total(now) + calls > share:
+        share, used = self._share(), day.total(now) + self._others.get(caller, 0)
+        if share is not None and used + calls > share:
             raise CallerShareSpent(
-                f"{caller} has used {day.total(now)} API requests of the org in 24 hours; the share of one caller is "
+                f"{caller} has used {used} API requests of the org in 24 hours; the share of one caller is "
                 f"{share}. It frees hour by hour; an administrator sets it (ORGBRIDGE_API_CALLER_PERCENT)."
             )
         day.add(calls, now)
+        self._fresh[caller] = self._fresh.get(caller, 0) + calls
 
     def _closed(self, now: float, calls: int) -> bool:
         """Tell whether loads must wait, as far as is known."""

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.logs import get_logger, learn_secrets
+from orgbridge.orgs.sharing import UseSharing
 from orgbridge.services.audit_chain import AuditChain
 from orgbridge.services.key_rotation import SigningKeys
 from orgbridge.store.documents import DocumentStore
@@ -42,6 +43,9 @@ async def upkeep(
     tasks = []
     if settings.azure_key_vault_url or comes_from_files(settings):
         tasks.append(asyncio.create_task(_watch(settings, house, keys, documents), name="secrets"))
+    if settings.orgbridge_api_caller_percent < 100:
+        sharing = UseSharing(house.orgs, house.database, house.clock)
+        tasks.append(asyncio.create_task(sharing.run(), name="caller-shares"))
     days = settings.orgbridge_audit_retention_days
     if keys is not None and days:
         tasks.append(asyncio.create_task(_prune(house, keys, timedelta(days=days)), name="audit-retention"))
