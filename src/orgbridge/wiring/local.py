@@ -33,10 +33,10 @@ from orgbridge.engine.worker import run_worker
 from orgbridge.kit.json import JSON, dumps
 from orgbridge.kit.logs import get_logger
 from orgbridge.wiring.carts import mirror_swept
+from orgbridge.wiring.companions import build_companions
 from orgbridge.wiring.documents import kept
 from orgbridge.wiring.house import build_house
 from orgbridge.wiring.identity import make_first_admin
-from orgbridge.wiring.ordering import build_placement_audit
 from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.service import api_config, build_services, server_config
 from orgbridge.wiring.settings import AuthFlow, Settings, load_settings
@@ -199,7 +199,6 @@ async def _up(
     async with (
         kept(services.documents.store, house.clock),
         upkeep(settings, house, services.identity.keys, services.documents.store),
-        upkeep(settings, house, services.identity.keys),
         mirror_swept(house),
         _served(org, org_socket),
         _served(app, service_socket),
@@ -213,7 +212,7 @@ async def _up(
                 house.clock,
                 stop,
                 ready=ready.set,
-                companions=[build_placement_audit(house).run],
+                companions=build_companions(settings, house),
             )
         )
         waiting = asyncio.create_task(ready.wait())

@@ -16,12 +16,10 @@ from orgbridge.kit.logs import get_logger
 from orgbridge.kit.prometheus import install, serve_text
 from orgbridge.services.processes import Machine
 from orgbridge.wiring.carts import mirror_swept
-from orgbridge.wiring.changes import change_companions
+from orgbridge.wiring.companions import build_companions
 from orgbridge.wiring.errors import PortInUse, SettingFault, SettingsError
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
-from orgbridge.wiring.ordering import build_placement_audit
-from orgbridge.wiring.purchasing import build_purchase_upkeep
 from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.settings import Settings
 from orgbridge.wiring.signals import end_process
@@ -121,11 +119,7 @@ async def _work(settings: Settings) -> None:
             house.clock,
             stop,
             ready=lambda: log.info("worker_ready", pid=os.getpid()),
-            companions=[
-                build_purchase_upkeep(settings, house).run,
-                build_placement_audit(house).run,
-                *change_companions(settings, house),
-            ],
+            companions=build_companions(settings, house),
         )
     if tracing is not None:
         await tracing.close()
