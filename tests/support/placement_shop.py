@@ -21,6 +21,7 @@ from orgbridge.client.commerce.cart_values import NewLine
 from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.orders.late_looks import LateLooks
 from orgbridge.engine.orders.progress import Progress
+from orgbridge.engine.places import LoadTraces
 from orgbridge.engine.resources import Resources
 from orgbridge.wiring.hosting import OrgHost
 from orgbridge.wiring.house import House, build_house
@@ -138,6 +139,7 @@ class PlacementShop:
                 clock=house.clock,
                 matchers=pool,
                 splitters=pool,
+                traces=LoadTraces(house.database),
             )
             progress, known = Progress(resources), dict[str, asyncio.Task[None]]()
             late_looks = LateLooks(resources)
