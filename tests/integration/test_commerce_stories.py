@@ -21,7 +21,7 @@ __all__ = ["commerce_host"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 _PDF = b"%PDF-1.7\n" + bytes(range(256)) * 40 + b"\n%%EOF\n"
 #: What the address of a route ends with whose calls are of another room.
-_ELSEWHERE = ("/decision", "/resend")
+_ELSEWHERE = ("/decision", "/resend", "/diagnosis", "/look", "/settle")
 _COMMERCE = re.compile(r"/(carts|salesforce_\w+)(/|$)")
 
 

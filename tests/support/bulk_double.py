@@ -104,7 +104,7 @@ class Double:
         """Sign anybody in, but one client."""
         form = await request.post()
         if form.get("client_id") == "refused":
-            body = {"error": "invalid_client", "error_description": "invalid client credentials"}
+            body = {"error": "invalid_client_id", "error_description": "client identifier invalid"}
             return web.json_response(body, status=400)
         return web.json_response(
             {

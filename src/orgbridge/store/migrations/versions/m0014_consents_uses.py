@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("refusals", sa.Integer, nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("org", name=op.f("pk_org_consents")),
+        sa.PrimaryKeyConstraint("org", name="pk_org_consents"),
     )
     op.create_table(
         "shared_uses",
@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("who", sa.String(255), nullable=False),
         sa.Column("slot", sa.BigInteger, nullable=False),
         sa.Column("calls", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("counter", "who", "slot", name=op.f("pk_shared_uses")),
+        sa.PrimaryKeyConstraint("counter", "who", "slot", name="pk_shared_uses"),
     )
 
 
