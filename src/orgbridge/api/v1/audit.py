@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BeforeValidator
 from starlette.responses import Response
 
+from orgbridge.api.instants import Instant
 from orgbridge.api.lists import Cursor, Limit, page_reply
 from orgbridge.api.security import Administrator, services_of
 from orgbridge.api.v1.schemas.audit import AuditPage
@@ -18,16 +17,6 @@ from orgbridge.services.audit_chain import entry_portrait
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 _Text = Annotated[str | None, Query(max_length=128)]
-
-
-def _no_number(value: object) -> object:
-    """Refuse what Pydantic would take for seconds since 1970."""
-    if isinstance(value, str) and not value[:5].endswith("-"):
-        raise ValueError("not an instant as in 2026-01-31T09:30:00Z")
-    return value
-
-
-_Instant = Annotated[datetime, BeforeValidator(_no_number)]
 
 
 @router.get("", response_model=AuditPage, responses=problems(400), summary="See who did what")
@@ -41,8 +30,8 @@ async def audit(
     object_name: _Text = None,
     outcome: Annotated[Outcome | None, Query()] = None,
     request_id: _Text = None,
-    since: Annotated[_Instant | None, Query(description="Not before; with its zone, else UTC.")] = None,
-    until: Annotated[_Instant | None, Query(description="Before; with its zone, else UTC.")] = None,
+    since: Annotated[Instant | None, Query(description="Not before; with its zone, else UTC.")] = None,
+    until: Annotated[Instant | None, Query(description="Before; with its zone, else UTC.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:

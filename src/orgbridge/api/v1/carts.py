@@ -71,7 +71,7 @@ Cart = Annotated[Whose, Depends(whose)]
     "/accounts",
     name="accounts.list",
     response_model=BuyableAccounts,
-    responses=problems(404, 409, 502),
+    responses=problems(400, 404, 409, 502),
     summary="List accounts to buy for",
 )
 async def buyable_accounts(request: Request, caller: CartsReader, cart: Cart) -> Response:

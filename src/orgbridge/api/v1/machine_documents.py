@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -10,6 +9,7 @@ from starlette.responses import Response
 
 from orgbridge.api.bodies import StrictRoute
 from orgbridge.api.conditions import IfMatch, etag, expected_revision
+from orgbridge.api.instants import Instant
 from orgbridge.api.lists import Cursor, Limit, page_reply
 from orgbridge.api.replies import json_reply
 from orgbridge.api.security import MachinesReader, MachinesWriter, services_of
@@ -53,8 +53,8 @@ async def document_page(
     org_id: _OrgId,
     machine_id: _MachineId,
     kind: Annotated[DocumentKind | None, Query(description="Of this kind only.")] = None,
-    since: Annotated[datetime | None, Query(description="Recorded then or later; without a zone it is UTC.")] = None,
-    until: Annotated[datetime | None, Query(description="Recorded earlier than then.")] = None,
+    since: Annotated[Instant | None, Query(description="Recorded then or later; without a zone it is UTC.")] = None,
+    until: Annotated[Instant | None, Query(description="Recorded earlier than then.")] = None,
     order: Annotated[Literal["newest", "oldest"], Query(description="Which end of the window comes first.")] = "newest",
     cursor: Cursor = None,
     limit: Limit = 50,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from urllib.parse import quote
 
@@ -11,6 +10,7 @@ from starlette.responses import Response
 
 from orgbridge.api.bodies import StrictRoute
 from orgbridge.api.conditions import IfMatch, etag, expected_revision
+from orgbridge.api.instants import Instant
 from orgbridge.api.lists import Cursor, Limit, next_link
 from orgbridge.api.replies import body_of, json_reply, stream_reply
 from orgbridge.api.security import Administrator, OrdersReader, OrdersWriter, services_of
@@ -103,8 +103,8 @@ async def me(
     status: Annotated[list[Status] | None, Query(description="Only in these states.")] = None,
     org_id: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_]{1,64}$")] = None,
     po_number: Annotated[str | None, Query(max_length=80, pattern=r"^[^\x00-\x1f]*$")] = None,
-    since: Annotated[datetime | None, Query(description="Made at or after.")] = None,
-    until: Annotated[datetime | None, Query(description="Made before.")] = None,
+    since: Annotated[Instant | None, Query(description="Made at or after.")] = None,
+    until: Annotated[Instant | None, Query(description="Made before.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:

@@ -93,7 +93,7 @@ async def order_list(
     response_model=dict[str, Any],
     responses={
         200: {"content": {"application/json": {"example": EXAMPLE_ORDER}}},
-        **problems(403, 404, 409, 502),
+        **problems(400, 403, 404, 409, 502),
     },
     summary="See an order",
 )

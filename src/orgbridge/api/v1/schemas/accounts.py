@@ -124,7 +124,11 @@ class MappingNew(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"external_id": "ACC-100"}, {"account_id": "001Ob00000000aZIAQ"}]},
+        json_schema_extra={
+            "examples": [{"external_id": "ACC-100"}, {"account_id": "001Ob00000000aZIAQ"}],
+            "minProperties": 1,
+            "maxProperties": 1,
+        },
     )
 
     account_id: Annotated[str, Field(pattern=_ACCOUNT_ID)] | None = Field(

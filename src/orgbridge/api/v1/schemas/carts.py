@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 #: Keys of ours, which stay as they are.
@@ -108,7 +108,19 @@ def _as_text(value: Any) -> Any:
 
 
 Quantity = Annotated[
-    Decimal, BeforeValidator(_as_text), Field(gt=0, le=Decimal(10) ** 9, decimal_places=6, description="Above 0.")
+    Decimal,
+    BeforeValidator(_as_text),
+    Field(gt=0, le=Decimal(10) ** 9, decimal_places=6),
+    # What Pydantic would say of a Decimal lets zero and nothing at all through.
+    WithJsonSchema(
+        {
+            "description": "Above 0, with six decimal places at most.",
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 10**9},
+                {"type": "string", "pattern": r"^([1-9][0-9]{0,8}(\.[0-9]{1,6})?|0\.[0-9]{0,5}[1-9])$"},
+            ],
+        }
+    ),
 ]
 _ID = r"^[A-Za-z0-9]{15}([A-Za-z0-9]{3})?$"
 
