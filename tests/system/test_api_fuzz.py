@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.local_house import LocalHouse, house
 
-pytestmark = pytest.mark.system
+# 153 operations: more than the suite's two minutes on a busy machine.
+pytestmark = [pytest.mark.system, pytest.mark.timeout(420)]
 __all__ = ["house"]
 _ROOT = Path(__file__).parents[2]
 

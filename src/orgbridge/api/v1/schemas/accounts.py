@@ -126,8 +126,10 @@ class MappingNew(BaseModel):
         extra="forbid",
         json_schema_extra={
             "examples": [{"external_id": "ACC-100"}, {"account_id": "001Ob00000000aZIAQ"}],
-            "minProperties": 1,
-            "maxProperties": 1,
+            "oneOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}}
+                for name in ("account_id", "external_id", "name", "account")
+            ],
         },
     )
 

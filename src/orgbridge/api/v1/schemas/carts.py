@@ -116,7 +116,7 @@ Quantity = Annotated[
         {
             "description": "Above 0, with six decimal places at most.",
             "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0, "maximum": 10**9},
+                {"type": "number", "minimum": 0.000001, "maximum": 10**9},
                 {"type": "string", "pattern": r"^([1-9][0-9]{0,8}(\.[0-9]{1,6})?|0\.[0-9]{0,5}[1-9])$"},
             ],
         }
