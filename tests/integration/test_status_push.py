@@ -92,8 +92,15 @@ def _order(world: CommerceWorld, account: str) -> str:
     return str(world.change("POST", "/sobjects/Order", body)["id"])
 
 
+async def _forget_receivers(world: CommerceWorld) -> None:
+    """Take away the receivers that other tests of the module left."""
+    for one in (await world.ask("admin", "GET", "/webhooks")).json()["webhooks"]:
+        assert (await world.ask("admin", "DELETE", f"/webhooks/{one['id']}")).status_code == 204
+
+
 async def test_changes_are_told_to_the_organization_that_they_concern(world: CommerceWorld, push: Push) -> None:
     """Old orders are not told; new, changed and deleted ones and carts are, to whoever is granted the place."""
+    await _forget_receivers(world)
     kiel = await _subscribe(world, "kiel", _EVENTS)
     lyon = await _subscribe(world, "lyon", _EVENTS)
     everybody = await _subscribe(world, "admin", _EVENTS)
@@ -133,8 +140,7 @@ async def test_changes_are_told_to_the_organization_that_they_concern(world: Com
 
 async def test_nobody_asks_nothing_is_asked(world: CommerceWorld, push: Push) -> None:
     """Without a receiver no call is made and what was known is forgotten; one call a look while nothing happens."""
-    for one in (await world.ask("admin", "GET", "/webhooks")).json()["webhooks"]:
-        assert (await world.ask("admin", "DELETE", f"/webhooks/{one['id']}")).status_code == 204
+    await _forget_receivers(world)
     assert await push.follower.look() == 0
     async with push.database.unit(write=False) as unit:
         assert await unit.changes.feeds("default") == {}
