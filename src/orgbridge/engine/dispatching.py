@@ -8,6 +8,7 @@ from orgbridge.engine.faults import Fault
 from orgbridge.engine.orphans import sweep_orphans
 from orgbridge.engine.resources import Resources
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.loops import outlived
 
 _BATCH = 50
 _BROKEN = Fault(
@@ -60,14 +61,12 @@ class Dispatcher:
     async def run(self) -> None:
         """Look for new loads until cancelled."""
         while True:
-            try:
+            found = 0
+            with outlived(_log, "engine.dispatch_failed"):
                 found = await self.dispatch_placements() + await self.dispatch()
                 if self._clock.monotonic() - self._looked_at > self._config.watch_seconds:
                     self._looked_at = self._clock.monotonic()
                     await self.end_broken()
                     await sweep_orphans(self._resources)
-            except Exception as error:  # noqa: BLE001 - the worker loop: an outage of the store passes
-                _log.warning("engine.dispatch_failed", cause=f"{type(error).__name__}: {error}")
-                found = 0
             if found < _BATCH:
                 await self._clock.sleep(self._config.dispatch_seconds)

@@ -19,6 +19,7 @@ from orgbridge.engine.durable import Durable
 from orgbridge.engine.errors import LeaseLost
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.loops import outlived
 from orgbridge.store.database import Database
 
 _FORGET_AFTER = timedelta(days=1)
@@ -57,12 +58,11 @@ class LeaseKeeper:
         while True:
             await self._clock.sleep(self._config.beat_seconds)
             self._check()
-            try:
+            # Any outage that is shorter than the lease.
+            with outlived(_log, "engine.beat_failed"):
                 left = self._config.lease_seconds - (self._clock.monotonic() - self._renewed)
                 async with asyncio.timeout(max(0.1, left)):
                     await self.renew()
-            except Exception as error:  # noqa: BLE001 - the worker loop: it outlives any outage shorter than the lease
-                _log.warning("engine.beat_failed", cause=f"{type(error).__name__}: {error}")
             self._check()
 
     async def take_over(self) -> None:
@@ -73,10 +73,8 @@ class LeaseKeeper:
         """
         while True:
             await self._clock.sleep(self._config.beat_seconds)
-            try:
+            with outlived(_log, "engine.takeover_failed"):
                 await self._reap()
-            except Exception as error:  # noqa: BLE001 - the worker loop: the next beat tries again
-                _log.warning("engine.takeover_failed", cause=f"{type(error).__name__}: {error}")
 
     def _check(self) -> None:
         # A frozen process wakes up here, or a little later after a renewal in vain.

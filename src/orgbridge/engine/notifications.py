@@ -19,6 +19,7 @@ from orgbridge.engine.resources import Resources
 from orgbridge.kit import traces
 from orgbridge.kit.json import dumps
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.loops import outlived
 from orgbridge.kit.receivers import WebhookRefused
 from orgbridge.store.announcements import messages
 from orgbridge.store.webhook_records import DeliveryRecord, DeliveryState
@@ -46,11 +47,9 @@ class Notifier:
         """Announce and deliver until cancelled."""
         try:
             while True:
-                try:
+                busy = 0
+                with outlived(_log, "engine.notify_failed"):
                     busy = await self.announce() + await self.deliver()
-                except Exception as error:  # noqa: BLE001 - the worker loop: an outage of the store passes
-                    _log.warning("engine.notify_failed", cause=f"{type(error).__name__}: {error}")
-                    busy = 0
                 if busy < _BATCH:
                     await self._clock.sleep(self._config.notify_seconds)
         finally:

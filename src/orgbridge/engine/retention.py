@@ -14,6 +14,7 @@ from orgbridge.engine.durable import Durable
 from orgbridge.engine.resources import Resources
 from orgbridge.kit.identifiers import instant_of
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.loops import outlived
 
 _TASK: Final = "retention"
 _LEASE: Final = timedelta(minutes=10)
@@ -36,10 +37,9 @@ class Retention:
     async def run(self) -> None:
         """Look for what is past its time until cancelled."""
         while True:
-            try:
+            # An outage of store or files passes.
+            with outlived(_log, "engine.retention_failed"):
                 await self.clean()
-            except Exception as error:  # noqa: BLE001 - the worker loop: an outage of store or files passes
-                _log.warning("engine.retention_failed", cause=f"{type(error).__name__}: {error}")
             await self._clock.sleep(self._config.retention_seconds)
 
     async def clean(self) -> int:

@@ -27,7 +27,7 @@ class RowWrites:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._committed: asyncio.Future[None] | None = None
+        self._committed: asyncio.Task[None] | None = None
 
     def may_join(self) -> bool:
         """Tell whether a save can be done now; `save` must follow before anything is awaited."""
@@ -42,22 +42,13 @@ class RowWrites:
         """
         committed = self._committed
         if committed is None:
-            loop = asyncio.get_running_loop()
-            committed = self._committed = loop.create_future()
-            # Runs after all requests that have come in by now.
-            loop.call_soon(self._commit)
+            # Its first step comes after all requests that have come in by now.
+            committed = self._committed = asyncio.get_running_loop().create_task(self._commit())
         value = work()
-        # A caller that goes away must not take the others' future with it.
+        # A caller that goes away must not take the others' commit with it; what the commit raises, all of them get.
         await asyncio.shield(committed)
         return value
 
-    def _commit(self) -> None:
-        committed, self._committed = self._committed, None
-        try:
-            self._storage.commit_shared()
-        except Exception as error:  # noqa: BLE001 whoever waits gets it
-            if committed is not None and not committed.done():
-                committed.set_exception(error)
-            return
-        if committed is not None and not committed.done():
-            committed.set_result(None)
+    async def _commit(self) -> None:
+        self._committed = None
+        self._storage.commit_shared()

@@ -19,6 +19,7 @@ from orgbridge.engine.orders.sale_way import made_as, next_order
 from orgbridge.engine.resources import Resources
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.loops import outlived
 from orgbridge.store.order_records import PlacementRecord, PlacementState, PlacementWay
 
 _BATCH = 20
@@ -41,10 +42,8 @@ class LateLooks:
     async def run(self) -> None:
         """Look at what is due until cancelled."""
         while True:
-            try:
+            with outlived(_log, "engine.late_looks_failed"):
                 await self.look_at_due()
-            except Exception as error:  # noqa: BLE001 - the worker loop: an outage of the store passes
-                _log.warning("engine.late_looks_failed", cause=f"{type(error).__name__}: {error}")
             await self._clock.sleep(self._config.notify_seconds)
 
     async def look_at_due(self) -> int:

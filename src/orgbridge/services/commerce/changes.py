@@ -27,9 +27,9 @@ from typing import Any, Final
 
 from orgbridge.client.errors import SalesforceError
 from orgbridge.kit.clock import Clock
-from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.identifiers import new_identifier
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.loops import outlived
 from orgbridge.orgs.uses import calls_of_a_load
 from orgbridge.services.commerce.change_audiences import Audience, ChangeAudiences, message
 from orgbridge.services.commerce.change_events import OrgRow, Watched, change_payload, kinds_of
@@ -86,13 +86,9 @@ class ChangeFollower:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            try:
+            # After an outage, or a budget that leaves nothing for this, the next look begins where this one did.
+            with outlived(_log, "changes_not_seen"):
                 await self.look()
-            except OrgbridgeError as error:
-                # An outage, or a budget that leaves nothing for this: the next look begins where this one did.
-                _log.warning("changes_not_seen", code=error.code, cause=error.message)
-            except Exception as error:  # noqa: BLE001 - the worker loop
-                _log.warning("changes_not_seen", cause=f"{type(error).__name__}: {error}")
             await self._clock.sleep(self._config.seconds)
 
     async def look(self) -> int:

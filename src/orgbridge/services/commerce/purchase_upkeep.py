@@ -10,6 +10,7 @@ from typing import Final
 
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.loops import outlived
 from orgbridge.services.audit import AuditTrail
 from orgbridge.services.commerce.mails import Mailer
 from orgbridge.services.commerce.purchase_errors import PurchaseOrderMoved
@@ -65,10 +66,8 @@ class PurchaseUpkeep:
             if self._clock.monotonic() - forgot >= _FORGET_SECONDS:
                 forgot, rare = self._clock.monotonic(), [self.forget_links, *self._sweeps]
             for task in (*tasks, *rare):
-                try:
+                with outlived(log, "purchase_upkeep_failed"):
                     await task()
-                except Exception as error:  # noqa: BLE001 - the worker loop: an outage of the store passes
-                    log.warning("purchase_upkeep_failed", cause=f"{type(error).__name__}: {error}")
             await self._clock.sleep(self._seconds)
 
     async def expire(self) -> int:
