@@ -8,14 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-from orgbridge.client.errors import (
-    MalformedReply,
-    QueryTooLong,
-    RequestTooLong,
-    SalesforceError,
-    SalesforceFault,
-    error_class,
-)
+from orgbridge.client.errors import MalformedReply, QueryTooLong, RequestTooLong, SalesforceError, SalesforceFault
 from orgbridge.client.replies import (
     QueryPage,
     QueryWay,
@@ -28,6 +21,7 @@ from orgbridge.client.replies import (
 )
 from orgbridge.client.transport.exchange import Transport
 from orgbridge.client.transport.requests import Request, Resend, json_request, with_params
+from orgbridge.client.verdicts import error_class
 from orgbridge.kit.json import JSON
 from orgbridge.wire.limits import COMPOSITE_QUERIES
 

@@ -18,8 +18,8 @@ from orgbridge.client.errors import (
     MalformedReply,
     SalesforceError,
     SendingWithheld,
-    repeatable,
 )
+from orgbridge.client.verdicts import repeatable
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.orgs.errors import CallWithheld
 from orgbridge.store.errors import FilesUnavailable, StoreUnavailable

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from orgbridge.client.errors import ClientError, RowLocked, SalesforceError, SalesforceFault, outcome_unknown
+from orgbridge.client.errors import ClientError, RowLocked, SalesforceError, SalesforceFault
 from orgbridge.client.replies import SaveResult
 from orgbridge.client.salesforce import Salesforce
+from orgbridge.client.verdicts import outcome_unknown
 from orgbridge.kit.clock import Clock
 from orgbridge.orgs.connections import Orgs
 from orgbridge.orgs.errors import CallWithheld

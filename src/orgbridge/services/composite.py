@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orgbridge.client import Salesforce, Subreply
-from orgbridge.client.errors import ClientError, outcome_unknown
+from orgbridge.client.errors import ClientError
+from orgbridge.client.verdicts import outcome_unknown
 from orgbridge.kit.json import dumps, loads
 from orgbridge.orgs.connections import Orgs
 from orgbridge.orgs.uses import call_for

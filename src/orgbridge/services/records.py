@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orgbridge.client.errors import ClientError, SalesforceError, outcome_unknown
+from orgbridge.client.errors import ClientError, SalesforceError
 from orgbridge.client.salesforce import Salesforce
+from orgbridge.client.verdicts import outcome_unknown
 from orgbridge.orgs.connections import Orgs
 from orgbridge.orgs.uses import call_for
 from orgbridge.services.errors import InvalidRequest, OutcomeUnknown

@@ -31,14 +31,9 @@ from orgbridge.client.auth.credentials import (
 from orgbridge.client.auth.refusals import refusal
 from orgbridge.client.auth.secrets import Secret
 from orgbridge.client.destinations import may_follow
-from orgbridge.client.errors import (
-    AuthenticationFailed,
-    ConsentNeeded,
-    MalformedReply,
-    SignInUnavailable,
-    connection_error,
-)
+from orgbridge.client.errors import AuthenticationFailed, ConsentNeeded, MalformedReply, SignInUnavailable
 from orgbridge.client.replies import parse_object
+from orgbridge.client.verdicts import connection_error
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.logs import get_logger
 from orgbridge.kit.metrics import counter

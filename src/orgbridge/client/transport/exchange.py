@@ -27,9 +27,6 @@ from orgbridge.client.errors import (
     RequestTooLong,
     SalesforceError,
     SalesforceFault,
-    connection_error,
-    error_class,
-    outcome_unknown,
 )
 from orgbridge.client.replies import LimitInfo, parse_faults, parse_json, parse_limit_info
 from orgbridge.client.transport.bodies import OutgoingBody
@@ -39,6 +36,7 @@ from orgbridge.client.transport.kinds import CALLS, RETRIES, Outcome, kind_of, o
 from orgbridge.client.transport.requests import Expect, Request, local_target
 from orgbridge.client.transport.retries import RetryPolicy, retry_rule
 from orgbridge.client.transport.sessions import HTTPSession, Timeouts
+from orgbridge.client.verdicts import connection_error, error_class, outcome_unknown
 from orgbridge.kit import traces
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.json import JSON

@@ -15,9 +15,9 @@ from orgbridge.client.errors import (
     ConnectionFailed,
     RequestLimitExceeded,
     SalesforceError,
-    repeatable,
 )
 from orgbridge.client.transport.requests import Resend
+from orgbridge.client.verdicts import repeatable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

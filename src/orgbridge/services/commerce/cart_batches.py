@@ -10,7 +10,8 @@ from orgbridge.client.commerce.cart_values import BatchOutcome, Cart, CartLine, 
 from orgbridge.client.commerce.carts import BATCH_LINES
 from orgbridge.client.commerce.product_values import Product
 from orgbridge.client.commerce.products import LISTED_PRODUCTS
-from orgbridge.client.errors import AccessRefused, ClientError, error_class, outcome_unknown
+from orgbridge.client.errors import AccessRefused, ClientError
+from orgbridge.client.verdicts import error_class, outcome_unknown
 from orgbridge.kit.json import JSON
 from orgbridge.kit.notes import note as noted
 from orgbridge.services.commerce.cart_desks import CartDesks, Desk, Reading, Whose

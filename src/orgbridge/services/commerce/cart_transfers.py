@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from orgbridge.client.commerce.cart_values import OrderToCart
-from orgbridge.client.errors import ClientError, outcome_unknown
+from orgbridge.client.errors import ClientError
+from orgbridge.client.verdicts import outcome_unknown
 from orgbridge.kit.errors import ErrorKind
 from orgbridge.kit.json import JSON
 from orgbridge.kit.notes import note as noted

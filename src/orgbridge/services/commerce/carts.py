@@ -11,7 +11,8 @@ from decimal import Decimal
 
 from orgbridge.client.commerce.cart_values import CartLine, NewLine
 from orgbridge.client.commerce.product_values import QuantityRule
-from orgbridge.client.errors import ClientError, NotFound, outcome_unknown
+from orgbridge.client.errors import ClientError, NotFound
+from orgbridge.client.verdicts import outcome_unknown
 from orgbridge.kit.json import JSON
 from orgbridge.kit.notes import note as noted
 from orgbridge.orgs.connections import Orgs

@@ -15,7 +15,8 @@ from typing import Any
 from orgbridge.client import Salesforce, SalesforceFault
 from orgbridge.client.commerce.cart_values import NewLine
 from orgbridge.client.commerce.carts import BATCH_LINES, CURRENT, Carts
-from orgbridge.client.errors import ClientError, NotFound, outcome_unknown
+from orgbridge.client.errors import ClientError, NotFound
+from orgbridge.client.verdicts import outcome_unknown
 from orgbridge.kit.json import JSON
 from orgbridge.kit.notes import note
 from orgbridge.orgs.connections import Orgs

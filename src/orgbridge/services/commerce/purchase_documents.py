@@ -19,8 +19,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from orgbridge.client.errors import ClientError, DuplicateValue, outcome_unknown
+from orgbridge.client.errors import ClientError, DuplicateValue
 from orgbridge.client.salesforce import Salesforce
+from orgbridge.client.verdicts import outcome_unknown
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.identifiers import instant_of, new_identifier
 from orgbridge.kit.logs import get_logger
