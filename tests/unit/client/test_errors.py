@@ -11,7 +11,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orgbridge.client import LimitInfo, SalesforceFault, errors
+from orgbridge.client import LimitInfo, SalesforceFault, errors, verdicts
 from orgbridge.client.replies import parse_faults, parse_limit_info
 from orgbridge.client.transport.requests import local_target, segment, with_params
 from orgbridge.kit.errors import ErrorKind
@@ -21,7 +21,7 @@ from orgbridge.wire.errorcodes import ERROR_CODES
 def answered(status: int, code: str) -> errors.SalesforceError:
     """Return an error reply as an error."""
     fault = SalesforceFault(error_code=code, message="m")
-    return errors.error_class(status, fault)(status=status, faults=[fault], method="POST", path="/x")
+    return verdicts.error_class(status, fault)(status=status, faults=[fault], method="POST", path="/x")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_each_reply_has_its_class(
     status: int, code: str, message: str, kind: ErrorKind, cls: type[errors.SalesforceError]
 ) -> None:
     """A reply becomes the class of its code, else of its status."""
-    found = errors.error_class(status, SalesforceFault(error_code=code, message=message))
+    found = verdicts.error_class(status, SalesforceFault(error_code=code, message=message))
     assert (found, found.kind) == (cls, kind)
 
 
@@ -80,13 +80,13 @@ def test_each_reply_has_its_class(
 )
 def test_unknown_outcomes_are_told_apart(error: errors.ClientError, unknown: bool) -> None:
     """A failed call may have been carried out only when the failure leaves that open."""
-    assert errors.outcome_unknown(error) is unknown
+    assert verdicts.outcome_unknown(error) is unknown
 
 
 def test_no_code_of_the_table_becomes_the_callers_401() -> None:
     """No error of Salesforce is ever the caller's own lack of a sign-in, and each keeps its code's retry rule."""
     for known in ERROR_CODES.values():
-        cls = errors.error_class(known.status, SalesforceFault(error_code=known.name, message=""))
+        cls = verdicts.error_class(known.status, SalesforceFault(error_code=known.name, message=""))
         assert cls.kind is not ErrorKind.UNAUTHENTICATED
 
 
@@ -184,7 +184,7 @@ def test_sent_is_false_only_when_no_connection_stood(
     raised: Exception, cls: type[errors.ConnectionFailed], sent: bool, words: str
 ) -> None:
     """Only a failure to connect promises that nothing was sent; every other one leaves the outcome unknown."""
-    error = errors.connection_error(raised, "acme.example:443")
+    error = verdicts.connection_error(raised, "acme.example:443")
     assert (type(error), error.sent, error.host) == (cls, sent, "acme.example:443")
     assert words in error.message
 
