@@ -97,6 +97,42 @@ async def test_sign_ins_are_written_with_the_name_that_was_typed(service: LoneSe
     assert "wr0ng" not in str(entries)
 
 
+async def test_a_refused_reading_is_written_before_it_is_told(service: LoneService) -> None:
+    """The first message of the reply finds the entry in the database."""
+    app: Any = service.client._transport.app  # type: ignore[attr-defined] # the transport we made
+    token = await service.token("records:read")
+    told: list[tuple[int, list[str]]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            page = await app.state.services.audit.page(AuditFilter(outcome="refused"), cursor=None, limit=5)
+            told.append((message["status"], [record.action for record in page.items]))
+
+    await app(
+        {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": "/api/v1/users",
+            "raw_path": b"/api/v1/users",
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"authorization", f"Bearer {token}".encode())],
+            "client": ("127.0.0.1", 1),
+            "server": ("service", 80),
+            "state": {},
+        },
+        receive,
+        send,
+    )
+    assert told == [(403, ["users.users"])]
+
+
 async def test_a_refusal_for_want_of_right_is_written_even_of_a_reading(service: LoneService) -> None:
     """403 leaves a trace; a reading that is allowed leaves none."""
     token, admin = await service.token("records:read"), await service.token(admin=True)

@@ -1,6 +1,6 @@
 """What calls did, told to the audit: every call that changes something, every sign-in, every refusal for want of right.
 
-A call that changes something is answered after its entry is in the store. Pure ASGI.
+A call that changes something, and a refusal, is answered after its entry is in the store. Pure ASGI.
 """
 
 from __future__ import annotations
@@ -78,24 +78,26 @@ class Auditing:
                 raise
 
     async def _reading(self, scope: Scope, receive: Receive, send: Send) -> None:
-        status, body = 0, b""
-
-        async def seen(message: Message) -> None:
-            nonlocal status, body
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif status >= 400 and not body:
-                body = message.get("body", b"")[:_READ_BYTES]
-            await send(message)
-
-        if not self._trail.config.reads:
-            await self._app(scope, receive, seen)
-            if status == 403:
-                await self._trail.write(self._entry(scope, {}, status, body, b""))
-            return
         with notes() as sheet:
+            status, body = 0, b""
+
+            async def ready(reply: HeldReply) -> None:
+                await self._trail.write(self._entry(scope, sheet, reply.status, reply.body, b""))
+
+            refusal = HeldReply(send, _READ_BYTES, ready)
+
+            async def seen(message: Message) -> None:
+                nonlocal status, body
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                elif status >= 400 and not body:
+                    body = message.get("body", b"")[:_READ_BYTES]
+                # A refusal for want of right is told after it is written down; replies that carry data are never held.
+                await (refusal if status == 403 else send)(message)
+
             await self._app(scope, receive, seen)
-            await self._trail.write(self._entry(scope, sheet, status, body, b""))
+            if self._trail.config.reads and status != 403:
+                await self._trail.write(self._entry(scope, sheet, status, body, b""))
 
     def _entry(self, scope: Scope, sheet: dict[str, JSON], status: int, body: bytes | None, request: bytes) -> Entry:
         self._directory.name(scope)
