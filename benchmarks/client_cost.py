@@ -24,6 +24,7 @@ from orgbridge.client import PasswordCredentials, Salesforce, Secret, TokenConfi
 from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.cutting import Cutter
 from orgbridge.engine.facts import InputFacts, part_of
+from orgbridge.engine.places import LoadTraces
 from orgbridge.engine.preparation import open_load
 from orgbridge.engine.ranges import upload_blocks
 from orgbridge.engine.resources import Resources
@@ -122,14 +123,16 @@ async def _upload(salesforce: Salesforce, files: FileStore, facts: InputFacts, p
 
 def _resources(folder: Path, threads: ThreadPoolExecutor) -> Resources:
     clock = SystemClock()
+    database = Database(f"sqlite:///{folder}/unused.sqlite")
     return Resources(
         config=WorkerConfig(),
-        database=Database(f"sqlite:///{folder}/unused.sqlite"),
+        database=database,
         files=LocalFiles(folder),
         orgs=Orgs([], clock),
         clock=clock,
         matchers=threads,
         splitters=threads,
+        traces=LoadTraces(database),
     )
 
 
