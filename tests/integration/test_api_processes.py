@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import httpx2
 import pytest
 
 from orgbridge.client import ClientCredentials, JWTCredentials, PasswordCredentials, RefreshCredentials
+from orgbridge.store.schema import upgrade
 from orgbridge.wiring.errors import PortInUse, SettingsError
 from orgbridge.wiring.settings import load_settings
 from orgbridge.wiring.startup import listen, make_data_folder, org_config
@@ -66,6 +69,22 @@ def _answers(port: int) -> bool:
         return httpx2.get(f"http://127.0.0.1:{port}/health").status_code == 200
     except httpx2.TransportError:
         return False
+
+
+async def _storm(method: str, url: str, calls: int) -> list[int]:
+    """Make calls over twenty connections at once, so that every process gets some; return their statuses."""
+    statuses: list[int] = []
+
+    async def some() -> None:
+        async with httpx2.AsyncClient() as client:
+            for _ in range(calls // 20):
+                statuses.append((await client.request(method, url)).status_code)  # noqa: PERF401 - one after another
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(some())
+    assert len(statuses) == calls // 20 * 20
+    return statuses
 
 
 def _free_port() -> int:
@@ -141,10 +160,14 @@ def test_a_worker_stops_promptly_and_a_second_one_is_refused(tmp_path: Path) -> 
         first.wait()
 
 
-def test_several_service_processes_take_each_others_tokens(tmp_path: Path) -> None:
-    """Two processes behind one port share the key that the start made, and stop together."""
+def test_several_service_processes_are_one_service(tmp_path: Path, store_url: str) -> None:
+    """Two processes behind one port share the key that the start made and a caller's limit, and stop together."""
     port = _free_port()
-    process = _start(tmp_path, "serve", str(port), "2")
+    limits = {"ORGBRIDGE_RATE_LIMIT_READ": "30/hour", "ORGBRIDGE_RATE_LIMIT_WRITE": "1000/hour"}
+    if store_url.startswith("postgresql"):
+        upgrade(store_url)
+        limits["PSQL_CONNECTION_STRING"] = store_url
+    process = _start(tmp_path, "serve", str(port), "2", **limits)
     try:
         _until(lambda: _answers(port), tmp_path)
         keys = set()
@@ -152,6 +175,13 @@ def test_several_service_processes_take_each_others_tokens(tmp_path: Path) -> No
             with httpx2.Client() as client:
                 keys.add(client.get(f"http://127.0.0.1:{port}/.well-known/jwks.json").json()["keys"][0]["kid"])
         assert len(keys) == 1
+        own = f"http://127.0.0.1:{port}/api/v1/users/me"
+        statuses = Counter(asyncio.run(_storm("GET", own, 100)))
+        assert statuses == {401: 30, 429: 70}
+        # Above a hundred, each process may be one hundredth ahead of the other.
+        statuses = Counter(asyncio.run(_storm("POST", f"http://127.0.0.1:{port}/api/v1/roles", 1200)))
+        assert set(statuses) == {401, 429}
+        assert 1000 <= statuses[401] <= 1000 + 2 * 10
         refused = _start(tmp_path, "serve", str(port), "1")
         assert refused.wait(timeout=60) == 2
         assert f"Port {port} on 127.0.0.1 is in use" in (tmp_path / "process.log").read_text()

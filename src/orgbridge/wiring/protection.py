@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from orgbridge.kit.clock import Clock
@@ -22,7 +25,7 @@ def build_idempotency(settings: Settings, database: Database, clock: Clock) -> I
     return IdempotencyService(database, clock, config)
 
 
-def build_quotas(settings: Settings) -> Quotas:
+def build_quotas(settings: Settings, database: Database, clock: Clock) -> Quotas:
     """Return the counter of calls."""
     given = {
         RouteClass.READ: settings.orgbridge_rate_limit_read,
@@ -30,7 +33,18 @@ def build_quotas(settings: Settings) -> Quotas:
         RouteClass.BULK: settings.orgbridge_rate_limit_bulk,
         RouteClass.TOKEN: settings.orgbridge_rate_limit_token,
     }
-    return Quotas({kind: "" if text == "off" else text for kind, text in given.items()})
+    return Quotas({kind: "" if text == "off" else text for kind, text in given.items()}, clock, database)
+
+
+@asynccontextmanager
+async def counting(quotas: Quotas) -> AsyncIterator[None]:
+    """Exchange counts of calls with the other processes while the block lasts."""
+    task = asyncio.create_task(quotas.run(), name="quotas")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 def audit_config(settings: Settings) -> AuditConfig:

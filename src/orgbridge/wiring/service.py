@@ -59,7 +59,7 @@ from orgbridge.wiring.draining import Drain, Draining
 from orgbridge.wiring.files import export_targets, import_sources
 from orgbridge.wiring.house import House, build_house
 from orgbridge.wiring.identity import build_keys, build_people, make_first_admin
-from orgbridge.wiring.protection import audit_config, build_idempotency, build_quotas
+from orgbridge.wiring.protection import audit_config, build_idempotency, build_quotas, counting
 from orgbridge.wiring.purchasing import build_purchasing
 from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.settings import Settings, hand_down, load_settings, share_figures, shared_figures
@@ -126,7 +126,7 @@ def build_services(settings: Settings, house: House) -> Services:
             database, orgs, clock, settings.orgbridge_data, lease_seconds=settings.orgbridge_lease_seconds
         ),
         idempotency=build_idempotency(settings, database, clock),
-        quotas=build_quotas(settings),
+        quotas=build_quotas(settings, database, clock),
         audit=trail,
         purchasing=build_purchasing(
             settings, house, trail, accounts=accounts, carts=carts, placements=placements, rights=rights
@@ -166,6 +166,7 @@ def build_app(settings: Settings) -> FastAPI:
             documents = services.documents.store
             async with (
                 kept(documents, house.clock),
+                counting(services.quotas),
                 upkeep(settings, house, services.identity.keys, documents),
                 drain.before_the_end(services.health.stop),
             ):

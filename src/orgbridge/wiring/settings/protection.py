@@ -29,25 +29,25 @@ class ProtectionSettings(Topic):
     orgbridge_rate_limit_read: str = Field(
         "120000/minute",
         pattern=RATE,
-        description="calls that only read, per caller and service process, e.g. 600/minute; off for no limit",
+        description="calls that only read, per caller, e.g. 600/minute; off for no limit",
         examples=["120000/minute"],
     )
     orgbridge_rate_limit_write: str = Field(
         "60000/minute",
         pattern=RATE,
-        description="calls that change records and the like, per caller and service process; off for no limit",
+        description="calls that change records and the like, per caller; off for no limit",
         examples=["60000/minute"],
     )
     orgbridge_rate_limit_bulk: str = Field(
         "6000/minute",
         pattern=RATE,
-        description="calls that submit or steer loads, per caller and service process; off for no limit",
+        description="calls that submit or steer loads, per caller; off for no limit",
         examples=["6000/minute"],
     )
     orgbridge_rate_limit_token: str = Field(
         "600/minute",
         pattern=RATE,
-        description="sign-ins per address and service process, failed ones wait besides; off for no limit",
+        description="sign-ins per address, failed ones wait besides; off for no limit",
         examples=["600/minute"],
     )
     orgbridge_idempotency_hours: int = Field(
