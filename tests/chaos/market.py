@@ -15,7 +15,7 @@ from uuid import uuid4
 import aiohttp
 from cryptography.hazmat.primitives import serialization
 
-from orgbridge.cli.demo.processes import Child, clean_environment, free_port, run_to_end
+from orgbridge.cli.demo.processes import clean_environment, free_port
 from orgbridge.cli.service import sign_in
 from orgbridge.client import ClientCredentials, JWTCredentials, Salesforce, Secret, StoreContext, TokenConfig
 from orgbridge.client.commerce.cart_values import NewLine
@@ -25,7 +25,7 @@ from tests.chaos.locks import Tables
 from tests.support.commerce_world import buyer_key
 from tests.support.emulator_server import EmulatorServer
 from tests.support.gates import Gate
-from tests.support.processes import answers, salesforce_settings
+from tests.support.processes import ForkedChild, answers, forked_to_end, salesforce_settings
 
 _BUYER, _ACCOUNT, _STORE = "buyer.kiel@nordmuehle.example", "ACC-110", "Machine Parts EU"
 _TIMEOUT = aiohttp.ClientTimeout(total=6)
@@ -56,7 +56,7 @@ class Market:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         (folder / "input").mkdir(exist_ok=True)
-        self.children: dict[str, Child] = {}
+        self.children: dict[str, ForkedChild] = {}
         for name in names:
             self._settings = {
                 **salesforce_settings(self.gates[name].url, folder),
@@ -66,7 +66,7 @@ class Market:
                 **({"PSQL_CONNECTION_STRING": postgres} if postgres else {}),
             }
             arguments = ("serve", "--port", str(port)) if name == "service" else ("worker",)
-            self.children[name] = Child(name, arguments, self._settings, folder)
+            self.children[name] = ForkedChild(name, arguments, self._settings, folder)
         self.tables = Tables(folder / "data", postgres)
         self.account = self.store = ""
         self.products: list[str] = []
@@ -102,14 +102,14 @@ class Market:
         for gate in self.gates.values():
             await gate.open()
         starting = asyncio.create_task(asyncio.to_thread(self.org.start))
-        await run_to_end(("db", "upgrade"), environment, self.folder)
+        await forked_to_end(("db", "upgrade"), environment, self.folder)
         created = ("users", "create", "tester", "--admin", "--json")
-        made = json.loads(await run_to_end(created, environment, self.folder))
+        made = json.loads(await forked_to_end(created, environment, self.folder))
         await starting
         for child in self.children.values():
             await child.start()
         for more in (("update", "tester", "--sf-username", _BUYER), ("grant", "tester", "--organization", "*")):
-            await run_to_end(("users", *more, "--json"), environment, self.folder)
+            await forked_to_end(("users", *more, "--json"), environment, self.folder)
         service = self.children["service"]
         await service.wait_until(lambda: answers(f"{self.url}/health/live"), self.clock)
         self._token = await sign_in(self.url, "tester", str(made["password"]))

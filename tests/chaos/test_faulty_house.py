@@ -58,7 +58,7 @@ async def test_every_row_is_accounted_for_on_postgresql_and_s3(tmp_path: Path, r
     objects.mkdir()
     with s3_server(objects) as s3, running_postgres() as postgres:
         settings = {
-            "PSQL_CONNECTION_STRING": postgres.create_database(),
+            "PSQL_CONNECTION_STRING": postgres.create_migrated(),
             # A worker that died gives its work back soon.
             "ORGBRIDGE_LEASE_SECONDS": "3",
             **s3.settings(s3.url()),

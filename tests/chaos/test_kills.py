@@ -24,7 +24,7 @@ def backend(request: pytest.FixtureRequest) -> Iterator[tuple[dict[str, str], in
         yield {}, 1
         return
     with running_postgres() as server:
-        yield {"PSQL_CONNECTION_STRING": server.create_database()}, 3
+        yield {"PSQL_CONNECTION_STRING": server.create_migrated()}, 3
 
 
 @pytest.mark.timeout(1800)

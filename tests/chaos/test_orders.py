@@ -28,7 +28,7 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[str | None]:
     if request.config.getoption("--kills") < _LONG:
         pytest.skip("the long form's")
     with running_postgres() as server:
-        yield server.create_database()
+        yield server.create_migrated()
 
 
 @pytest.mark.timeout(7200)

@@ -17,7 +17,6 @@ from orgbridge.services.principals import limits_of
 from orgbridge.services.scopes import ALL, BUILT_IN_ROLES, SCOPES, Caller, Scope
 from orgbridge.store.database import Database
 from orgbridge.store.identity_records import RoleRecord
-from orgbridge.store.schema import upgrade
 from orgbridge.wiring.identity import build_people
 from tests.integration.test_api_contract import check_problem
 from tests.support.clocks import HandClock
@@ -162,7 +161,6 @@ async def test_the_last_administrator_stays(admin: Admin) -> None:
 
 async def test_two_administrators_cannot_remove_each_other_at_once(store_url: str, tmp_path: Path) -> None:
     """On either database, of two processes that each disable the other one fails, and somebody is left."""
-    await asyncio.to_thread(upgrade, store_url)
     databases = [Database(store_url), Database(store_url)]
     parts = [build_people(lone_settings(tmp_path), database, HandClock()) for database in databases]
     users = [await parts[0].identity.create_user(name, None, is_admin=True) for name in ("ann", "bob")]

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -21,6 +20,7 @@ from orgbridge.store.schema import upgrade
 from orgbridge.wiring.errors import PortInUse, SettingsError
 from orgbridge.wiring.settings import load_settings
 from orgbridge.wiring.startup import listen, make_data_folder, org_config
+from tests.support.forks import Fork
 from tests.support.local_house import lone_settings, start_house, stop_house
 
 _ENTRY = """
@@ -41,7 +41,7 @@ except OrgbridgeError as error:
 """
 
 
-def _start(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
+def _start(folder: Path, *arguments: str, **settings: str) -> Fork:
     environment = {
         "PATH": os.defpath,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -52,9 +52,7 @@ def _start(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[b
         **settings,
     }
     with (folder / "process.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-c", _ENTRY, *arguments], stdout=log, stderr=log, env=environment, cwd=folder
-        )
+        return Fork(["-c", _ENTRY, *arguments], stdout=log, stderr=log, environment=environment, folder=folder)
 
 
 def _until(condition: Callable[[], bool], folder: Path) -> None:

@@ -18,7 +18,6 @@ from orgbridge.services.keys import KeyConfig, load_key_ring
 from orgbridge.store.addresses import parse_address
 from orgbridge.store.audit_records import AuditFilter, AuditHead
 from orgbridge.store.database import Database
-from orgbridge.store.schema import upgrade
 from tests.support.clocks import HandClock
 from tests.support.local_house import LoneService, lone_service
 
@@ -194,7 +193,6 @@ async def test_the_audit_is_for_administrators(service: LoneService) -> None:
 @pytest.fixture
 async def database(store_url: str) -> AsyncIterator[Database]:
     """Give a database with the newest tables."""
-    await asyncio.to_thread(upgrade, store_url)
     database = Database(store_url)
     yield database
     await database.close()

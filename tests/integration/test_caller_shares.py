@@ -14,7 +14,7 @@ from orgbridge.orgs.errors import CallerShareSpent
 from orgbridge.orgs.sharing import UseSharing
 from orgbridge.orgs.uses import Use
 from orgbridge.store.database import Database
-from orgbridge.store.schema import upgrade
+from tests.support.databases import migrate
 
 
 def _process(database: Database) -> tuple[Orgs, UseSharing]:
@@ -32,7 +32,7 @@ def _process(database: Database) -> tuple[Orgs, UseSharing]:
 async def test_a_share_is_one_for_all_processes_and_outlives_them(tmp_path: Path) -> None:
     """Six calls here and four there are ten: both refuse the next one, and so does a process started later."""
     url = f"sqlite:///{tmp_path / 'orgbridge.sqlite'}"
-    upgrade(url)
+    migrate(url)
     database = Database(url)
     erp, other = Use(caller="erp"), Use(caller="other")
     (first, tells), (second, hears) = _process(database), _process(database)

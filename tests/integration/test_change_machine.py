@@ -26,10 +26,10 @@ from orgbridge.store.account_records import AccountMappingRecord, FoundBy
 from orgbridge.store.database import Database, Unit
 from orgbridge.store.identity_records import OrganizationRecord, Place
 from orgbridge.store.records import UserRecord
-from orgbridge.store.schema import upgrade
 from orgbridge.store.webhook_records import DeliveryRecord, SubscriptionRecord
 from tests.support.changing_org import ChangingOrg
 from tests.support.clocks import HandClock
+from tests.support.databases import migrate
 from tests.support.postgres import Server
 
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -278,7 +278,7 @@ async def _live(url: str, skew: float, steps: list[Step]) -> None:
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give an SQLite file with all tables, to be copied."""
     path = tmp_path_factory.mktemp("changes") / "empty.sqlite"
-    upgrade(f"sqlite:///{path}")
+    migrate(f"sqlite:///{path}")
     return path
 
 
@@ -300,8 +300,7 @@ def test_every_change_is_told_and_none_twice(empty_store: Path, skew: float, ste
 
 def test_postgresql_keeps_the_same_promises(postgres: Server) -> None:
     """The same life on PostgreSQL: deaths at each transaction of a look, late commits, two workers, walls that jump."""
-    url = postgres.create_database()
-    upgrade(url)
+    url = postgres.create_migrated()
     steps: list[Step] = []
     for count in range(10):
         for committed in (False, True):

@@ -11,24 +11,23 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.support.forks import run
 from tests.support.local_house import LocalHouse, house
 
 __all__ = ["house"]
 
 
 def _export(house: LocalHouse, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "orgbridge.cli", "export", *arguments, "--json"],
-        env={
+    return run(
+        ["-m", "orgbridge.cli", "export", *arguments, "--json"],
+        folder=house.folder,
+        environment={
             "PATH": os.defpath,
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "ORGBRIDGE_URL": house.url,
             "ORGBRIDGE_TOKEN": house.token,
         },
-        capture_output=True,
-        text=True,
         timeout=90,
-        check=False,
     )
 
 

@@ -19,9 +19,9 @@ from orgbridge.store.database import Database
 from orgbridge.store.document_errors import DocumentExists, DocumentMissing, DocumentStale
 from orgbridge.store.document_records import Document, DocumentDraft, DocumentKey, DocumentQuery, Fate
 from orgbridge.store.documents import DocumentStore, SQLDocuments
-from orgbridge.store.schema import upgrade
 from tests.support.clocks import HandClock
 from tests.support.cosmos_server import UNTURNED, CosmosServer, cosmos_server
+from tests.support.databases import migrate
 from tests.support.postgres import Server
 
 T = TypeVar("T")
@@ -294,8 +294,8 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         url = f"sqlite:///{tmp_path / 'documents.sqlite'}"
         if request.param == "postgresql":
             postgres: Server = request.getfixturevalue("postgres")
-            url = postgres.create_database()
-        upgrade(url)
+            url = postgres.create_migrated()
+        migrate(url)
 
         async def opened(clock: HandClock) -> DocumentStore:
             return SQLDocuments(Database(url), clock)

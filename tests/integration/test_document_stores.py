@@ -30,9 +30,9 @@ from orgbridge.store.document_records import (
 )
 from orgbridge.store.documents import DocumentStore, SQLDocuments
 from orgbridge.store.errors import CursorInvalid
-from orgbridge.store.schema import upgrade
 from tests.support.clocks import HandClock
 from tests.support.cosmos_server import UNTURNED, CosmosServer, cosmos_server
+from tests.support.databases import migrate
 from tests.support.postgres import Server
 
 _AT = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -52,16 +52,14 @@ def cosmos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CosmosServer]:
 def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a migrated SQLite file to copy."""
     file = tmp_path_factory.mktemp("sqlite") / "migrated.sqlite"
-    upgrade(f"sqlite:///{file}")
+    migrate(f"sqlite:///{file}")
     return file
 
 
 @pytest.fixture(scope="module")
 def postgres_template(postgres: Server) -> str:
     """Give the name of a migrated database to clone."""
-    url = postgres.create_database()
-    upgrade(url)
-    return url.rpartition("/")[2]
+    return postgres.create_migrated().rpartition("/")[2]
 
 
 @pytest.fixture

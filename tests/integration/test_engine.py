@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import signal
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from orgbridge.loads.states import LoadState, PartState
 from orgbridge.store.records import JobUse, LoadKind
 from tests.support.engine_bench import Bench, account_rows, wait_for
+from tests.support.forks import Fork
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def sqlite_bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await bench.close()
 
 
-def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+def _has_ended(process: Fork) -> bool:
     return process.poll() is not None
 
 

@@ -6,7 +6,6 @@ import asyncio
 import random
 import signal
 import sqlite3
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from orgbridge.kit.clock import SystemClock
 from orgbridge.loads.states import LOAD_ENDS, LoadState
 from orgbridge.store.records import LoadRecord
 from tests.support.engine_bench import Bench, account_rows
+from tests.support.forks import Fork
 from tests.support.postgres import Server, running_postgres
 
 _SEED = 20261122
@@ -71,7 +71,7 @@ async def test_kills_at_random_moments_lose_and_double_nothing(bench: Bench) -> 
 
 async def test_a_frozen_worker_that_wakes_up_does_no_harm(postgres: Server, tmp_path: Path) -> None:
     """Frozen for longer than its lease, its work is taken over; awake again it writes nothing and leaves."""
-    bench = Bench(postgres.create_database(), tmp_path)
+    bench = Bench(postgres.create_migrated(), tmp_path)
     try:
         bench.start_double(seconds=0.5)
         zombie = bench.start_worker(lease_seconds=2.0)
@@ -94,7 +94,7 @@ async def test_a_frozen_worker_that_wakes_up_does_no_harm(postgres: Server, tmp_
 
 async def test_a_lock_left_by_the_dead_costs_no_living_worker_its_lease(postgres: Server, tmp_path: Path) -> None:
     """While a row of dead work is locked, the worker that wants to take it over keeps its own lease, and waits."""
-    url = postgres.create_database()
+    url = postgres.create_migrated()
     bench = Bench(url, tmp_path)
     try:
         bench.start_double(seconds=0.5)
@@ -121,7 +121,7 @@ async def test_a_lock_left_by_the_dead_costs_no_living_worker_its_lease(postgres
 
 async def test_a_worker_frozen_inside_a_transaction_holds_nobody_up(postgres: Server, tmp_path: Path) -> None:
     """The locks of a worker that froze in the middle of a transaction are taken from it within seconds."""
-    url = postgres.create_database()
+    url = postgres.create_migrated()
     bench = Bench(url, tmp_path)
     try:
         bench.start_double(seconds=0.5)
@@ -139,9 +139,7 @@ async def test_a_worker_frozen_inside_a_transaction_holds_nobody_up(postgres: Se
         await bench.close()
 
 
-async def _freeze_inside_a_transaction(
-    process: subprocess.Popen[bytes], url: str, load: Callable[[], Awaitable[LoadRecord]]
-) -> None:
+async def _freeze_inside_a_transaction(process: Fork, url: str, load: Callable[[], Awaitable[LoadRecord]]) -> None:
     # A transaction is a matter of milliseconds: freeze, look, let go, until one is caught in the act.
     idle = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
     clock = SystemClock()
@@ -160,7 +158,7 @@ async def _freeze_inside_a_transaction(
 async def test_a_crash_of_the_database_is_lived_through(tmp_path: Path) -> None:
     """PostgreSQL dies under load and comes back within the lease: the same worker goes on, nothing is lost."""
     with running_postgres(durable=True) as server:
-        bench = Bench(server.create_database(), tmp_path)
+        bench = Bench(server.create_migrated(), tmp_path)
         try:
             bench.start_double(seconds=0.5)
             worker = bench.start_worker(lease_seconds=30.0)

@@ -22,8 +22,8 @@ from orgbridge.orgs.connections import OrgConfig, Orgs
 from orgbridge.store.database import Database
 from orgbridge.store.files import LocalFiles
 from orgbridge.store.records import LoadKind, LoadRecord, PartRecord
-from orgbridge.store.schema import upgrade
 from tests.support.clocks import HandClock
+from tests.support.databases import migrate
 from tests.support.engine_bench import free_port
 
 _PATIENCE = 20.0
@@ -41,7 +41,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 async def resources(tmp_path: Path, threads: ThreadPoolExecutor) -> AsyncIterator[Resources]:
     """Give a worker's connections: a real store, and a Salesforce where nobody listens."""
     url = f"sqlite:///{tmp_path / 'orgbridge.sqlite'}"
-    await asyncio.to_thread(upgrade, url)
+    await asyncio.to_thread(migrate, url)
     clock = HandClock()
     org = OrgConfig(
         credentials=ClientCredentials(client_id="c", client_secret=Secret("s3cret")),

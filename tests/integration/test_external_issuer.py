@@ -19,9 +19,9 @@ from orgbridge.services.errors import KeysUnreachable, ScopeMissing, TokenRefuse
 from orgbridge.services.scopes import ALL
 from orgbridge.services.users import NewUser
 from orgbridge.store.database import Database
-from orgbridge.store.schema import upgrade
 from orgbridge.wiring.identity import People, build_people
 from tests.support.clocks import HandClock
+from tests.support.databases import migrate
 from tests.support.local_house import lone_settings
 
 
@@ -107,7 +107,7 @@ async def people(issuer: Issuer, clock: HandClock, tmp_path: Path) -> AsyncItera
         orgbridge_oidc_roles_claim="realm.roles",
         orgbridge_oidc_roles={"sf-admins": "admin", "sf-readers": "reader"},
     )
-    await asyncio.to_thread(upgrade, settings.database_url)
+    await asyncio.to_thread(migrate, settings.database_url)
     database = Database(settings.database_url)
     yield build_people(settings, database, clock)
     await database.close()

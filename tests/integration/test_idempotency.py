@@ -25,7 +25,6 @@ from orgbridge.services.idempotency import (
     KeyReused,
 )
 from orgbridge.store.database import Database
-from orgbridge.store.schema import upgrade
 from tests.integration.test_api_contract import check_problem
 from tests.support.clocks import HandClock
 from tests.support.local_house import LocalHouse, LoneService, house, lone_service
@@ -172,7 +171,6 @@ def test_an_upload_is_known_by_its_content(house: LocalHouse) -> None:
 @pytest.fixture
 async def database(store_url: str) -> AsyncIterator[Database]:
     """Give a database with the newest tables."""
-    await asyncio.to_thread(upgrade, store_url)
     database = Database(store_url)
     yield database
     await database.close()
@@ -291,8 +289,7 @@ asyncio.run(main())
 
 async def test_two_processes_share_the_work_of_each_key(postgres: Server) -> None:
     """Sixty keys, six requests each from two processes: every key's work is done exactly once."""
-    url = postgres.create_database()
-    await asyncio.to_thread(upgrade, url)
+    url = postgres.create_migrated()
 
     def run() -> list[list[int]]:
         racers = [

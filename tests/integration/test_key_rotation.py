@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from orgbridge.services.errors import TokenRefused, UnusableKey
 from orgbridge.services.passwords import HashCost
 from orgbridge.store.database import Database
-from orgbridge.store.schema import upgrade
 from orgbridge.wiring.identity import People, build_people
 from tests.support.clocks import HandClock
 from tests.support.local_house import lone_settings
@@ -45,7 +43,6 @@ class Site:
 @pytest.fixture
 async def site(store_url: str, tmp_path: Path) -> AsyncIterator[Site]:
     """Give a site with the user ada."""
-    await asyncio.to_thread(upgrade, store_url)
     made = Site(folder=tmp_path, url=store_url, clock=HandClock(), databases=[])
     await made.process().identity.create_user("ada", _PASSWORD, scopes=["records:read"])
     yield made

@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from orgbridge.client import ClientCredentials
-from orgbridge.store.schema import upgrade
 from orgbridge.wiring.errors import SettingsError
 from orgbridge.wiring.house import build_house
 from orgbridge.wiring.identity import build_people
 from orgbridge.wiring.pems import private_key_pem
 from orgbridge.wiring.rotation import take_up
 from orgbridge.wiring.settings import AuthFlow, Settings, load_settings
+from tests.support.databases import migrate
 from tests.support.keyvault_double import KeyVaultDouble
 
 _PKCS8 = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -82,7 +82,7 @@ async def test_rotated_secrets_are_used_without_a_restart(vault: KeyVaultDouble,
     settings = await asyncio.to_thread(_load, tmp_path)
     house = build_house(settings)
     try:
-        await asyncio.to_thread(upgrade, settings.database_url)
+        await asyncio.to_thread(migrate, settings.database_url)
         people = build_people(settings, house.database, house.clock)
         user = await people.identity.create_user("ann", "correct horse battery", is_admin=True)
         old = await people.identity.sign_in("ann", "correct horse battery")

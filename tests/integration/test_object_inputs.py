@@ -20,6 +20,7 @@ from orgbridge.store.errors import SourceChanged
 from orgbridge.store.files import LocalFiles, open_objects
 from orgbridge.store.files.sources import Sources
 from tests.integration.test_api_contract import check_problem
+from tests.support.forks import run
 from tests.support.local_house import LocalHouse, start_house, stop_house
 from tests.support.object_servers import ObjectServer, azure_server, s3_server
 
@@ -193,18 +194,16 @@ async def test_an_object_that_is_replaced_while_it_is_read_is_not_kept(storage: 
 
 
 def _command(house: LocalHouse, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "orgbridge.cli", *arguments, "--json"],
-        env={
+    return run(
+        ["-m", "orgbridge.cli", *arguments, "--json"],
+        folder=house.folder,
+        environment={
             "PATH": os.defpath,
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "ORGBRIDGE_URL": house.url,
             "ORGBRIDGE_TOKEN": house.token,
         },
-        capture_output=True,
-        text=True,
         timeout=90,
-        check=False,
     )
 
 

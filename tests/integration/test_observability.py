@@ -19,8 +19,9 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from orgbridge.store.schema import upgrade
 from orgbridge.wiring.settings import load_settings
+from tests.support.databases import migrate
+from tests.support.forks import Fork
 from tests.support.local_house import LocalHouse, lone_service, start_house, stop_house
 from tests.support.metrics_reference import of_services
 from tests.support.parts import PROMETHEUS
@@ -239,7 +240,7 @@ scrape_configs:
 
 
 @contextmanager
-def _process(folder: Path, *words: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+def _process(folder: Path, *words: str, **settings: str) -> Iterator[Fork]:
     environment = {
         "PATH": os.defpath,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -254,9 +255,7 @@ def _process(folder: Path, *words: str, **settings: str) -> Iterator[subprocess.
         "ORGBRIDGE_ADMIN_PASSWORD": "correct horse battery",
         **settings,
     }
-    process = subprocess.Popen(
-        [sys.executable, "-c", _ENTRY, *words], env=environment, cwd=folder, stderr=subprocess.DEVNULL
-    )
+    process = Fork(["-c", _ENTRY, *words], environment=environment, folder=folder, stderr=subprocess.DEVNULL)
     try:
         yield process
     finally:
@@ -301,7 +300,7 @@ def test_several_processes_tell_one_sum_and_share_one_log(tmp_path: Path) -> Non
 
 def test_a_worker_shows_its_own_figures(tmp_path: Path) -> None:
     """At ORGBRIDGE_WORKER_METRICS_PORT a worker answers Prometheus without a sign-in, with nothing of the store."""
-    upgrade(load_settings(env_file=None, needs_salesforce=False, orgbridge_data=tmp_path / "data").database_url)
+    migrate(load_settings(env_file=None, needs_salesforce=False, orgbridge_data=tmp_path / "data").database_url)
     with _process(tmp_path, "work", ORGBRIDGE_WORKER_METRICS_PORT="0"):
         port = _port_of(tmp_path / "processes.log", "worker_figures_shown")
         told = _samples(httpx2.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text)

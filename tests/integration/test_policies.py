@@ -40,9 +40,9 @@ from orgbridge.services.records import RecordService
 from orgbridge.services.scopes import Caller, Scope
 from orgbridge.store.database import Database
 from orgbridge.store.files.local import LocalFiles
-from orgbridge.store.schema import upgrade
 from orgbridge.wire.bulk import IngestOperation
 from tests.support.callers import UNRESTRICTED, restricted
+from tests.support.databases import migrate
 from tests.support.emulator_server import CLIENT_ID, CLIENT_SECRET, EmulatorServer
 
 _ALL = ["read", "query", "queryAll", "search", "export", "create", "update", "upsert", "delete"]
@@ -393,7 +393,7 @@ async def test_subrequests_are_checked_one_by_one(orgs: Orgs, rows: dict[str, st
 async def house(orgs: Orgs, tmp_path: Path) -> AsyncIterator[tuple[LoadService, JobService]]:
     """Taking in loads, and looking at jobs, over a database of their own."""
     url = f"sqlite:///{tmp_path / 'orgbridge.sqlite'}"
-    upgrade(url)
+    migrate(url)
     database, files = Database(url), LocalFiles(tmp_path / "files")
     try:
         intake = IntakeConfig(input_folder=tmp_path)

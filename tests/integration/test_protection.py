@@ -13,9 +13,9 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from orgbridge.store.schema import upgrade
 from orgbridge.wiring.service import build_app, server_config
 from tests.integration.test_api_contract import check_problem
+from tests.support.databases import migrate
 from tests.support.local_house import LoneService, lone_service, lone_settings
 
 
@@ -165,7 +165,7 @@ _POST = b"POST /token HTTP/1.1\r\nHost: a\r\n"
 async def test_what_two_servers_could_read_differently_is_refused(tmp_path: Path, request_bytes: bytes) -> None:
     """At most one answer, and it is a refusal: nothing is smuggled behind."""
     settings = lone_settings(tmp_path)
-    await asyncio.to_thread(upgrade, settings.database_url)
+    await asyncio.to_thread(migrate, settings.database_url)
     async with _served(build_app(settings)) as port:
         answer = await _raw(port, request_bytes)
     assert answer.count(b"HTTP/1.1 ") <= 1

@@ -30,7 +30,6 @@ from orgbridge.services.commerce.purchase_errors import LinkInvalid, LinkNotYour
 from orgbridge.store.mail_records import MailKind, MailRecord, MailState
 from orgbridge.store.purchase_order_records import PurchaseOrderRecord
 from orgbridge.store.purchase_order_states import PurchaseState, PurchaseStep
-from orgbridge.store.schema import upgrade
 from tests.support.purchase_bench import PurchaseBench, purchase_bench
 
 _TOKEN = re.compile(r"token=([A-Za-z0-9_%-]+)")
@@ -105,7 +104,6 @@ async def server() -> AsyncIterator[Server]:
 @pytest.fixture
 async def bench(store_url: str, server: Server) -> AsyncIterator[PurchaseBench]:
     """Give a bench over each database in turn, whose mails go to the server."""
-    await asyncio.to_thread(upgrade, store_url)
     async with purchase_bench(store_url, sender=_sender(server), pauses=(5, 30)) as made:
         yield made
 

@@ -31,7 +31,6 @@ from orgbridge.store.identity_records import Place
 from orgbridge.store.mail_records import MailKind, MailState
 from orgbridge.store.purchase_order_records import PurchaseOrderRecord
 from orgbridge.store.purchase_order_states import PurchaseState, PurchaseStep
-from orgbridge.store.schema import upgrade
 from tests.support.purchase_bench import LINES, PurchaseBench, purchase_bench
 
 _DAY = 86_400.0
@@ -70,7 +69,6 @@ def placer() -> Placer:
 @pytest.fixture
 async def bench(store_url: str, placer: Placer) -> AsyncIterator[PurchaseBench]:
     """Give a bench over each database in turn."""
-    await asyncio.to_thread(upgrade, store_url)
     async with purchase_bench(store_url, placer=placer) as made:
         yield made
 

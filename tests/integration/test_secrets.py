@@ -10,9 +10,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from orgbridge.store.schema import upgrade
 from orgbridge.wiring.service import build_app
 from orgbridge.wiring.startup import start_logs
+from tests.support.databases import migrate
 from tests.support.local_house import lone_settings
 
 _PASSWORD, _WRONG, _NEW = "c0rrect-horse-battery", "wr0ng-horse-battery", "n3w-horse-battery"
@@ -34,7 +34,7 @@ async def test_no_secret_is_in_anything_that_was_said(tmp_path: Path, capfd: pyt
     before = (list(root.handlers), root.level)
     try:
         start_logs(settings)
-        await asyncio.to_thread(upgrade, settings.database_url)
+        await asyncio.to_thread(migrate, settings.database_url)
         app = build_app(settings)
         async with app.router.lifespan_context(app):
             transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)

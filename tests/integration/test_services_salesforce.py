@@ -18,10 +18,10 @@ from orgbridge.services.health import Check, Condition, HealthService
 from orgbridge.services.queries import QueryService, QueryText
 from orgbridge.services.records import RecordService
 from orgbridge.store.database import Database
-from orgbridge.store.schema import upgrade
 from orgbridge.wire.versions import DEFAULT_VERSION
 from tests.support.callers import ANYBODY
 from tests.support.clocks import HandClock
+from tests.support.databases import migrate
 from tests.support.salesforce_double import Answer, Drop, SalesforceDouble, Script
 
 _ROOT = f"/services/data/{DEFAULT_VERSION}/"
@@ -91,7 +91,7 @@ async def test_readiness_notices_that_salesforce_went_away(
 ) -> None:
     """A session that was once given proves nothing: within a minute the probe tells, and soon after that it is back."""
     url = f"sqlite:///{tmp_path / 'orgbridge.sqlite'}"
-    await asyncio.to_thread(upgrade, url)
+    await asyncio.to_thread(migrate, url)
     database = Database(url)
     health = HealthService(database, orgs, clock)
 

@@ -31,7 +31,6 @@ from orgbridge.services.tokens import AccessToken
 from orgbridge.services.users import NewUser
 from orgbridge.store.database import Database
 from orgbridge.store.identity_records import Revoked
-from orgbridge.store.schema import upgrade
 from orgbridge.wiring.identity import People, build_people
 from tests.support.clocks import HandClock
 from tests.support.local_house import lone_settings
@@ -54,7 +53,6 @@ class House:
 @pytest.fixture
 async def house(store_url: str, tmp_path: Path) -> AsyncIterator[House]:
     """Give two processes and the user ada."""
-    await asyncio.to_thread(upgrade, store_url)
     settings, clock = lone_settings(tmp_path / "data"), HandClock()
     (tmp_path / "data").mkdir()
     databases = [Database(store_url), Database(store_url)]

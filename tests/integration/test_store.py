@@ -71,7 +71,6 @@ def _part(number: int = 0, **changes: Any) -> PartRecord:
 @pytest.fixture
 async def database(store_url: str) -> AsyncIterator[Database]:
     """Give a database with the newest tables."""
-    await asyncio.to_thread(upgrade, store_url)
     database = Database(store_url)
     yield database
     await database.close()
@@ -320,8 +319,7 @@ async def test_many_writers_take_turns(database: Database) -> None:
 
 async def test_leases_run_by_the_databases_clock(postgres: Server) -> None:
     """A lease lives until it runs out, is dropped or forgotten."""
-    url = postgres.create_database()
-    await asyncio.to_thread(upgrade, url)
+    url = postgres.create_migrated()
     database = Database(url)
     try:
         async with database.unit() as unit:
@@ -361,10 +359,10 @@ def _sync_engine(url: str) -> sa.Engine:
     return sa.create_engine(parse_address(url).synchronous, poolclass=sa.NullPool)
 
 
-def test_migrations_and_models_agree(store_url: str) -> None:
+def test_migrations_and_models_agree(empty_store_url: str) -> None:
     """What the migrations make is what the tables say: columns, types, defaults, indexes, keys."""
-    upgrade(store_url)
-    engine = _sync_engine(store_url)
+    upgrade(empty_store_url)
+    engine = _sync_engine(empty_store_url)
     with engine.connect() as connection:
         options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
         context = MigrationContext.configure(connection, opts=options)
@@ -372,34 +370,34 @@ def test_migrations_and_models_agree(store_url: str) -> None:
     engine.dispose()
 
 
-def test_migrations_can_be_taken_back_and_applied_again(store_url: str) -> None:
+def test_migrations_can_be_taken_back_and_applied_again(empty_store_url: str) -> None:
     """Down to nothing and up again leaves the same tables."""
-    upgrade(store_url)
-    downgrade(store_url, "base")
-    engine = _sync_engine(store_url)
+    upgrade(empty_store_url)
+    downgrade(empty_store_url, "base")
+    engine = _sync_engine(empty_store_url)
     assert set(sa.inspect(engine).get_table_names()) == {VERSION_TABLE}
     with pytest.raises(SchemaOutdated):
-        check_schema(store_url)
-    upgrade(store_url)
-    check_schema(store_url)
+        check_schema(empty_store_url)
+    upgrade(empty_store_url)
+    check_schema(empty_store_url)
     assert set(sa.inspect(engine).get_table_names()) == {VERSION_TABLE, *metadata.tables}
     engine.dispose()
 
 
-def test_a_fresh_database_is_outdated_until_upgraded(store_url: str) -> None:
+def test_a_fresh_database_is_outdated_until_upgraded(empty_store_url: str) -> None:
     """Checking makes nothing, not even a file."""
     with pytest.raises(SchemaOutdated):
-        check_schema(store_url)
-    file = parse_address(store_url).file
+        check_schema(empty_store_url)
+    file = parse_address(empty_store_url).file
     assert file is None or not file.exists()
 
 
-def test_processes_that_upgrade_at_once_take_turns(store_url: str) -> None:
+def test_processes_that_upgrade_at_once_take_turns(empty_store_url: str) -> None:
     """Four processes that start together all succeed."""
-    code = f"from orgbridge.store.schema import upgrade; upgrade({store_url!r})"
+    code = f"from orgbridge.store.schema import upgrade; upgrade({empty_store_url!r})"
     processes = [
         subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd=_ROOT / "src") for _ in range(4)
     ]
     outputs = [process.communicate(timeout=60)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, outputs
-    check_schema(store_url)
+    check_schema(empty_store_url)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +11,6 @@ from orgbridge.loads.states import LoadState
 from orgbridge.store.database import Database
 from orgbridge.store.figures import store_figures
 from orgbridge.store.records import LoadKind, LoadRecord
-from orgbridge.store.schema import upgrade
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -20,7 +18,6 @@ _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 @pytest.fixture
 async def database(store_url: str) -> AsyncIterator[Database]:
     """Give each kind of database, up to date and empty."""
-    await asyncio.to_thread(upgrade, store_url)
     made = Database(store_url)
     yield made
     await made.close()

@@ -48,10 +48,10 @@ def old_load(engine: sa.Engine, load_id: str) -> None:
             connection.execute(_PART, values)
 
 
-def test_an_older_program_goes_on_through_the_upgrade(store_url: str) -> None:
+def test_an_older_program_goes_on_through_the_upgrade(empty_store_url: str) -> None:
     """While the tables are brought up to date its reads and writes succeed, and nothing that it wrote is changed."""
-    upgrade(store_url, _OLD)
-    engine = old_engine(store_url)
+    upgrade(empty_store_url, _OLD)
+    engine = old_engine(empty_store_url)
     old_load(engine, "before")
     done, begun, errors, rounds = threading.Event(), threading.Event(), [], [0]
 
@@ -72,7 +72,7 @@ def test_an_older_program_goes_on_through_the_upgrade(store_url: str) -> None:
     thread.start()
     try:
         assert begun.wait(30)
-        upgrade(store_url)
+        upgrade(empty_store_url)
         seen = rounds[0]
         while rounds[0] <= seen + 1 and not errors:
             done.wait(0.01)
@@ -88,15 +88,15 @@ def test_an_older_program_goes_on_through_the_upgrade(store_url: str) -> None:
     assert rows[0].succeeded == rounds[0]
 
 
-async def test_the_new_program_reads_what_the_older_one_wrote(store_url: str) -> None:
+async def test_the_new_program_reads_what_the_older_one_wrote(empty_store_url: str) -> None:
     """Loads and parts of before, and those that the older program still writes, are whole for the new one."""
-    upgrade(store_url, _OLD)
-    engine = old_engine(store_url)
+    upgrade(empty_store_url, _OLD)
+    engine = old_engine(empty_store_url)
     old_load(engine, "before")
-    await asyncio.to_thread(upgrade, store_url)
+    await asyncio.to_thread(upgrade, empty_store_url)
     old_load(engine, "after")
     engine.dispose()
-    database = Database(store_url)
+    database = Database(empty_store_url)
     try:
         async with database.unit(write=False) as unit:
             for load_id in ("before", "after"):
@@ -112,23 +112,23 @@ async def test_the_new_program_reads_what_the_older_one_wrote(store_url: str) ->
         await database.close()
 
 
-def test_an_older_program_starts_on_newer_tables(store_url: str) -> None:
+def test_an_older_program_starts_on_newer_tables(empty_store_url: str) -> None:
     """Started again while, or after, a newer one is there, it takes the tables as they are: they only have more."""
-    upgrade(store_url)
-    engine = old_engine(store_url)
+    upgrade(empty_store_url)
+    engine = old_engine(empty_store_url)
     with engine.begin() as connection:
         connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
-    check_schema(store_url)
-    upgrade(store_url)
-    state = read_schema(store_url)
+    check_schema(empty_store_url)
+    upgrade(empty_store_url)
+    state = read_schema(empty_store_url)
     assert (state.applied, state.newer, state.outdated) == ("9999", True, False)
     engine.dispose()
 
 
 @pytest.mark.parametrize("revision", ["0001", _OLD])
-def test_a_newer_program_does_not_start_on_older_tables(store_url: str, revision: str) -> None:
+def test_a_newer_program_does_not_start_on_older_tables(empty_store_url: str, revision: str) -> None:
     """Tables of before are told as outdated, with both revisions."""
-    upgrade(store_url, revision)
-    state = read_schema(store_url)
+    upgrade(empty_store_url, revision)
+    state = read_schema(empty_store_url)
     assert state.outdated
     assert state.applied == revision

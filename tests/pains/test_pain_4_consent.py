@@ -18,12 +18,12 @@ from orgbridge.orgs.connections import OrgConfig, OrgConnection
 from orgbridge.orgs.consents import ConnectionState, HoldConfig
 from orgbridge.services.health import HealthService
 from orgbridge.store.database import Database
-from orgbridge.store.schema import upgrade
 from orgbridge.wiring.hosting import HostedOrg
 from orgbridge.wiring.house import build_house
 from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.service import build_services
 from orgbridge.wiring.settings import load_settings
+from tests.support.databases import migrate
 from tests.support.engine_bench import Bench
 
 _ROWS = 60
@@ -130,7 +130,7 @@ async def test_pain_4_a_new_refresh_token_in_its_file_is_used_without_a_restart(
     file.write_text("silently-revoked")
     monkeypatch.setenv("ORGBRIDGE_SALESFORCE_REFRESH_TOKEN_FILE", str(file))
     settings = _settings(orgbridge_org, tmp_path / "data", orgbridge_key_vault_refresh_seconds=0.05)
-    upgrade(settings.database_url)
+    migrate(settings.database_url)
     house = build_house(settings)
     try:
         async with upkeep(settings, house):
@@ -165,7 +165,7 @@ async def test_pain_4_the_state_outlives_processes_and_only_other_credentials_ar
 ) -> None:
     """A second process does not ask with the refused token; one with a new token does, and both are well again."""
     url = f"sqlite:///{tmp_path / 'orgbridge.sqlite'}"
-    upgrade(url)
+    migrate(url)
     bad = OrgConfig(
         credentials=RefreshCredentials(
             client_id=orgbridge_org.client_id,

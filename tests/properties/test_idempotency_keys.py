@@ -28,8 +28,8 @@ from orgbridge.services.idempotency import (
     KeyReused,
 )
 from orgbridge.store.database import Database
-from orgbridge.store.schema import upgrade
 from tests.support.clocks import HandClock
+from tests.support.databases import migrate
 
 _LEASE, _KEPT = 60, 24 * 3600
 _T = TypeVar("_T")
@@ -68,7 +68,7 @@ class _Model:
 def _template() -> Path:
     """Return a database with the newest tables, to be copied."""
     file = Path(tempfile.mkdtemp(prefix="keys-")) / "template.sqlite"
-    upgrade(f"sqlite:///{file}")
+    migrate(f"sqlite:///{file}")
     return file
 
 

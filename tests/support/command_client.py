@@ -1,15 +1,21 @@
-"""The command `orgbridge` of `tests.support.guides`: hands its streams to the command server and ends as it did."""
+"""The command `orgbridge` of `tests.support.guides`: hands its streams to the fork server and ends as the fork did."""
 
+import json
 import os
 import socket
 import sys
 
 with socket.socket(socket.AF_UNIX) as server:
     server.connect(sys.argv[1])
-    arguments = sys.argv[2:]
-    pairs = [f"{name}={value}" for name, value in os.environ.items()]  # noqa: TID251 - the shell's, to be handed on
-    message = "\0".join([os.getcwd(), str(len(arguments)), *arguments, *pairs]).encode()
-    socket.send_fds(server, [len(message).to_bytes(8, "big")], [0, 1, 2])
+    request = {
+        "words": ["-m", "orgbridge.cli", *sys.argv[2:]],
+        "folder": os.getcwd(),
+        "environment": dict(os.environ),  # noqa: TID251 - the shell's, to be handed on
+        "session": False,
+    }
+    message = json.dumps(request).encode()
+    socket.send_fds(server, [len(message).to_bytes(4, "big")], [0, 1, 2])
     server.sendall(message)
-    status = server.recv(1)
-sys.exit(status[0] if status else 70)
+    server.recv(4)  # the process id
+    status = server.recv(4)
+sys.exit(int.from_bytes(status, "big", signed=True) & 255 if status else 70)

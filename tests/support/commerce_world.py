@@ -25,10 +25,10 @@ from orgbridge.services.bundle import Services
 from orgbridge.services.commerce.mappings import Named
 from orgbridge.services.scopes import SCOPES, Caller
 from orgbridge.services.users import Grants, NewUser
-from orgbridge.store.schema import upgrade
 from orgbridge.wiring.hosting import HostedOrg, OrgHost
 from orgbridge.wiring.service import build_app
 from orgbridge.wiring.settings import Settings
+from tests.support.databases import migrate
 from tests.support.local_house import lone_settings
 
 PASSWORD = "correct horse battery"
@@ -197,7 +197,7 @@ async def commerce_world(
             **settings,
         )
         (folder / "input").mkdir(exist_ok=True)
-        await asyncio.to_thread(upgrade, chosen.database_url)
+        await asyncio.to_thread(migrate, chosen.database_url)
         app = build_app(chosen)
         async with app.router.lifespan_context(app):
             services: Services = app.state.services

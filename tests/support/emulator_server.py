@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.support.forks import Fork
 
 _READY_SECONDS = 30
 _STOP_SECONDS = 20
@@ -41,7 +44,7 @@ class EmulatorServer:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Fork | None = None
 
     @property
     def pid(self) -> int:
@@ -66,7 +69,13 @@ class EmulatorServer:
         assert self._process is None, "the emulator is running"
         log = self.path.with_suffix(".log").open("ab")
         with log:
-            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log)
+            self._process = Fork(
+                self.command()[1:],
+                folder=Path.cwd(),
+                environment=os.environ,  # noqa: TID251 - handed on, not read
+                stdout=log,
+                stderr=log,
+            )
         deadline = time.monotonic() + _READY_SECONDS
         while not self._answers():
             code = self._process.poll()

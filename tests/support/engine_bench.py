@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections import Counter
@@ -26,7 +25,8 @@ from orgbridge.loads.states import LOAD_ENDS, LoadState
 from orgbridge.store.database import Database
 from orgbridge.store.files import LocalFiles
 from orgbridge.store.records import LoadKind, LoadRecord
-from orgbridge.store.schema import upgrade
+from tests.support.databases import migrate
+from tests.support.forks import Fork
 
 _ROOT = Path(__file__).parents[2]
 
@@ -60,16 +60,17 @@ class Bench:
         self.clock = SystemClock()
         self._port = free_port()
         self._external = salesforce
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Fork] = []
         self._logs = 0
-        upgrade(url)
+        self._log_of: dict[int, Path] = {}
+        migrate(url)
 
     @property
     def salesforce(self) -> str:
         """Where Salesforce's stand-in listens."""
         return self._external or f"http://127.0.0.1:{self._port}"
 
-    def start_double(self, seconds: float = 0.3) -> subprocess.Popen[bytes]:
+    def start_double(self, seconds: float = 0.3) -> Fork:
         """Start the stand-in, with the state that it had before."""
         process = self._start(
             "tests.support.bulk_double", str(self._port), str(self.folder / "double.db"), str(seconds)
@@ -77,18 +78,18 @@ class Bench:
         wait_for(lambda: self._answers(), "the double does not answer")
         return process
 
-    def start_worker(self, *, wait: bool = True, **options: Any) -> subprocess.Popen[bytes]:
+    def start_worker(self, *, wait: bool = True, **options: Any) -> Fork:
         """Start a worker and wait until it takes work."""
         arguments = [f"{name}={value}" for name, value in options.items()]
         process = self._start(
             "tests.support.worker_process", self.url, str(self.folder / "files"), self.salesforce, *arguments
         )
         if wait:
-            log = Path(process.log)  # type: ignore[attr-defined]
+            log = self._log_of[process.pid]
             wait_for(lambda: b"ready" in log.read_bytes() or process.poll() is not None, "the worker does not start")
         return process
 
-    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(self, module: str, *arguments: str) -> Fork:
         self._logs += 1
         log = self.folder / f"{self._logs:02d}-{module.rsplit('.', 1)[-1]}.log"
         environment = {
@@ -96,16 +97,15 @@ class Bench:
             "PYTHONPATH": f"{_ROOT / 'src'}:{_ROOT}",
         }
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                stdin=subprocess.DEVNULL,
+            process = Fork(
+                ["-m", module, *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=_ROOT,
-                env=environment,
+                folder=_ROOT,
+                environment=environment,
             )
-        process.log = str(log)  # type: ignore[attr-defined]
         self._processes.append(process)
+        self._log_of[process.pid] = log
         return process
 
     def _answers(self) -> bool:
@@ -207,7 +207,7 @@ def wait_for(condition: Callable[[], object], message: str, seconds: float = 30.
 
 
 @contextlib.contextmanager
-def stopped(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def stopped(process: Fork) -> Iterator[None]:
     """Freeze a process for the length of the block."""
     process.send_signal(signal.SIGSTOP)
     try:

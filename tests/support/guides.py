@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Self
 
 from orgbridge.cli.demo.processes import clean_environment, free_port
+from tests.support.forks import fork_server
 
 DOCS = Path(__file__).parents[2] / "docs"
 #: Languages of fences that a reader takes for commands; in a guide they have to be `console`.
@@ -245,40 +246,14 @@ def _read(process: subprocess.Popen[bytes], enough: Callable[[str], bool], secon
     return got.decode()
 
 
-class CommandServer:
-    """Runs `orgbridge` commands in forks of one process that has imported everything: a tenth of the time.
-
-    Args:
-        folder: For its socket and for the command itself.
-        environment: All that it knows; commands bring their own.
-    """
-
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self.bin = folder / "bin"
-        self.bin.mkdir()
-        # A socket's path may be no longer than a hundred letters, and a test's folder is.
-        self._short = tempfile.TemporaryDirectory(prefix="ob")
-        address = f"{self._short.name}/s"
-        client = Path(__file__).with_name("command_client.py")
-        command = self.bin / "orgbridge"
-        command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -SE {client} {address} "$@"\n')
-        command.chmod(0o755)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.command_server", address],
-            cwd=DOCS.parent,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        _read(self._process, lambda text: "ready" in text, _SECONDS, "the command server")
-
-    def close(self) -> None:
-        """End it and its commands."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.communicate()
-        self._short.cleanup()
+def _command(folder: Path) -> Path:
+    """Return a folder that holds the command `orgbridge`; what it is told runs in forks, a tenth of the time."""
+    client, command = Path(__file__).with_name("command_client.py"), folder / "bin" / "orgbridge"
+    command.parent.mkdir()
+    address = fork_server().address
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -SE {client} {address} "$@"\n')
+    command.chmod(0o755)
+    return command.parent
 
 
 class Guide:
@@ -313,8 +288,7 @@ class Guide:
         # curl is a reader's own; `orgbridge` is what a virtual environment gives.
         plain = clean_environment({"LANG": "C.UTF-8", "ORGBRIDGE_POLL_SECONDS": "0.2", **(settings or {})})
         plain["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        self._server = CommandServer(folder, plain) if "orgbridge" in self.text else None
-        plain["PATH"] = os.pathsep.join([*([str(self._server.bin)] if self._server else []), os.defpath])
+        plain["PATH"] = os.pathsep.join([*([str(_command(folder))] if "orgbridge" in self.text else []), os.defpath])
         self._environment = plain
         self._shell = Shell(self._folder, plain)
         self._background: list[subprocess.Popen[bytes]] = []
@@ -338,8 +312,6 @@ class Guide:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
-        if self._server is not None:
-            self._server.close()
 
     def walk(self) -> None:
         """Do what the page says, from its first line to its last.
@@ -388,7 +360,7 @@ class Guide:
                 raise GuideError(f"{self._at(command)} wrote\n{written}\nand the page shows\n{shown}")
 
     def _start(self, command: Command) -> Callable[[], None]:
-        # One process and no fork of the command server: it is told to end by a signal.
+        # A real process: it is told to end by a signal.
         text = self._bindings.apply(self._with_ports(command.text))
         program = f"{shlex.quote(sys.executable)} -m orgbridge.cli "
         line, count = re.subn(r"(^|(?<= ))orgbridge ", lambda _: program, text, count=1)

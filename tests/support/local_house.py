@@ -18,9 +18,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from orgbridge.store.schema import upgrade
 from orgbridge.wiring.service import build_app
 from orgbridge.wiring.settings import Settings, load_settings
+from tests.support.databases import migrate
+from tests.support.forks import Fork
 
 _UP = """
 import sys, pathlib
@@ -46,7 +47,7 @@ class LocalHouse:
     #: Its data folder.
     folder: Path
     #: Its process.
-    process: subprocess.Popen[bytes]
+    process: Fork
 
     def client(self, token: str | None = None) -> httpx2.Client:
         """Return a client of version 1, signed in as the administrator or with another token."""
@@ -77,12 +78,12 @@ def start_house(folder: Path, settings: Mapping[str, str] | None = None, seed: s
         **(settings or {}),
     }
     with (folder / "up.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _UP, str(folder / "data"), seed],
+        process = Fork(
+            ["-c", _UP, str(folder / "data"), seed],
             stdout=subprocess.PIPE,
             stderr=log,
-            env=environment,
-            cwd=folder,
+            environment=environment,
+            folder=folder,
         )
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -151,7 +152,7 @@ async def lone_service(folder: Path, **overrides: Any) -> AsyncIterator[LoneServ
     """Run a service in this process over a real SQLite file."""
     settings = lone_settings(folder, **overrides)
     (folder / "input").mkdir(exist_ok=True)
-    await asyncio.to_thread(upgrade, settings.database_url)
+    await asyncio.to_thread(migrate, settings.database_url)
     app = build_app(settings)
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)

@@ -21,6 +21,8 @@ from uuid import uuid4
 
 import psycopg
 
+from orgbridge.store.schema import upgrade
+
 
 def find_binaries() -> Path:
     """Return the folder that holds `initdb` and `pg_ctl`, newest version first."""
@@ -43,6 +45,7 @@ class Server:
     def __init__(self, port: int, data: Path, run: Callable[..., None], options: str) -> None:
         self._run = run
         self._options = options
+        self._migrated: str | None = None
         #: Where it listens on loopback.
         self.port = port
         #: Its data folder.
@@ -60,6 +63,14 @@ class Server:
     def url(self, database: str = "postgres") -> str:
         """Return the connection string of a database."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def create_migrated(self) -> str:
+        """Make a database with all tables, a copy of one that the migrations made, and return its connection string."""
+        if self._migrated is None:
+            url = self.create_database()
+            upgrade(url)
+            self._migrated = url.rpartition("/")[2]
+        return self.create_database(self._migrated)
 
     def create_database(self, template: str = "template1") -> str:
         """Make an empty database, or a copy of another one, and return its connection string."""

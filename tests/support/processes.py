@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from subprocess import DEVNULL, CompletedProcess
+from subprocess import DEVNULL, CompletedProcess, TimeoutExpired
 
 import aiohttp
 
 from orgbridge.cli.addresses import Address
-from orgbridge.cli.demo.processes import Child, clean_environment, free_port, run_to_end
+from orgbridge.cli.demo.processes import Child, clean_environment, free_port
 from orgbridge.cli.service import Service, sign_in
 from orgbridge.kit import json
 from orgbridge.kit.clock import SystemClock
+from tests.support.forks import Fork, run
 
 _PROBE = aiohttp.ClientTimeout(total=3)
 
@@ -34,6 +36,14 @@ def orgbridge(
         timeout=timeout_seconds,
         check=False,
     )
+
+
+def forked(
+    *arguments: str, folder: Path, settings: Mapping[str, str] | None = None, timeout_seconds: float = 60
+) -> CompletedProcess[str]:
+    """Run one `orgbridge` command as `orgbridge` here does, in a fork: for tests that are not about its start."""
+    words, environment = ["-m", "orgbridge.cli", *arguments], clean_environment(settings or {})
+    return run(words, folder=folder, environment=environment, timeout=timeout_seconds)
 
 
 def salesforce_settings(org_url: str, folder: Path) -> dict[str, str]:
@@ -62,6 +72,59 @@ async def answers(url: str) -> bool:
         return False
 
 
+class ForkedChild(Child):
+    """A child of the demo's kind that starts as a fork: for towns whose processes are killed and started many times."""
+
+    _fork: Fork | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the present process."""
+        assert self._fork is not None, "started first"
+        return self._fork.pid
+
+    @property
+    def running(self) -> bool:
+        """True until the process has ended."""
+        return self._fork is not None and self._fork.poll() is None
+
+    async def start(self) -> None:
+        """Start the process; its output is appended to the log."""
+        with self.log.open("ab") as log:
+            self._fork = await asyncio.to_thread(
+                Fork,
+                ["-m", "orgbridge.cli", *self._arguments],
+                folder=self._folder,
+                environment=self._environment,
+                stdout=log,
+                stderr=log,
+                session=True,
+            )
+
+    async def kill(self) -> None:
+        """End the process as a power cut would: SIGKILL."""
+        if self._fork is not None:
+            self._fork.kill()
+            await asyncio.to_thread(self._fork.wait)
+
+    async def stop(self) -> None:
+        """Ask the process to end; kill it when it does not within ten seconds."""
+        if self._fork is None:
+            return
+        self._fork.terminate()
+        try:
+            await asyncio.to_thread(self._fork.wait, 10.0)
+        except TimeoutExpired:
+            await self.kill()
+
+
+async def forked_to_end(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> bytes:
+    """Run one short `orgbridge` command in a fork and return its standard output."""
+    done = await asyncio.to_thread(run, ["-m", "orgbridge.cli", *arguments], folder=folder, environment=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.encode()
+
+
 class Town:
     """An emulated org, a service and some workers, each a process that can be killed and started again.
 
@@ -80,9 +143,9 @@ class Town:
         self.settings = {**salesforce_settings(self.org_url, folder), **(settings or {})}
         (folder / "input").mkdir(exist_ok=True)
         org_arguments = ("emulator", "serve", "--port", str(org_port), "--data", str(folder / "org.sqlite"))
-        self.org = Child("org", org_arguments, {}, folder)
-        self.service = Child("service", ("serve", "--port", str(service_port)), self.settings, folder)
-        self.workers = [Child(f"worker{number}", ("worker",), self.settings, folder) for number in range(workers)]
+        self.org = ForkedChild("org", org_arguments, {}, folder)
+        self.service = ForkedChild("service", ("serve", "--port", str(service_port)), self.settings, folder)
+        self.workers = [ForkedChild(f"worker{number}", ("worker",), self.settings, folder) for number in range(workers)]
         self.address = Address(url=self.service_url, token="")
 
     @property
@@ -94,8 +157,8 @@ class Town:
     async def open(self) -> AsyncIterator[Service]:
         """Start everything, sign in, and end every process on the way out."""
         try:
-            await run_to_end(("db", "upgrade"), clean_environment(self.settings), self.folder)
-            made = await run_to_end(
+            await forked_to_end(("db", "upgrade"), clean_environment(self.settings), self.folder)
+            made = await forked_to_end(
                 ("users", "create", "tester", "--admin", "--json"), clean_environment(self.settings), self.folder
             )
             for child in self.children:

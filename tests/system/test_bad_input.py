@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import Town, orgbridge
+from tests.support.processes import Town, forked
 
 pytestmark = pytest.mark.system
 
@@ -51,7 +51,7 @@ def test_bad_file_is_refused_with_its_place(case: Bad, town: Town, shell: dict[s
     suffix = ".csv.gz" if case.content.startswith(b"\x1f\x8b") else ".csv"
     path = tmp_path / f"bad{suffix}"
     path.write_bytes(case.content)
-    done = orgbridge("load", str(path), *case.arguments, folder=tmp_path, settings=shell)
+    done = forked("load", str(path), *case.arguments, folder=tmp_path, settings=shell)
     said = done.stdout + done.stderr
     assert done.returncode == 2, said
     for text in case.told:
@@ -63,7 +63,7 @@ def test_record_beyond_the_job_limit_is_refused(town: Town, shell: dict[str, str
     """One record that no Salesforce job can take is named by its line."""
     path = tmp_path / "huge.csv"
     path.write_bytes(b'Name,Description\r\nA,x\r\nB,"' + b"x" * 1_000_000 + b'"\r\n')
-    done = orgbridge("load", str(path), "--object", "Account", folder=tmp_path, settings=shell)
+    done = forked("load", str(path), "--object", "Account", folder=tmp_path, settings=shell)
     assert done.returncode == 2, done.stderr
     assert "line 3" in (done.stdout + done.stderr).lower()
 
@@ -78,7 +78,7 @@ def test_path_outside_the_input_folder_is_refused(way: str, town: Town, shell: d
     link.unlink(missing_ok=True)
     link.symlink_to(secret)
     named = {"dots": "../orgbridge.sqlite", "absolute": str(secret), "symlink": "link.csv"}[way]
-    done = orgbridge("load", named, "--on-server", "--object", "Account", folder=tmp_path, settings=shell)
+    done = forked("load", named, "--on-server", "--object", "Account", folder=tmp_path, settings=shell)
     assert done.returncode == 2
     assert "DATA_PATH_INPUT" in done.stderr
     assert "topsecret" not in done.stdout + done.stderr
@@ -87,7 +87,7 @@ def test_path_outside_the_input_folder_is_refused(way: str, town: Town, shell: d
 def test_file_inside_the_input_folder_is_loaded(town: Town, shell: dict[str, str], tmp_path: Path) -> None:
     """A file that lies where it may is loaded whole: exit code 0."""
     (town.folder / "input" / "good.csv").write_bytes(b"Name\r\nFrom the folder\r\n")
-    done = orgbridge("load", "good.csv", "--on-server", "--object", "Account", folder=tmp_path, settings=shell)
+    done = forked("load", "good.csv", "--on-server", "--object", "Account", folder=tmp_path, settings=shell)
     assert done.returncode == 0, done.stderr
     assert "succeeded" in done.stdout
 
@@ -107,12 +107,12 @@ def test_pain_17_exit_code_tells_how_many_rows_succeeded(
     """0 when all rows succeeded, 1 when some failed, 2 when none did."""
     path = tmp_path / "rows.csv"
     path.write_bytes(content)
-    done = orgbridge("load", str(path), "--object", "Account", folder=tmp_path, settings=shell)
+    done = forked("load", str(path), "--object", "Account", folder=tmp_path, settings=shell)
     assert done.returncode == code, done.stdout + done.stderr
 
 
 def test_missing_file_is_bad_usage(shell: dict[str, str], tmp_path: Path) -> None:
     """A path that is not there costs no call to the service."""
-    done = orgbridge("load", "nowhere.csv", "--object", "Account", folder=tmp_path, settings=shell)
+    done = forked("load", "nowhere.csv", "--object", "Account", folder=tmp_path, settings=shell)
     assert done.returncode == 2
     assert "nowhere.csv" in done.stderr

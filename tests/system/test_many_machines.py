@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from orgbridge.cli.addresses import Address
-from orgbridge.cli.demo.processes import Child, clean_environment, free_port, run_to_end
+from orgbridge.cli.demo.processes import clean_environment, free_port
 from orgbridge.cli.loading import ResultKind, save_results
 from orgbridge.cli.service import Service, sign_in
 from orgbridge.cli.watching import Status, watch
@@ -24,7 +24,7 @@ from orgbridge.kit import json
 from orgbridge.kit.clock import SystemClock
 from tests.support.object_servers import ObjectServer, s3_server
 from tests.support.postgres import Server, running_postgres
-from tests.support.processes import answers, salesforce_settings
+from tests.support.processes import ForkedChild, answers, forked_to_end, salesforce_settings
 
 pytestmark = pytest.mark.system
 _PARTS_AT_ONCE = 2
@@ -54,16 +54,16 @@ class Fleet:
         self.clock = SystemClock()
         self.org_url = f"http://127.0.0.1:{free_port()}"
         self.shared = {
-            "PSQL_CONNECTION_STRING": postgres.create_database(),
+            "PSQL_CONNECTION_STRING": postgres.create_migrated(),
             "JWT_PRIVATE_KEY_PATH": str(folder / "jwt.pem"),
             "ORGBRIDGE_PARTS_IN_PARALLEL": str(_PARTS_AT_ONCE),
             **s3.settings(s3.url()),
         }
         port = self.org_url.rsplit(":", 1)[1]
-        self.org = Child("org", ("emulator", "serve", "--port", port), {}, folder)
-        self.services: list[Child] = []
+        self.org = ForkedChild("org", ("emulator", "serve", "--port", port), {}, folder)
+        self.services: list[ForkedChild] = []
         self.urls: list[str] = []
-        self.workers: list[Child] = []
+        self.workers: list[ForkedChild] = []
         self.addresses: list[Address] = []
 
     def settings(self, machine: str) -> dict[str, str]:
@@ -76,8 +76,8 @@ class Fleet:
         """Start all of it."""
         first = self.settings("service-0")
         _make_key(self.folder / "jwt.pem")
-        await run_to_end(("db", "upgrade"), clean_environment(first), self.folder)
-        made = await run_to_end(
+        await forked_to_end(("db", "upgrade"), clean_environment(first), self.folder)
+        made = await forked_to_end(
             ("users", "create", "fleet", "--admin", "--json"), clean_environment(first), self.folder
         )
         user = json.loads(made)
@@ -87,13 +87,13 @@ class Fleet:
         for number in range(2):
             port = free_port()
             name = f"service-{number}"
-            child = Child(name, ("serve", "--port", str(port)), self.settings(name), self.folder)
+            child = ForkedChild(name, ("serve", "--port", str(port)), self.settings(name), self.folder)
             stack.push_async_callback(child.stop)
             await child.start()
             self.services.append(child)
             self.urls.append(f"http://127.0.0.1:{port}")
         for number in range(2):
-            child = Child(f"worker-{number}", ("worker",), self.settings(f"worker-{number}"), self.folder)
+            child = ForkedChild(f"worker-{number}", ("worker",), self.settings(f"worker-{number}"), self.folder)
             stack.push_async_callback(child.stop)
             await child.start()
             self.workers.append(child)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orgbridge.cli.demo.processes import clean_environment
-from tests.support.processes import orgbridge
+from tests.support.processes import forked
 
 pytestmark = pytest.mark.system
 
@@ -46,17 +46,17 @@ def test_up_signs_the_shell_in_and_ends_promptly(house: subprocess.Popen[str], t
     address = tmp_path / ".orgbridge" / "cli.json"
     assert stat.S_IMODE(address.stat().st_mode) == 0o600
     (tmp_path / "rows.csv").write_bytes(b"Name,External_Id__c\r\nAda,A-1\r\n,A-2\r\n")
-    done = orgbridge("load", "rows.csv", "--object", "Account", "--json", folder=tmp_path)
+    done = forked("load", "rows.csv", "--object", "Account", "--json", folder=tmp_path)
     assert done.returncode == 1, done.stderr
     loaded = json.loads(done.stdout)
     assert loaded["receipt"]["rows"]["succeeded"] == 1
-    counted = orgbridge("query", "SELECT COUNT() FROM Account", folder=tmp_path)
+    counted = forked("query", "SELECT COUNT() FROM Account", folder=tmp_path)
     assert counted.stdout.strip() == "1"
-    listed = orgbridge("jobs", "list", folder=tmp_path)
+    listed = forked("jobs", "list", folder=tmp_path)
     assert f"{loaded['job_id']}  JobComplete" in listed.stdout
-    failed = orgbridge("jobs", "results", loaded["job_id"], "--kind", "failed", folder=tmp_path)
+    failed = forked("jobs", "results", loaded["job_id"], "--kind", "failed", folder=tmp_path)
     assert "REQUIRED_FIELD_MISSING" in failed.stdout
-    looked = orgbridge("doctor", folder=tmp_path)
+    looked = forked("doctor", folder=tmp_path)
     assert looked.returncode == 0, looked.stdout
     assert "worker: 1 running" in looked.stdout
     house.terminate()
