@@ -91,6 +91,7 @@ _during = st.lists(st.tuples(_records, _statuses), max_size=3).map(tuple)
 _steps = st.one_of(
     st.builds(Step, st.just("change"), _records, _statuses, st.sampled_from([0.0, 0.0, 0.3, 3.0, 200.0])),
     st.builds(Step, st.just("delete"), _records),
+    st.builds(Step, st.just("purge"), _records),
     st.builds(Step, st.just("pass"), seconds=st.sampled_from([0.2, 0.7, 1.5, 60.0, 290.0, 4000.0])),
     st.builds(Step, st.just("jump"), seconds=st.sampled_from([-90.0, 90.0, 7200.0])),
     st.builds(Step, st.just("look"), during=_during, flag=st.booleans()),
@@ -184,6 +185,8 @@ class World:
                 self._change(step.record, step.status, step.seconds)
             case "delete":
                 self._change(step.record, "Draft", deleted=True)
+            case "purge":
+                self.org.purge(f"801{step.record}")
             case "pass":
                 self.clock.move(step.seconds)
             case "jump":
@@ -239,12 +242,16 @@ class World:
         assert len(ids) == len(set(ids))
         states = [(one.payload["data"]["record_id"], one.payload["timestamp"], one.event) for one in mine]
         assert len(states) == len(set(states))
-        real = {
+        real: set[tuple[str, datetime, str | None, bool]] = {
             (record.id, version.modstamp, version.status, version.deleted)
             for record in self.org.records.values()
             for version in record.versions
         }
+        # Of what is purged neither status nor account are told, for nobody knows them any more.
+        real |= {(one, at, None, True) for one, at in self.org.purged.items()}
         assert {_state(one) for one in mine} <= real - self.before
+        deleted = {one.payload["data"]["record_id"] for one in mine if one.event == "order.deleted"}
+        assert self.org.purged.keys() <= deleted
         firsts = [one.payload["data"]["record_id"] for one in mine if one.event == "order.created"]
         assert len(firsts) == len(set(firsts))
         for name, place in _OWNERS.items():
@@ -252,11 +259,14 @@ class World:
             wanted = [one for one in mine if place is None or one.payload["data"]["organization_id"] == f"org_{place}"]
             assert {one.payload["id"] for one in theirs} == {one.payload["id"] for one in wanted}
         for one in mine:
+            if one.payload["data"]["status"] is None:
+                assert one.payload["data"]["organization_id"] is None
+                continue
             expected = {"a": "org_North", "b": "org_South", "c": None}[one.payload["data"]["record_id"][-1]]
             assert one.payload["data"]["organization_id"] == expected
 
 
-def _state(one: DeliveryRecord) -> tuple[str, datetime, str, bool]:
+def _state(one: DeliveryRecord) -> tuple[str, datetime, str | None, bool]:
     data = one.payload["data"]
     at = datetime.fromisoformat(one.payload["timestamp"])
     return data["record_id"], at, data["status"], one.event == "order.deleted"

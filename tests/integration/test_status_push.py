@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from orgbridge.client import IngestJobRequest
 from orgbridge.kit.clock import SystemClock
 from orgbridge.kit.receivers import WebhookPolicy
 from orgbridge.orgs.connections import Orgs
@@ -22,6 +24,7 @@ from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.webhooks import WebhookService
 from orgbridge.store.database import Database
 from orgbridge.store.webhook_records import DeliveryRecord
+from orgbridge.wire.bulk import IngestOperation, JobState
 from orgbridge.wiring.hosting import OrgHost
 from orgbridge.wiring.startup import org_config
 from tests.support.commerce_world import CommerceWorld, Person, commerce_world
@@ -51,7 +54,7 @@ class Push:
             ChangeAudiences(self.database, self.orgs),
             ChangeOwners(self.database, accounts),
             self.clock,
-            ChangeConfig(),
+            ChangeConfig(purges=timedelta(0)),
         )
 
     async def told(self, webhook: str) -> list[DeliveryRecord]:
@@ -90,6 +93,23 @@ async def _subscribe(world: CommerceWorld, name: str, events: list[str]) -> str:
 def _order(world: CommerceWorld, account: str) -> str:
     body = {"AccountId": world.accounts[account], "EffectiveDate": "2026-03-01", "Status": "Draft"}
     return str(world.change("POST", "/sobjects/Order", body)["id"])
+
+
+async def _purge(push: Push, sobject: str, record_id: str) -> None:
+    """Delete a record past the recycle bin, and let a minute of the org's go by, the unit of its list of deletions."""
+    jobs = push.orgs.get().salesforce.bulk.ingest
+    job = await jobs.create(IngestJobRequest(object=sobject, operation=IngestOperation.HARD_DELETE))
+    csv = f"Id\n{record_id}\n".encode()
+    await jobs.upload(job.id, lambda: _once(csv), len(csv))
+    await jobs.close(job.id)
+    async with asyncio.timeout(20):
+        while (await jobs.get(job.id)).state is not JobState.JOB_COMPLETE:
+            await asyncio.sleep(0.02)
+    await asyncio.to_thread(push.world.org.control.clock, advance_seconds=90)
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 async def _forget_receivers(world: CommerceWorld) -> None:
@@ -176,3 +196,45 @@ async def test_rights_are_looked_at_when_one_asks_and_when_it_is_told(world: Com
     assert ended.status_code == 200, ended.text
     await push.follower.look()
     assert len(await push.told(hook)) == 1
+
+
+async def test_what_was_purged_between_two_looks_is_told_as_deleted(world: CommerceWorld, push: Push) -> None:
+    """Past the recycle bin no query finds it: told once all the same, to whose cart or order it was as far as known."""
+    await _forget_receivers(world)
+    before = await asyncio.to_thread(_order, world, "ACC-110")
+    await _purge(push, "Order", before)
+    await asyncio.to_thread(_order, world, "ACC-110")
+    kiel = await _subscribe(world, "kiel", _EVENTS)
+    lyon = await _subscribe(world, "lyon", _EVENTS)
+    everybody = await _subscribe(world, "admin", _EVENTS)
+    assert await push.follower.look() == 0
+
+    stranger = await asyncio.to_thread(_order, world, "ACC-210")
+    product = (await asyncio.to_thread(world.soql, "SELECT Id FROM Product2 WHERE StockKeepingUnit = 'MP-0001'"))[0]
+    params = {"account_id": world.accounts["ACC-110"]}
+    line = {"productId": product["Id"], "quantity": 1}
+    assert (await world.ask("kiel", "POST", "/carts/me/products", json=line, params=params)).status_code == 200
+    cart = (await world.ask("kiel", "GET", "/carts/me", params=params)).json()["cartId"]
+    await push.follower.look()
+    binned = await asyncio.to_thread(_order, world, "ACC-110")
+    await asyncio.to_thread(world.change, "DELETE", f"/sobjects/Order/{binned}")
+    # Never seen by a look before it was gone for good, and two that were.
+    unseen = await asyncio.to_thread(_order, world, "ACC-110")
+    await _purge(push, "Order", unseen)
+    await _purge(push, "WebCart", cart)
+    await _purge(push, "Order", stranger)
+    for _ in range(3):
+        await push.follower.look()
+
+    def deleted(told: list[DeliveryRecord]) -> dict[str, Any]:
+        ids = [one.payload["data"]["record_id"] for one in told if one.event.endswith(".deleted")]
+        assert len(ids) == len(set(ids)), "told twice"
+        return {one.payload["data"]["record_id"]: one.payload["data"] for one in told if one.event.endswith(".deleted")}
+
+    found = deleted(await push.told(everybody))
+    assert found.keys() == {binned, unseen, cart, stranger}
+    assert (found[stranger]["previous_status"], found[stranger]["organization_id"]) == ("Draft", None)
+    assert (found[unseen]["previous_status"], found[unseen]["account_id"]) == (None, None)
+    assert found[cart]["organization_id"] == world.organizations["Nordmühle"]
+    assert deleted(await push.told(kiel)).keys() == {binned, cart}
+    assert deleted(await push.told(lyon)) == {}

@@ -4,12 +4,13 @@ that come late, pages between which more happens, calls that break off.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orgbridge.client.errors import ConnectionFailed, SalesforceError
+from orgbridge.client.replication import Deletions
 from orgbridge.client.replies import RawPage
 from orgbridge.kit.json import dumps
 from orgbridge.orgs.connections import Orgs
@@ -47,6 +48,8 @@ class ChangingOrg(ChangeLooks):
         self._clock = clock
         self._skew = skew
         self.records: dict[str, Record] = {}
+        #: When records were taken away, by their ids; an id never comes back.
+        self.purged: dict[str, datetime] = {}
         #: Called before each page: what happens meanwhile.
         self.meanwhile: Callable[[], None] = lambda: None
         #: Calls after which one breaks off; None for never.
@@ -61,7 +64,7 @@ class ChangingOrg(ChangeLooks):
         """Give a record a new state, or make it; False while another transaction holds it."""
         now = self.now()
         record = self.records.get(record_id)
-        if record is not None and record.versions[-1].visible_at > now:
+        if record_id in self.purged or (record is not None and record.versions[-1].visible_at > now):
             return False
         stamp = now.replace(microsecond=0)
         if record is None:
@@ -70,13 +73,22 @@ class ChangingOrg(ChangeLooks):
         record.versions.append(Version(modstamp=stamp, visible_at=visible, status=status, deleted=deleted))
         return True
 
+    def purge(self, record_id: str) -> bool:
+        """Take a record away for good, out of the recycle bin too; False where that cannot be."""
+        record, now = self.records.get(record_id), self.now()
+        if record is None or record_id in self.purged or record.versions[-1].visible_at > now:
+            return False
+        self.purged[record_id] = now.replace(microsecond=0)
+        return True
+
     def visible(self) -> dict[str, Version]:
         """Return the states that a query sees now, by record."""
         now = self.now()
         return {
             one.id: seen[-1]
             for one in self.records.values()
-            if (seen := [version for version in one.versions if version.visible_at <= now])
+            if one.id not in self.purged
+            and (seen := [version for version in one.versions if version.visible_at <= now])
         }
 
     async def first(self, soqls: Mapping[Watched, str]) -> dict[Watched, RawPage | SalesforceError]:
@@ -98,6 +110,23 @@ class ChangingOrg(ChangeLooks):
         self._call()
         assert start is not None
         return self.read(watched, _page(self._after(start, after)))
+
+    async def deleted(self, watched: Watched, start: datetime, end: datetime) -> Deletions:
+        """Answer the question for deletions, which knows whole minutes up to now."""
+        self._call()
+        first, last = (at.replace(second=0, microsecond=0) for at in (start, min(end, self.now())))
+        gone = {one: at for one, at in self.purged.items() if first <= at < last}
+        gone |= {
+            one: version.modstamp
+            for one, version in self.visible().items()
+            if version.deleted and first <= version.modstamp < last
+        }
+        return Deletions(at=gone, covered_until=last)
+
+    async def present(self, watched: Watched, record_ids: Sequence[str]) -> set[str]:
+        """Answer which records a query finds."""
+        self._call()
+        return set(record_ids) & set(self.visible())
 
     def _call(self) -> None:
         self.calls += 1

@@ -164,6 +164,10 @@ class Service:
         reply = await self._json("POST", f"/salesforce_purchase_orders/bulk/{decision}", json_body=body)
         return list(reply["results"])
 
+    async def order_purchase(self, key: str) -> dict[str, Any]:
+        """Order an approved purchase order, and return it."""
+        return await self._json("POST", f"/salesforce_purchase_orders/{quote(key, safe='')}/order")
+
     async def checkout(self, checkout_id: str) -> dict[str, Any]:
         """Return where an order of a cart stands."""
         return await self._json("GET", f"/carts/me/checkouts/{quote(checkout_id, safe='')}")

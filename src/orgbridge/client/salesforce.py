@@ -19,6 +19,7 @@ from orgbridge.client.files import Files
 from orgbridge.client.limits import Limits
 from orgbridge.client.query import Query
 from orgbridge.client.records import Records
+from orgbridge.client.replication import Replication
 from orgbridge.client.search import Search
 from orgbridge.client.transport.exchange import Reply, Transport, TransportConfig
 from orgbridge.client.transport.gates import Gate
@@ -47,6 +48,7 @@ class Salesforce:
         collections: Up to 200 records a call.
         composite: Subrequests that refer to each other.
         query: SOQL page by page.
+        replication: What was deleted.
         search: SOSL.
         describe: Descriptions of objects.
         limits: The org's limits.
@@ -75,6 +77,7 @@ class Salesforce:
         self.collections = Collections(self._transport)
         self.composite = Composite(self._transport)
         self.query = Query(self._transport)
+        self.replication = Replication(self._transport)
         self.search = Search(self._transport)
         self.describe = Describe(self._transport, cache=describes or DescribeCache(), clock=clock)
         self.limits = Limits(self._transport)

@@ -1,4 +1,4 @@
-"""`orgbridge purchase-orders`: what waits for a decision, and the decision."""
+"""`orgbridge purchase-orders`: what waits for a decision, the decision, and the order."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from typing import Annotated, Any
 import typer
 
 from orgbridge.cli.context import DataOption, JSONFlag, run, service_address
-from orgbridge.cli.errors import ExitCode
+from orgbridge.cli.errors import ExitCode, ServiceRefused
 from orgbridge.cli.service import Service
 from orgbridge.cli.terminal import Terminal
+from orgbridge.kit.clock import Clock, SystemClock
 
-app = typer.Typer(name="purchase-orders", help="Purchase orders: list, show, approve, reject.", no_args_is_help=True)
+app = typer.Typer(
+    name="purchase-orders", help="Purchase orders: list, show, approve, reject, order.", no_args_is_help=True
+)
 
 _Order = Annotated[str, typer.Argument(help="Id, UUID or Salesforce id of a purchase order.")]
 _Orders = Annotated[list[str], typer.Argument(help="Ids of purchase orders.")]
+#: What is said of an order that is being made, and the seconds after which is asked again.
+_UNDER_WAY, _PAUSE = "purchase_orders.ordering", 1.0
 _Comment = Annotated[str, typer.Option("--comment", "-m", help="Said with the decision.")]
 
 
@@ -72,6 +77,12 @@ async def _show(key: str, terminal: Terminal, folder: Path | None) -> None:
     for step in order["history"]:
         said = f": {step['comment']}" if step["comment"] else ""
         terminal.result(f"  {step['at']}  {step['step']} by {step['actor'] or step['via']}{said}")
+    if order["ordering"]:
+        under_way = order["ordering"]
+        why = under_way["waiting"] or (under_way["error"] or {}).get("message", "")
+        terminal.result(f"  {under_way['checkout_id']}  {under_way['state']}{f': {why}' if why else ''}")
+        if under_way["state"] in ("unknown", "partial"):
+            terminal.note(f"orgbridge orders look {under_way['checkout_id']}, or settle it as you found it")
     for comment in order["comments"]:
         terminal.result(f"  {comment['created_at']}  {comment['author']} says: {comment['text']}")
 
@@ -86,6 +97,28 @@ def approve(orders: _Orders, comment: _Comment = "", data: DataOption = None, as
 def reject(orders: _Orders, comment: _Comment = "", data: DataOption = None, as_json: JSONFlag = False) -> None:
     """Reject purchase orders that somebody else asked for. Exit codes: 0 all, 1 some, 2 none."""
     raise typer.Exit(run(_decide("reject", orders, comment, Terminal(as_json=as_json), data)))
+
+
+@app.command("order")
+def order_approved(order: _Order, data: DataOption = None, as_json: JSONFlag = False) -> None:
+    """Order what was approved, once, and wait until the order is there; interrupted, it is called again."""
+    run(_order(order, Terminal(as_json=as_json), data, SystemClock()))
+
+
+async def _order(key: str, terminal: Terminal, folder: Path | None, clock: Clock) -> None:
+    async with Service(service_address(folder)) as service:
+        while True:
+            try:
+                ordered = await service.order_purchase(key)
+                break
+            except ServiceRefused as refused:
+                if refused.problem.get("code") != _UNDER_WAY:
+                    raise
+            await clock.sleep(_PAUSE)
+    if terminal.as_json:
+        terminal.document(ordered)
+    else:
+        terminal.result(f"{ordered['id']}  {ordered['status']}  {' '.join(ordered['order_ids'])}")
 
 
 async def _decide(decision: str, keys: list[str], comment: str, terminal: Terminal, folder: Path | None) -> ExitCode:

@@ -1,25 +1,30 @@
 """How an org is asked for changed records: one composite call for the first pages, further pages by keyset.
 
 Pages go on behind the last row read, by `SystemModstamp` and id, and not by a cursor: a row that changes meanwhile
-moves to the end of the order and is met again. Deleted rows are among them as long as the recycle bin holds them.
+moves to the end of the order and is met again. Deleted rows are among them as long as the recycle bin holds them; the
+ids of all deleted ones are asked for besides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from orgbridge.client.errors import MalformedReply, SalesforceError
+from orgbridge.client.replication import Deletions
 from orgbridge.client.replies import RawPage
 from orgbridge.kit.json import loads
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.commerce.change_events import ABOVE, OrgRow, Watched, row_of
+from orgbridge.soql import bind
 from orgbridge.wire.dates import parse_datetime
 
 #: Rows of one page: what one call returns at most.
 PAGE_ROWS: Final = 2_000
+#: Ids of one query, which has to fit a URL.
+_IDS: Final = 200
 
 
 def page_soql(watched: Watched, start: datetime | None, after: OrgRow | None, *, rows: int = PAGE_ROWS) -> str:
@@ -109,6 +114,32 @@ class ChangeLooks:
         page = await self._orgs.get(self._org).salesforce.query.page(soql, True)
         rows = _rows(watched, page.records)
         return ChangePage(rows=rows, is_full=page.next_records_url is not None or len(rows) >= self.rows)
+
+    async def deleted(self, watched: Watched, start: datetime, end: datetime) -> Deletions:
+        """Return what was deleted in a period, purged records among it.
+
+        Raises:
+            CallWithheld: The budget of the org keeps calls like this one back. Nothing was sent.
+            ClientError: Salesforce could not be asked, or lists no deletions of this object.
+        """
+        return await self._orgs.get(self._org).salesforce.replication.deleted(watched.sobject, start, end)
+
+    async def present(self, watched: Watched, record_ids: Sequence[str]) -> set[str]:
+        """Return those of some records that a query finds, in the recycle bin too.
+
+        Raises:
+            CallWithheld: The budget of the org keeps calls like this one back. Nothing was sent.
+            ClientError: Salesforce could not be asked.
+        """
+        found: set[str] = set()
+        for start in range(0, len(record_ids), _IDS):
+            soql = bind(
+                f"SELECT Id FROM {watched.sobject} WHERE Id IN :ids",  # noqa: S608 a name of ours
+                {"ids": tuple(record_ids[start : start + _IDS])},
+            )
+            page = await self._orgs.get(self._org).salesforce.query.page(soql, True)
+            found |= {str(record["Id"]) for record in page.records}
+        return found
 
 
 def _rows(watched: Watched, records: list[dict[str, Any]]) -> list[OrgRow]:

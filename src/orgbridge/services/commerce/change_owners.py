@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from orgbridge.services.commerce.accounts import AccountService
-from orgbridge.services.commerce.change_events import ABOVE
+from orgbridge.services.commerce.change_events import ABOVE, Watched
 from orgbridge.store.database import Database
 
 Line = tuple[str, ...]
@@ -41,3 +41,25 @@ class ChangeOwners:
                 owner = mapping.organization_id if mapping is not None else None
             found[line] = owner
         return found
+
+    async def remembered(self, watched: Watched, record_ids: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+        """Return account and organization of records that Salesforce does not know any more, as far as we do.
+
+        Those are carts of the mirror and orders that were placed here.
+
+        Raises:
+            ClientError: Salesforce could not be asked for the hierarchy of an account.
+        """
+        async with self._database.unit(write=False) as unit:
+            match watched.sobject:
+                case "WebCart":
+                    accounts = await unit.carts.accounts_of(record_ids)
+                case "Order":
+                    accounts = await unit.placements.accounts_of(record_ids)
+                case _:
+                    accounts = {}
+        organizations: dict[str, str | None] = {}
+        for account_id in dict.fromkeys(accounts.values()):
+            mapping = await self._accounts.owner(account_id)
+            organizations[account_id] = mapping.organization_id if mapping is not None else None
+        return {one: (account_id, organizations[account_id]) for one, account_id in accounts.items()}

@@ -12,7 +12,8 @@ Laws:
    within one could not be told from the first.
 6. Nobody asks, nothing is asked: without receivers no call is made, and what was known is forgotten.
 
-What happens to a record between two looks is told as one change.
+What happens to a record between two looks is told as one change. Records that were purged, which no look can find, are
+found by the org's list of deletions; see `change_purges`.
 
 Source: facts/salesforce/soql.md (instants of whole seconds, queryAll). Assumed: a change is visible at most
 `ChangeConfig.overlap` after its instant.
@@ -35,6 +36,7 @@ from orgbridge.services.commerce.change_audiences import Audience, ChangeAudienc
 from orgbridge.services.commerce.change_events import OrgRow, Watched, change_payload, kinds_of
 from orgbridge.services.commerce.change_looks import ChangeLooks, ChangePage, newest_of, newest_soql, page_soql
 from orgbridge.services.commerce.change_owners import ChangeOwners
+from orgbridge.services.commerce.change_purges import ChangePurges, purge_feed
 from orgbridge.store.change_records import ChangeRecord, FeedRecord
 from orgbridge.store.database import Database
 from orgbridge.store.webhook_records import DeliveryRecord
@@ -55,6 +57,8 @@ class ChangeConfig:
     seconds: float = 60.0
     #: How far before the last known change a look begins.
     overlap: timedelta = timedelta(minutes=5)
+    #: How often the org's list of deletions is read, which tells of purged records: one call for each object.
+    purges: timedelta = timedelta(minutes=10)
     #: How long what is known of a record is kept after its last change.
     memory: timedelta = timedelta(days=90)
     #: Our name of the org.
@@ -79,6 +83,9 @@ class ChangeFollower:
         self._owners = owners
         self._clock = clock
         self._config = config
+        self._purges = ChangePurges(
+            database, looks, owners, clock, org=config.org, every=config.purges, overlap=config.overlap
+        )
         self._holder = new_identifier("changes", clock.now())
         #: The last instant seen of each object, and when it was seen first by the steady clock.
         self._tops: dict[str, tuple[datetime, float]] = {}
@@ -104,7 +111,8 @@ class ChangeFollower:
         audiences = await self._audiences.all()
         async with self._database.unit(write=False) as unit:
             feeds = await unit.changes.feeds(self._config.org)
-        await self._forget(feeds.keys() - {watched.sobject for watched in audiences})
+        followed = {watched.sobject for watched in audiences}
+        await self._forget(feeds.keys() - followed - {purge_feed(sobject) for sobject in followed})
         if not audiences:
             return 0
         with calls_of_a_load():
@@ -123,10 +131,15 @@ class ChangeFollower:
             feed = begun.get(watched)
             if isinstance(found, SalesforceError):
                 await self._troubled(watched, feed, found)
-            elif feed is None:
-                await self._begin(watched, newest_of(watched, found))
+                continue
+            newest = feed.watermark if feed is not None else newest_of(watched, found)
+            if feed is None:
+                await self._begin(watched, newest)
             else:
                 told += await self._follow(watched, feed, self._looks.read(watched, found), audiences[watched])
+            if await self._hold():
+                purged = feeds.get(purge_feed(watched.sobject))
+                told += await self._purges.look(watched, purged, newest, audiences[watched])
         return told
 
     # The beginning

@@ -27,7 +27,7 @@ from orgbridge.services.commerce.purchase_errors import (
 from orgbridge.services.commerce.purchase_orders import visible
 from orgbridge.services.commerce.purchase_ports import Placed, PlacementRefused, PurchasePlacer
 from orgbridge.services.commerce.purchase_rules import PurchaseRules
-from orgbridge.services.commerce.purchase_steps import Move, check_move, requester_mails, take
+from orgbridge.services.commerce.purchase_steps import Move, check_move, released_changes, requester_mails, take
 from orgbridge.services.scopes import Caller
 from orgbridge.store.database import Database
 from orgbridge.store.errors import StoreError
@@ -145,9 +145,9 @@ class PurchaseOrdering:
     async def _release(self, caller: Caller, order: PurchaseOrderRecord) -> None:
         rules = await self._rules.get(order.organization_id)
         now = self._clock.now()
-        changes = {"ordering_until": None, "expires_at": now + timedelta(days=rules.expires_days)}
+        move = Move(step=PurchaseStep.RELEASE, caller=caller, changes=released_changes(rules, now))
         async with self._database.unit() as unit:
-            await take(unit, order, Move(step=PurchaseStep.RELEASE, caller=caller, changes=changes), now)
+            await take(unit, order, move, now)
 
     async def _end(self, caller: Caller, order: PurchaseOrderRecord, placed: Placed) -> PurchaseOrderRecord:
         now = self._clock.now()

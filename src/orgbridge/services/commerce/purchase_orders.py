@@ -35,12 +35,14 @@ from orgbridge.services.commerce.purchase_steps import (
     pending_changes,
     take,
 )
+from orgbridge.services.commerce.purchase_tries import latest_try
 from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.names import check_id
 from orgbridge.services.scopes import Caller, Everything
 from orgbridge.store.database import Database, Unit
 from orgbridge.store.identity_records import Page
 from orgbridge.store.mail_records import MailKind, MailRecord
+from orgbridge.store.order_records import PlacementRecord
 from orgbridge.store.purchase_order_records import (
     PurchaseCommentRecord,
     PurchaseFilter,
@@ -98,6 +100,8 @@ class PurchaseDetail:
     comments: list[PurchaseCommentRecord]
     #: Newest first.
     mails: list[MailRecord]
+    #: What is being ordered; None where nothing is, or nothing was begun yet.
+    placement: PlacementRecord | None = None
 
 
 class PurchaseOrderService:
@@ -202,8 +206,10 @@ class PurchaseOrderService:
         """
         async with self._database.unit(write=False) as unit:
             order = await visible(unit, caller, key)
+            under_way = order.state is PurchaseState.ORDERING
             return PurchaseDetail(
                 order=order,
+                placement=(await latest_try(unit, order)).record if under_way else None,
                 steps=await unit.purchase_orders.steps(order.id),
                 comments=await unit.purchase_orders.comments(order.id, _COMMENTS_SHOWN),
                 mails=await unit.mails.of_order(order.id, _MAILS_SHOWN),

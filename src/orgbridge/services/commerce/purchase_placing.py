@@ -14,8 +14,6 @@ Laws:
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -33,6 +31,7 @@ from orgbridge.services.commerce.placements import PlacementService
 from orgbridge.services.commerce.purchase_errors import NotTheRequester, OrderUnderWay
 from orgbridge.services.commerce.purchase_mirror import PURCHASE_ORDER, PurchaseMirror
 from orgbridge.services.commerce.purchase_ports import Placed, PlacementRefused
+from orgbridge.services.commerce.purchase_tries import NOTHING_ORDERED, key_of, latest_try, made_by, marker_of
 from orgbridge.services.commerce.quick_orders import QuickLine
 from orgbridge.services.commerce.refusals import refusals_told
 from orgbridge.services.scopes import Caller
@@ -45,7 +44,6 @@ from orgbridge.store.purchase_order_records import PurchaseLine, PurchaseOrderRe
 #: Seconds after which is asked again what came of a placement.
 _AGAIN_SECONDS: Final = 2.0
 _EVERYTHING: Final = CartSight(cart=FieldSight(), line=FieldSight())
-_NOTHING_ORDERED: Final = frozenset({PlacementState.FAILED, PlacementState.CANCELLED})
 
 
 class PurchasePlacements:
@@ -81,16 +79,18 @@ class PurchasePlacements:
             PlacementFailed: Some orders of several are there, or nobody can tell whether there is one.
             StoreUnavailable: The database does not answer: the same call goes on from there.
         """
-        number, record = await self._latest(purchase)
-        if record is None or record.state in _NOTHING_ORDERED:
-            record = await self._begun(caller, purchase, number if record is None else number + 1)
+        async with self._database.unit(write=False) as unit:
+            last = await latest_try(unit, purchase)
+        record = last.record
+        if record is None or last.is_over:
+            record = await self._begun(caller, purchase, last.number if record is None else last.number + 1)
         record = await self._placements.awaited(record.id)
         if not record.state.ended:
             raise OrderUnderWay(_AGAIN_SECONDS)
         if record.state is PlacementState.PLACED:
-            return Placed(order_ids=_order_ids(record))
+            return Placed(order_ids=made_by(record))
         failure = failure_of(record.id, record.error)
-        if record.state not in _NOTHING_ORDERED:
+        if record.state not in NOTHING_ORDERED:
             raise failure
         if purchase.cart_id is None:
             with contextlib.suppress(OrgbridgeError):
@@ -101,16 +101,6 @@ class PurchasePlacements:
             raise PlacementRefused([{"line": places.get(one.get("sku", "")), **one} for one in findings])
         raise PlacementRefused([], failure)
 
-    async def _latest(self, purchase: PurchaseOrderRecord) -> tuple[int, PlacementRecord | None]:
-        """Return the last try that was begun, and its number."""
-        number, found = 0, None
-        async with self._database.unit(write=False) as unit:
-            while (later := await unit.placements.by_key(_key(purchase, number))) is not None:
-                found, number = later, number + 1
-                if later.state not in _NOTHING_ORDERED:
-                    break
-        return max(0, number - 1), found
-
     async def _begun(self, caller: Caller, purchase: PurchaseOrderRecord, number: int) -> PlacementRecord:
         try:
             record = await self._prepared(caller, purchase, number)
@@ -119,18 +109,28 @@ class PurchasePlacements:
             raise PlacementRefused([], error) from error
         try:
             async with self._database.unit() as unit:
+                # A process that stood still until somebody else took the purchase order over begins nothing any more.
+                if not await unit.purchase_orders.hold(purchase.id, purchase.version):
+                    raise OrderUnderWay(_AGAIN_SECONDS)
                 await unit.placements.add(record)
-            return record
+        except OrderUnderWay:
+            await self._dropped(caller, purchase, record)
+            raise
         except NameTaken:
             async with self._database.unit(write=False) as unit:
                 other = await unit.placements.by_key(str(record.key_id))
-        if other is not None:
+            if other is None:
+                raise PlacementRefused([], CartClaimed()) from None
             # Whoever had this order in hand before began the same try.
-            if purchase.cart_id is None and other.cart_id != record.cart_id:
-                with contextlib.suppress(OrgbridgeError):
-                    await (await self._desk(caller, purchase)).store.carts.delete(record.cart_id)
+            await self._dropped(caller, purchase, record)
             return other
-        raise PlacementRefused([], CartClaimed())
+        return record
+
+    async def _dropped(self, caller: Caller, purchase: PurchaseOrderRecord, record: PlacementRecord) -> None:
+        """Delete the cart that was filled for a placement that is not begun."""
+        if purchase.cart_id is None:
+            with contextlib.suppress(OrgbridgeError):
+                await (await self._desk(caller, purchase)).store.carts.delete(record.cart_id)
 
     async def _prepared(self, caller: Caller, purchase: PurchaseOrderRecord, number: int) -> PlacementRecord:
         """Return the placement to be begun, its cart filled."""
@@ -160,8 +160,8 @@ class PurchasePlacements:
             cart_id=cart_id,
             claim=cart_id,
             way=PlacementWay.PLACE_ORDER,
-            marker=_marker(purchase, number),
-            key_id=_key(purchase, number),
+            marker=marker_of(purchase, number),
+            key_id=key_of(purchase, number),
             request={
                 "po_number": purchase.number,
                 "purchase_order_id": purchase.id,
@@ -236,19 +236,5 @@ def _quick(number: int, line: PurchaseLine) -> QuickLine:
     return QuickLine(number=number, quantity=f"{line.quantity:f}", **named)
 
 
-def _order_ids(record: PlacementRecord) -> tuple[str, ...]:
-    made = [str(one["order_id"]) for one in record.facts.get("orders") or () if one.get("order_id")]
-    return tuple(made) or tuple(filter(None, (record.order_id,)))
-
-
 def _name(purchase: PurchaseOrderRecord) -> str:
     return f"Purchase order {purchase.uuid}"
-
-
-def _key(purchase: PurchaseOrderRecord, number: int) -> str:
-    return hashlib.sha256(f"purchase order\n{purchase.uuid}\n{number}".encode()).hexdigest()
-
-
-def _marker(purchase: PurchaseOrderRecord, number: int) -> str:
-    """Return what orders of a try are marked with: the purchase order's own UUID, then ones made of it."""
-    return str(uuid.uuid5(uuid.UUID(purchase.uuid), str(number))) if number else purchase.uuid

@@ -10,6 +10,7 @@ from orgbridge.services.commerce.purchase_orders import PurchaseDetail
 from orgbridge.services.commerce.purchase_rules import money
 from orgbridge.services.errors import trouble_of
 from orgbridge.store.mail_records import MailRecord
+from orgbridge.store.order_records import PlacementRecord
 from orgbridge.store.purchase_order_records import (
     PurchaseCommentRecord,
     PurchaseDocumentRecord,
@@ -64,6 +65,19 @@ def detail_portrait(detail: PurchaseDetail) -> dict[str, JSON]:
         "history": [_step(one) for one in detail.steps],
         "comments": [comment_portrait(one) for one in detail.comments],
         "mails": [mail_portrait(one) for one in detail.mails],
+        "ordering": _ordering(detail.placement) if detail.placement is not None else None,
+    }
+
+
+def _ordering(placement: PlacementRecord) -> dict[str, JSON]:
+    """Return how far the ordering of a purchase order is."""
+    return {
+        "checkout_id": placement.id,
+        "state": placement.state.value,
+        "caller": placement.caller_name,
+        "error": placement.error,
+        "waiting": placement.waiting,
+        "next_look_at": placement.look_at.isoformat() if placement.look_at is not None else None,
     }
 
 

@@ -168,6 +168,11 @@ def decided_changes(
     }
 
 
+def released_changes(rules: PurchaseRulesRecord, now: datetime) -> dict[str, Any]:
+    """Return what an approved order gets that was not ordered after all: its time begins anew."""
+    return {"ordering_until": None, "expires_at": now + timedelta(days=rules.expires_days)}
+
+
 async def audit_step(
     trail: AuditTrail, order: PurchaseOrderRecord, move: Move, *, outcome: Outcome = Outcome.SUCCEEDED, code: str = ""
 ) -> None:

@@ -1,5 +1,6 @@
 """What happens to purchase orders by themselves, beside a worker's other tasks: they expire, their approvers are
-reminded, Salesforce is told, mails are sent. Many workers may do so at once; each step is a compare-and-set.
+reminded, those left in `ordering` are settled, Salesforce is told, mails are sent. Many workers may do so at once; each
+step is a compare-and-set.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from orgbridge.services.commerce.mails import Mailer
 from orgbridge.services.commerce.purchase_errors import PurchaseOrderMoved
 from orgbridge.services.commerce.purchase_mirror import PurchaseMirror
 from orgbridge.services.commerce.purchase_rules import PurchaseRules
+from orgbridge.services.commerce.purchase_settling import PurchaseSettling
 from orgbridge.services.commerce.purchase_steps import Move, Via, audit_step, mail_to, requester_mails, take
 from orgbridge.store.database import Database
 from orgbridge.store.mail_records import MailKind
@@ -49,17 +51,19 @@ class PurchaseUpkeep:
         self._rules = rules
         self._trail = trail
         self._mirror = mirror
-        self._mailer = mailer
+        #: Sends what is in the outbox; None where no mail server is configured.
+        self.mailer = mailer
         self._sweeps = sweeps
         self._seconds = seconds
+        self._settling = PurchaseSettling(database, clock, rules, trail, mail_configured=mailer is not None)
 
     async def run(self) -> None:
         """Do what is due until cancelled."""
-        tasks: list[Callable[[], Awaitable[int]]] = [self.expire, self.remind]
+        tasks: list[Callable[[], Awaitable[int]]] = [self.expire, self.remind, self._settling.settle]
         if self._mirror is not None:
             tasks.append(self._mirror.tell_all)
-        if self._mailer is not None:
-            tasks.append(self._mailer.deliver)
+        if self.mailer is not None:
+            tasks.append(self.mailer.deliver)
         forgot = self._clock.monotonic() - _FORGET_SECONDS
         while True:
             rare: list[Callable[[], Awaitable[int]]] = []
@@ -84,7 +88,7 @@ class PurchaseUpkeep:
         )
         try:
             async with self._database.unit() as unit:
-                mails = await requester_mails(unit, order, MailKind.EXPIRED, now, configured=self._mailer is not None)
+                mails = await requester_mails(unit, order, MailKind.EXPIRED, now, configured=self.mailer is not None)
                 done = await take(unit, order, move, now, mails)
         except PurchaseOrderMoved:
             # Somebody decided, or another worker was faster.
@@ -103,7 +107,7 @@ class PurchaseUpkeep:
             seen = order.remind_at
             pause = timedelta(days=rules.remind_days or 3)
             mails = [
-                mail_to(order, MailKind.REMINDER, one.user_id, now, configured=self._mailer is not None)
+                mail_to(order, MailKind.REMINDER, one.user_id, now, configured=self.mailer is not None)
                 for one in deciders
             ]
             async with self._database.unit() as unit:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orgbridge.store.cart_records import CartLineRecord, CartRecord
 from orgbridge.store.cart_tables import cart_mirror_lines, cart_mirrors
+from orgbridge.store.chunks import by_ids
 from orgbridge.store.tables import users
 
 _HEAD = (
@@ -31,6 +32,11 @@ class CartRepository:
         """Return what is known of a cart, or None."""
         found = await self._records(sa.select(cart_mirrors).where(cart_mirrors.c.cart_id == cart_id))
         return found[0] if found else None
+
+    async def accounts_of(self, cart_ids: Sequence[str]) -> dict[str, str]:
+        """Return the accounts of some carts, by the carts' ids; unknown ones are left out."""
+        columns = cart_mirrors.c
+        return await by_ids(self._connection, columns.cart_id, columns.account_id, cart_ids)
 
     async def of_user(self, user_id: str) -> list[CartRecord]:
         """Return what is known of a user's carts, last seen first."""

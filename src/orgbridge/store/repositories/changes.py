@@ -12,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orgbridge.store.change_records import ChangeRecord, FeedRecord
 from orgbridge.store.change_tables import change_feeds, change_seen
+from orgbridge.store.chunks import CHUNK
 
 _FEED = tuple(field.name for field in fields(FeedRecord))
 _SEEN = tuple(field.name for field in fields(ChangeRecord))
-#: Ids of one condition; both databases take far more parameters.
-_CHUNK = 500
 
 
 class ChangeRepository:
@@ -66,11 +65,11 @@ class ChangeRepository:
         """Return what is known of some records, by id."""
         columns = change_seen.c
         found: dict[str, ChangeRecord] = {}
-        for start in range(0, len(record_ids), _CHUNK):
+        for start in range(0, len(record_ids), CHUNK):
             query = sa.select(change_seen).where(
                 columns.org == org,
                 columns.sobject == sobject,
-                columns.record_id.in_(list(record_ids[start : start + _CHUNK])),
+                columns.record_id.in_(list(record_ids[start : start + CHUNK])),
             )
             for row in (await self._connection.execute(query)).mappings():
                 found[row["record_id"]] = ChangeRecord(**{name: row[name] for name in _SEEN})
@@ -82,12 +81,12 @@ class ChangeRepository:
             return
         columns, org, sobject = change_seen.c, states[0].org, states[0].sobject
         ids = [state.record_id for state in states]
-        for start in range(0, len(ids), _CHUNK):
+        for start in range(0, len(ids), CHUNK):
             await self._connection.execute(
                 sa.delete(change_seen).where(
                     columns.org == org,
                     columns.sobject == sobject,
-                    columns.record_id.in_(ids[start : start + _CHUNK]),
+                    columns.record_id.in_(ids[start : start + CHUNK]),
                 )
             )
         await self._connection.execute(

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orgbridge.store.chunks import by_ids
 from orgbridge.store.constraints import checked
 from orgbridge.store.order_records import CANCELLABLE_STATES, PlacementRecord, PlacementState, PlacementWay
 from orgbridge.store.order_tables import placements
@@ -55,6 +56,10 @@ class PlacementRepository:
             .limit(limit)
         )
         return [_record(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def accounts_of(self, order_ids: Sequence[str]) -> dict[str, str]:
+        """Return the accounts of some orders that were placed here, by the orders' ids; others are left out."""
+        return await by_ids(self._connection, placements.c.order_id, placements.c.account_id, order_ids)
 
     async def undispatched(self, limit: int) -> list[PlacementRecord]:
         """Return placements that no worker was handed yet, oldest first."""

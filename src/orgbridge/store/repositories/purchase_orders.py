@@ -108,13 +108,19 @@ class PurchaseOrderRepository:
         )
         return bool(done.rowcount)
 
-    async def hold(self, order_id: str, version: int, until: datetime) -> bool:
-        """Go on being at work on a placement. False when it is somebody else's, or has ended."""
+    async def hold(self, order_id: str, version: int, until: datetime | None = None) -> bool:
+        """Go on being at work on a placement. False when it is somebody else's, or has ended.
+
+        Args:
+            order_id: Of which order.
+            version: What it was when the work was taken in hand.
+            until: How long nobody else may take it; None as before. Until the transaction ends nobody does.
+        """
         columns = purchase_orders.c
         done = await self._connection.execute(
             sa.update(purchase_orders)
             .where(columns.id == order_id, columns.version == version, columns.state == PurchaseState.ORDERING.value)
-            .values(ordering_until=until)
+            .values(ordering_until=columns.ordering_until if until is None else until)
         )
         return bool(done.rowcount)
 
@@ -126,6 +132,21 @@ class PurchaseOrderRepository:
             .where(columns.id == order_id, columns.version == version, columns.state == PurchaseState.ORDERING.value)
             .values(ordering_until=now)
         )
+
+    async def left_ordering(self, now: datetime, after_id: str, limit: int) -> list[PurchaseOrderRecord]:
+        """Return orders, by their ids, whose placement was begun and that no process is at work on."""
+        columns = purchase_orders.c
+        query = (
+            sa.select(purchase_orders)
+            .where(
+                columns.id > after_id,
+                columns.state == PurchaseState.ORDERING.value,
+                columns.ordering_until <= now,
+            )
+            .order_by(columns.id)
+            .limit(limit)
+        )
+        return [_record(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def page(self, chosen: PurchaseFilter, *, cursor: str | None, limit: int) -> Page[PurchaseOrderRecord]:
         """Return one page of orders, newest first.

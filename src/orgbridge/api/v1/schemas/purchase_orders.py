@@ -201,6 +201,9 @@ class PurchaseDetailReply(PurchaseReply):
     history: list[dict[str, Any]] = Field(description="Its steps, oldest first.")
     comments: list[dict[str, Any]] = Field(description="Oldest first, the last 200.")
     mails: list[dict[str, Any]] = Field(description="Newest first: to whom, about what, and whether it was sent.")
+    ordering: dict[str, Any] | None = Field(
+        description="While it is `ordering`: its checkout (checkout_id), that one's state, who ordered, why it waits."
+    )
 
 
 class CommentReply(BaseModel):
