@@ -174,8 +174,12 @@ def test_several_service_processes_are_one_service(tmp_path: Path, store_url: st
                 keys.add(client.get(f"http://127.0.0.1:{port}/.well-known/jwks.json").json()["keys"][0]["kid"])
         assert len(keys) == 1
         own = f"http://127.0.0.1:{port}/api/v1/users/me"
-        statuses = Counter(asyncio.run(_storm("GET", own, 100)))
-        assert statuses == {401: 30, 429: 70}
+        passed = Counter(asyncio.run(_storm("GET", own, 100)))[401]
+        # What one process took beforehand and did not use goes back, and is there for the next call.
+        while passed < 30:
+            passed += Counter(asyncio.run(_storm("GET", own, 1)))[401]
+        assert passed == 30
+        assert Counter(asyncio.run(_storm("GET", own, 20))) == {429: 20}
         # Above a hundred, each process may be one hundredth ahead of the other.
         statuses = Counter(asyncio.run(_storm("POST", f"http://127.0.0.1:{port}/api/v1/roles", 1200)))
         assert set(statuses) == {401, 429}
