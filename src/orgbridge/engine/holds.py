@@ -25,8 +25,8 @@ from orgbridge.engine.resources import Resources
 from orgbridge.engine.rounds import add_round
 from orgbridge.loads.holds import Hold, held_results, kept_rows
 from orgbridge.loads.mapped import read_refusals
-from orgbridge.loads.matching import line_numbers
 from orgbridge.loads.outcomes import RowStatus
+from orgbridge.loads.partrows import line_numbers
 from orgbridge.loads.rounds import Tally
 from orgbridge.loads.states import PartState
 from orgbridge.store.files import StoredFile

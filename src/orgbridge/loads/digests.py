@@ -1,4 +1,4 @@
-"""What stands for the cells of a row, so that rows can be compared without keeping them."""
+"""What stands for the cells of a row, so that rows can be compared: their text in one form, or 128 bits of it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Final
 _SEPARATOR: Final = "\x1f"
 
 
-def joined_digest(row: bytes) -> bytes:
-    """Return what `digests_of` does of one row, given as `joined_rows` does."""
+def digest_of(row: bytes) -> bytes:
+    """Return 128 bits that stand for a row, given as `joined_rows` or `joined_texts` do."""
     return hashlib.blake2b(row, digest_size=16).digest()
 
 
-def digests_of(rows: Iterable[Sequence[str]], count: int, text: str) -> list[bytes]:
-    """Return 128 bits for each row that stand for its cells; newlines of all kinds are one.
+def joined_texts(rows: Iterable[Sequence[str]], count: int, text: str) -> list[bytes]:
+    """Return each row as `joined_rows` does; two are the same only if all cells are. Newlines of all kinds are one.
 
     Args:
         rows: Cells of each.
@@ -23,22 +23,21 @@ def digests_of(rows: Iterable[Sequence[str]], count: int, text: str) -> list[byt
         text: What the cells were read from.
     """
     if _SEPARATOR in text:
-        return [_digest(cells, count) for cells in rows]
-    blake2b, join = hashlib.blake2b, _SEPARATOR.join
+        return [_joined(cells, count) for cells in rows]
+    join = _SEPARATOR.join
     if "\r" in text:
-        joined = (join(cells) for cells in rows)
-        return [blake2b(_with_line_feeds(cells).encode(), digest_size=16).digest() for cells in joined]
-    return [blake2b(join(cells).encode(), digest_size=16).digest() for cells in rows]
+        return [_with_line_feeds(join(cells)).encode() for cells in rows]
+    return [join(cells).encode() for cells in rows]
 
 
-def _digest(cells: Sequence[str], count: int) -> bytes:
-    """Return what `digests_of` does of one row, some cell of which may hold the separator itself."""
+def _joined(cells: Sequence[str], count: int) -> bytes:
+    """Return what `joined_texts` does of one row, some cell of which may hold the separator itself."""
     text = _with_line_feeds(_SEPARATOR.join(cells))
-    if text.count(_SEPARATOR) != count - 1:
-        # So the lengths of the cells are told as well.
-        sizes = _SEPARATOR.join(str(len(cell.replace("\r\n", "\n"))) for cell in cells)
-        return hashlib.blake2b(f"{sizes}\n{text}".encode(), digest_size=16, person=b"separator").digest()
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+    if text.count(_SEPARATOR) == count - 1:
+        return text.encode()
+    # So the lengths of the cells are told as well. No other row has as many separators, or tells other lengths.
+    sizes = _SEPARATOR.join(str(len(_with_line_feeds(cell))) for cell in cells)
+    return f"{sizes}{_SEPARATOR}{text}".encode()
 
 
 def _with_line_feeds(text: str) -> str:

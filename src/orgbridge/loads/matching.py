@@ -7,23 +7,23 @@ does not matter which is whose; when they differ, they are given out in order an
 
 Nothing is dropped: a row without a result and a result without a row are both counted and reported.
 
-Memory for a part of 100,000 rows is about 30 MB while joining (see benchmarks/splitting.py), 8 MB afterwards.
+Memory for a part of 100,000 rows is about 30 MB while joining (see benchmarks/splitting.py), 8 MB afterwards. Rows of a
+small part are compared by all their bytes, which are kept meanwhile: that is twice as fast as hashing them. Of a large
+part they would take too much, so 128 bits stand for each of its rows.
 """
 
 from __future__ import annotations
 
 import itertools
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import add, itemgetter, methodcaller
 from typing import Final
 
 from orgbridge.loads.dialect import Dialect
-from orgbridge.loads.digests import digests_of, joined_digest
+from orgbridge.loads.digests import digest_of, joined_texts
 from orgbridge.loads.errors import UnreadableResults
-from orgbridge.loads.joinedrows import SEPARATOR, joined_cells, joined_rows
+from orgbridge.loads.joinedrows import SEPARATOR, joined_cells
 from orgbridge.loads.outcomes import (
     CREATED,
     FAILED,
@@ -37,17 +37,15 @@ from orgbridge.loads.outcomes import (
     RowStatus,
     status_of,
 )
+from orgbridge.loads.partrows import KEPT_BYTES, Blocks, PartRows, line_numbers, picker
 from orgbridge.loads.receipt import ErrorGroup
-from orgbridge.loads.records import MASKED_LF, masked_records, parse_chunk, record_chunks
 from orgbridge.loads.resultfiles import ResultFile
 from orgbridge.loads.results import result_records
 from orgbridge.loads.splitter import LineCount
 from orgbridge.wire.bulk import RESULT_CREATED, RESULT_ERROR, RESULT_ID, IngestOperation
 
-Blocks = Callable[[], Iterator[bytes]]
 #: Verdicts shared between rows that failed alike.
 _SHARED: Final = 1_000
-_COUNT_MASKED: Final = methodcaller("count", MASKED_LF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +100,7 @@ def match_part(
     attempt: int = 1,
     job_complete: bool = True,
     job_error: str | None = None,
+    kept_bytes: int = KEPT_BYTES,
 ) -> PartMatch:
     """Join the three results files of a job to the records of its part.
 
@@ -124,6 +123,7 @@ def match_part(
         job_complete: Whether the job ended in `JobComplete`. Then a row without a result is a mismatch; after
             `Failed` or `Aborted` it was simply not processed.
         job_error: The job-level failure, which unprocessed rows are given as their message.
+        kept_bytes: Bytes of records up to which these are compared themselves.
 
     Raises:
         UnreadableResults: A results file is not CSV, lacks a column it must have, or echoes no column of the input.
@@ -141,8 +141,15 @@ def match_part(
         raise UnreadableResults("The results files have no column of the input in common.")
     key = _key_column(header, operation, external_id_field)
     covers_all = len(common) == len(header)
-    rows = _Rows(
-        records, dialect, common, key if key in common else None, first_line, line_count, compares_all=covers_all
+    rows = PartRows(
+        records,
+        dialect,
+        common,
+        key if key in common else None,
+        first_line,
+        line_count,
+        compares_all=covers_all,
+        kept_bytes=kept_bytes,
     )
     rows.read(fold=_id_prefix if operation in _BY_ID else None)
     verdicts = _Verdicts(rows, covers_all=covers_all)
@@ -202,7 +209,8 @@ def unprocessed_part(
 
 
 def _part_match(ledger: Ledger, records: Blocks, dialect: Dialect, *, stray: int, job_complete: bool) -> PartMatch:
-    statuses = Counter(status_of(ledger.verdicts[place]) for place in ledger.places_not_written())
+    not_written = ledger.places_not_written()
+    statuses = Counter(status_of(ledger.verdicts[place]) for place in not_written)
     return PartMatch(
         rows=len(ledger.verdicts),
         succeeded=len(ledger.verdicts) - statuses.total(),
@@ -211,7 +219,7 @@ def _part_match(ledger: Ledger, records: Blocks, dialect: Dialect, *, stray: int
         ambiguous=sum(ledger.ambiguous),
         stray_results=stray,
         missing_results=ledger.verdicts.count(None) if job_complete else 0,
-        errors=ledger.errors(),
+        errors=ledger.errors(not_written),
         ledger=ledger,
         records=records,
         dialect=dialect,
@@ -234,133 +242,10 @@ def _id_prefix(cell: str) -> str:
     return cell[:15]
 
 
-def line_numbers(records: Blocks, first_line: int, line_count: LineCount) -> array[int]:
-    """Return the line on which each record of a part begins."""
-    lines = array("Q")
-    line = first_line
-    for chunk in record_chunks(records()):
-        line = _append_lines(lines, chunk, line, line_count)
-    return lines
-
-
-def _append_lines(lines: array[int], chunk: bytes, line: int, line_count: LineCount) -> int:
-    """Append the line of each record of a chunk; return the line after the last."""
-    newlines = chunk.count(b"\n")
-    if b'"' not in chunk and chunk.endswith(b"\n") and chunk.count(b"\r") == chunk.count(b"\r\n"):
-        lines.extend(range(line, line + newlines))
-        return line + newlines
-    records = masked_records(chunk)
-    plain = range(line, line + len(records))
-    if line_count is LineCount.RECORD or newlines == len(records):
-        lines.extend(plain)
-        return line + len(records)
-    lines.extend(map(add, itertools.accumulate(map(_COUNT_MASKED, records), initial=0), plain))
-    return line + newlines
-
-
-def _picker(places: list[int]) -> Callable[[list[str]], Sequence[str]]:
-    """Return what takes the cells at some places out of a row; slices where it can, for they are faster."""
-    start = places[0]
-    if places == list(range(start, start + len(places))):
-        return itemgetter(slice(start, start + len(places)))
-    return itemgetter(*places)
-
-
-class _Rows:
-    """The rows of a part by key: where each one stands."""
-
-    def __init__(
-        self,
-        records: Blocks,
-        dialect: Dialect,
-        columns: list[int],
-        key: int | None,
-        first_line: int,
-        line_count: LineCount,
-        *,
-        compares_all: bool,
-    ) -> None:
-        self._compares_all = compares_all
-        #: Cells of a row; only where all of them are compared.
-        self._width = len(columns)
-        self._records = records
-        self._dialect = dialect
-        self.columns = columns
-        self.key = key
-        self.fold: Callable[[str], str] | None = None
-        self._line = first_line
-        self._line_count = line_count
-        self.lines = array("Q")
-        #: Key or digest -> place of the row, or places of the rows that share it.
-        self.places: dict[str | bytes, int | list[int]] = {}
-        #: Keys that more than one row has; these rows are told apart by all their cells.
-        self.repeated: set[str] = set()
-
-    def read(self, fold: Callable[[str], str] | None) -> None:
-        """Read the part and index its rows."""
-        self.fold = fold
-        place = 0
-        key = self.key
-        places = self.places
-        for chunk in record_chunks(self._records()):
-            self._line = _append_lines(self.lines, chunk, self._line, self._line_count)
-            joined = joined_rows(chunk, self._dialect.delimiter, self._width) if self._compares_all else None
-            if key is None:
-                for digest in self._chunk_digests(chunk, joined):
-                    # A list of places, of rows met before, is no place either.
-                    if places.setdefault(digest, place) != place:
-                        self._put(digest, place)
-                    place += 1
-                continue
-            names: Iterable[str]
-            if joined is not None:
-                names = joined_cells(joined, key)
-            else:
-                names = [cells[key] for cells in parse_chunk(chunk.decode(), self._dialect.delimiter)]
-            for name in names if fold is None else map(fold, names):
-                if places.setdefault(name, place) != place:
-                    self.repeated.add(name)
-                place += 1
-        if self.repeated and key is not None:
-            self._tell_apart(key)
-
-    def _chunk_digests(self, chunk: bytes, joined: list[bytes] | None) -> Iterable[bytes]:
-        if joined is not None:
-            return map(joined_digest, joined)
-        text = chunk.decode()
-        return self.digests(parse_chunk(text, self._dialect.delimiter), text)
-
-    def _tell_apart(self, key: int) -> None:
-        for name in self.repeated:
-            del self.places[name]
-        place = 0
-        for chunk in record_chunks(self._records()):
-            text = chunk.decode()
-            for cells in parse_chunk(text, self._dialect.delimiter):
-                name = cells[key] if self.fold is None else self.fold(cells[key])
-                if name in self.repeated:
-                    self._put(self.digests([cells], text)[0], place)
-                place += 1
-
-    def _put(self, name: bytes, place: int) -> None:
-        there = self.places.setdefault(name, place)
-        if isinstance(there, list):
-            there.append(place)
-        elif there != place:
-            self.places[name] = [there, place]
-
-    def digests(self, rows: Iterable[list[str]], text: str) -> list[bytes]:
-        """Return what stands for the compared cells of each row, read from a text."""
-        columns = self.columns
-        if not self._compares_all:
-            return digests_of(map(_picker(columns), rows), len(columns), text)
-        return digests_of(rows, len(columns), text)
-
-
 class _Verdicts:
     """What the results files say, row by row."""
 
-    def __init__(self, rows: _Rows, *, covers_all: bool) -> None:
+    def __init__(self, rows: PartRows, *, covers_all: bool) -> None:
         count = len(rows.lines)
         self._rows = rows
         self._covers_all = covers_all
@@ -374,12 +259,10 @@ class _Verdicts:
         """Take in one results file."""
         if not file.columns:
             return
-        places = self._rows.places
         compared = [file.columns[column] for column in self._rows.columns]
-        pick = _picker(compared)
+        pick = picker(compared)
         count = len(compared)
         key = None if self._rows.key is None else file.columns[self._rows.key]
-        of_row = self.of_row
         is_regular = self._covers_all and file.is_regular
         for chunk in file.chunks():
             joined = file.joined(chunk) if is_regular else None
@@ -392,17 +275,33 @@ class _Verdicts:
                 text, rows = file.rows(chunk)
                 verdicts = self._verdicts(file, rows)
                 if key is None:
-                    names = digests_of(map(pick, rows), count, text)
+                    names = self._names(map(pick, rows), count, text)
                 else:
-                    names = self._keys(rows, key, lambda cells, text=text: digests_of([pick(cells)], count, text)[0])  # type: ignore[misc] # bound per turn
-            for name, verdict in zip(names, verdicts, strict=True):
-                place = places.get(name)
-                if isinstance(place, int) and of_row[place] is None:
-                    of_row[place] = verdict
-                elif isinstance(place, list) and isinstance(name, bytes):
-                    self._groups.setdefault(name, []).append(verdict)
+                    names = self._keys(rows, key, lambda cells, text=text: self._names([pick(cells)], count, text)[0])  # type: ignore[misc] # bound per turn
+            self._settle(list(names), verdicts)
+
+    def _settle(self, names: list[str | bytes], verdicts: Iterable[bytes]) -> None:
+        """Give rows what was said of them."""
+        of_row = self.of_row
+        places = list(map(self._rows.places.get, names))
+        if set(map(type, places)) == {int}:
+            # Nearly always: each belongs to one row.
+            for place, verdict in zip(places, verdicts, strict=True):
+                if of_row[place] is None:  # type: ignore[index] # an int, all of them
+                    of_row[place] = verdict  # type: ignore[index]
                 else:
                     self.stray += 1
+            return
+        for name, place, verdict in zip(names, places, verdicts, strict=True):
+            if isinstance(place, int) and of_row[place] is None:
+                of_row[place] = verdict
+            elif isinstance(place, list) and isinstance(name, bytes):
+                self._groups.setdefault(name, []).append(verdict)
+            else:
+                self.stray += 1
+
+    def _names(self, rows: Iterable[Sequence[str]], count: int, text: str) -> list[bytes]:
+        return self._rows.joined_names(joined_texts(rows, count, text))
 
     def _keys(self, rows: list[list[str]], key: int, digest: Callable[[list[str]], bytes]) -> Iterator[str | bytes]:
         """Yield the key of each row, for rows with a key that others have too what stands for all their cells."""
@@ -416,21 +315,24 @@ class _Verdicts:
         rows = [parts[-1] for parts in added]
         key = self._rows.key
         if key is None:
-            return map(joined_digest, rows)
+            return self._rows.joined_names(rows)
         fold, repeated = self._rows.fold, self._rows.repeated
         names = joined_cells(rows, key)
         if fold is not None:
             names = list(map(fold, names))
         if not repeated:
             return names
-        return [joined_digest(row) if name in repeated else name for name, row in zip(names, rows, strict=True)]
+        return [digest_of(row) if name in repeated else name for name, row in zip(names, rows, strict=True)]
 
     def _joined_verdicts(self, file: ResultFile, added: list[list[bytes]]) -> Iterable[bytes]:
         if not file.extra:
             return itertools.repeat(GIVEN_BACK, len(added))
         if file.is_failed:
             return [self._failed(record_id.decode(), told.decode()) for record_id, told, _ in added]
-        return [(CREATED if told.lower() == b"true" else UPDATED) + record_id for record_id, told, _ in added]
+        return [
+            (CREATED if told == b"true" or told.lower() == b"true" else UPDATED) + record_id
+            for record_id, told, _ in added
+        ]
 
     def _verdicts(self, file: ResultFile, rows: list[list[str]]) -> Iterator[bytes]:
         if not file.extra:

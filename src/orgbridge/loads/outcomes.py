@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -163,12 +163,16 @@ class Ledger:
         """Return the places of the rows that failed or were not processed."""
         return [place for place, verdict in enumerate(self.verdicts) if verdict is None or verdict[0] not in _WRITTEN]
 
-    def errors(self) -> tuple[ErrorGroup, ...]:
-        """Return failed and unprocessed rows by code, most frequent first."""
+    def errors(self, places: Sequence[int] | None = None) -> tuple[ErrorGroup, ...]:
+        """Return failed and unprocessed rows by code, most frequent first.
+
+        Args:
+            places: What `places_not_written` gives, where it was asked already.
+        """
         counts: dict[str, int] = {}
         lines: dict[str, list[int]] = {}
         messages: dict[str, str] = {}
-        for place in self.places_not_written():
+        for place in self.places_not_written() if places is None else places:
             error = self.error_of(self.verdicts[place])
             assert error is not None, "the row was not written"
             code = error.code

@@ -24,7 +24,7 @@ def _blocks(data: bytes) -> Callable[[], Iterator[bytes]]:
 
 
 def _match(records: bytes, **changes: Any) -> PartMatch:
-    files = {name: _blocks(changes.pop(name, b"")) for name in ("successful", "failed", "unprocessed")}
+    files: dict[str, Any] = {name: _blocks(changes.pop(name, b"")) for name in ("successful", "failed", "unprocessed")}
     given: dict[str, Any] = {
         "dialect": LF,
         "header": ("Id", "Name"),
@@ -65,6 +65,23 @@ def test_an_upsert_is_matched_by_its_external_id_in_any_case_of_its_name() -> No
         Outcome(line=2, row=1, status=RowStatus.SUCCEEDED, id="1", created=False),
         Outcome(line=3, row=2, status=RowStatus.SUCCEEDED, id="2", created=True),
     ]
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 100_000, 1 << 30])
+def test_rows_of_a_large_part_are_matched_as_those_of_a_small_one(kept_bytes: int) -> None:
+    """Rows and digests find the same outcomes, also for rows met before the change and for identical ones."""
+    rows = [f"{number},{number % 3}" for number in range(20_000)] + ["7,1", "7,1"]
+    header = b'"sf__Id","sf__Created","Id","Name"\n'
+    said = [(f"x{place}", *row.split(",")) for place, row in enumerate(rows)]
+    match = _match(
+        "".join(f"{row}\n" for row in rows).encode(),
+        successful=header + "".join(f'"{made}","true","{id_}","{name}"\n' for made, id_, name in said[::-1]).encode(),
+        kept_bytes=kept_bytes,
+    )
+    ids = _ids(match)
+    assert ids[:7] + ids[8:20_000] == [f"x{place}" for place in range(20_000) if place != 7]
+    assert sorted((ids[7], *ids[20_000:])) == ["x20000", "x20001", "x7"]
+    assert (match.succeeded, match.stray_results, match.missing_results, match.ambiguous) == (20_002, 0, 0, 0)
 
 
 def test_keys_that_repeat_are_told_apart_by_all_cells() -> None:
