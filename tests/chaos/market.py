@@ -39,10 +39,17 @@ class Market:
         postgres: Connection string of an empty database; None for SQLite.
         workers: How many; SQLite carries one.
         settle_seconds: After how long what was sent and not answered is over.
+        books: Price books that a cart is ordered from: one, or two.
     """
 
     def __init__(
-        self, folder: Path, *, postgres: str | None = None, workers: int = 1, settle_seconds: float = 1.5
+        self,
+        folder: Path,
+        *,
+        postgres: str | None = None,
+        workers: int = 1,
+        settle_seconds: float = 1.5,
+        books: int = 1,
     ) -> None:
         key = serialization.load_pem_private_key(buyer_key().encode(), None)
         form = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -69,6 +76,7 @@ class Market:
             self.children[name] = ForkedChild(name, arguments, self._settings, folder)
         self.tables = Tables(folder / "data", postgres)
         self.account = self.store = ""
+        self.books = books
         self.products: list[str] = []
         self._token = ""
         self._stopped: set[int] = set()
@@ -118,12 +126,25 @@ class Market:
         self.store = (await self.rows(f"SELECT Id FROM WebStore WHERE Name = '{_STORE}'"))[0]["Id"]
         products = await self.rows("SELECT Id FROM Product2 WHERE StockKeepingUnit IN ('MP-0001', 'MP-0002')")
         self.products = [row["Id"] for row in products]
+        if self.books == 2:
+            await self._part_books()
         headers = {"Authorization": f"Bearer {self._token}"}
         async with self._http.post(f"{self.url}/api/v1/organizations", json={"name": "Kiel"}, headers=headers) as reply:
             organization = (await reply.json())["id"]
         place = f"{self.url}/api/v1/salesforce_account/mappings/{organization}"
         async with self._http.put(place, json={"account_id": self.account}, headers=headers) as reply:
             assert reply.status < 300, await reply.text()
+
+    async def _part_books(self) -> None:
+        """Leave one product to the negotiated price book alone, and the other one to the store's own."""
+        members = f"SELECT BuyerGroupId FROM BuyerGroupMember WHERE BuyerId = '{self.account}'"
+        groups = await self.rows(f"SELECT Pricebook2Id FROM BuyerGroupPricebook WHERE BuyerGroupId IN ({members})")
+        own = await self.rows(f"SELECT Pricebook2Id FROM WebStorePricebook WHERE WebStoreId = '{self.store}'")
+        for product, books in zip(self.products, (own, groups), strict=True):
+            named = ", ".join(f"'{book['Pricebook2Id']}'" for book in books)
+            entries = f"SELECT Id FROM PricebookEntry WHERE Product2Id = '{product}' AND Pricebook2Id IN ({named})"
+            for entry in await self.rows(entries):
+                await self._admin.records.update("PricebookEntry", entry["Id"], {"IsActive": False})
 
     async def rows(self, soql: str) -> list[dict[str, Any]]:
         """Return what the org's administrator finds."""
@@ -142,7 +163,7 @@ class Market:
         return cart.cart_id
 
     async def ask(self, path: str, cart: str) -> dict[str, Any]:
-        """Send an order, the same call under the same key, until it is answered with its end."""
+        """Send an order, the same call under the same key, until it is answered with its end: also with a refusal."""
         headers = {"Authorization": f"Bearer {self._token}", "Idempotency-Key": str(uuid4())}
         body, last = {"po_number": "PO-1", "cart_id": cart, "wait_seconds": 4}, ""
         while True:
@@ -154,10 +175,22 @@ class Market:
                     if reply.status in (200, 201):
                         told = json.loads(last)
                         return dict(told.get("checkout", told))
+                    if reply.status == 422:
+                        return dict(json.loads(last))
                     assert reply.status in (202, 500, 502, 503), f"{reply.status}: {last}"
             except (aiohttp.ClientError, TimeoutError):
                 pass
             await self.clock.sleep(0.05)
+
+    async def discard(self, cart: str) -> None:
+        """Delete a cart that was given back."""
+        await self._buyer.commerce.store(StoreContext(webstore_id=self.store, account_id=self.account)).carts.delete(
+            cart
+        )
+
+    async def clear_faults(self) -> None:
+        """Let the org do as it should again."""
+        await asyncio.to_thread(self.org.request, "DELETE", "/_emulator/faults")
 
     async def kill(self, name: str) -> None:
         """Kill one of the three."""
@@ -193,8 +226,11 @@ class Market:
     async def faults(self, cart: str, path: str, told: Mapping[str, Any], before: set[str]) -> list[str]:
         """Return what is wrong with an ordered cart: order, summary, cart and placement must agree."""
         made = await self.orders() - before
-        if made != {told["order_id"]}:
-            return [f"{told['order_id']} told, {sorted(made)} made"]
+        if "orders" not in told:
+            return [f"it was refused: {told}"]
+        parts = self.books if path == "/salesforce_orders/" else 1
+        if made != {one["order_id"] for one in told["orders"]} or len(made) != parts:
+            return [f"{told['orders']} told, {sorted(made)} made"]
         wrong = []
         (order,) = await self.rows(f"SELECT Id, OrderReferenceNumber FROM Order WHERE Id = '{told['order_id']}'")
         row = self.tables.placement(cart)

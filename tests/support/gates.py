@@ -38,12 +38,17 @@ async def _let_pass(_: Passage) -> bool:
     return True
 
 
+async def _let_go_on(_: str) -> None:
+    return None
+
+
 class Gate:
     """Passes HTTP requests on to the org, one connection each.
 
     Attributes:
         on_request: Asked before a request of an order is passed on.
         on_reply: Asked when its reply is there, before it is given.
+        on_other: Told of the path of a request that belongs to no order, a sign-in for example, before it is passed on.
         in_flight: Requests that wait for their reply now.
         passed: How many requests have come.
     """
@@ -55,6 +60,7 @@ class Gate:
         self._server: asyncio.Server | None = None
         self.on_request: Watch = _let_pass
         self.on_reply: Watch = _let_pass
+        self.on_other: Callable[[str], Awaitable[None]] = _let_go_on
         self.in_flight = self.passed = 0
         self._counts: dict[str, int] = {}
         self._last = ""
@@ -62,6 +68,7 @@ class Gate:
     def reset(self) -> None:
         """Count from the beginning and let everything pass."""
         self.on_request = self.on_reply = _let_pass
+        self.on_other = _let_go_on
         self._counts, self._last = {}, ""
 
     async def open(self) -> None:
@@ -98,7 +105,9 @@ class Gate:
     async def _carry(self, head: bytes, body: bytes) -> bytes | None:
         line, _, rest = head.partition(b"\r\n")
         passage = self._passage(line.decode())
-        if passage is not None and not await self.on_request(passage):
+        if passage is None:
+            await self.on_other(line.decode().split(" ")[1])
+        elif not await self.on_request(passage):
             return None
         upstream, out = await asyncio.open_connection("127.0.0.1", self._org_port)
         try:
