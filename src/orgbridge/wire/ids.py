@@ -6,9 +6,13 @@ Source: facts/salesforce/ids-and-types.md section 1, the checksum checked there 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 
 _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#: What a block of five characters of an id has for its character of the checksum, by which of them are upper case.
+_BLOCKS = {f"{bits:05b}"[::-1]: char for bits, char in enumerate(_CHECK)}
+_CASES = defaultdict(lambda: "0", {ord(char): "1" if "A" <= char <= "Z" else "0" for char in _DIGITS})
 _SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?\Z")
 
 #: The master record type, the same in every org.
@@ -19,14 +23,8 @@ BULK_JOB_PREFIX = "750"
 
 def checksum(id15: str) -> str:
     """Return the three characters that make a 15-character id an 18-character one."""
-    out = []
-    for start in (0, 5, 10):
-        bits = 0
-        for place, char in enumerate(id15[start : start + 5]):
-            if "A" <= char <= "Z":
-                bits |= 1 << place
-        out.append(_CHECK[bits])
-    return "".join(out)
+    cases = id15.translate(_CASES)
+    return _BLOCKS[cases[:5]] + _BLOCKS[cases[5:10]] + _BLOCKS[cases[10:]]
 
 
 def to_18(text: str) -> str | None:

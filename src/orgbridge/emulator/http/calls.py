@@ -220,6 +220,13 @@ class Call:
             return await writes.save(work)
         return await self.thread(work)
 
+    async def try_row(self, sobject: SObject, work: Callable[[], _T | None]) -> _T | None:
+        """Do what touches one row, or finds out that it would touch more; None, also when it cannot be done at once."""
+        writes = self.parts.writes
+        if self.parts.org.reaches_little(sobject, {}) and writes.may_join():
+            return await writes.save(work)
+        return None
+
     async def thread(self, work: Callable[[], _T]) -> _T:
         """Do blocking work in a thread and return its value."""
         return await run_in_threadpool(work)

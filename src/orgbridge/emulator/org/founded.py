@@ -9,10 +9,12 @@ from typing import Self
 from orgbridge.emulator.org import columns, founding
 from orgbridge.emulator.org.contexts import Context
 from orgbridge.emulator.org.duplicates import check_duplicate_rules
+from orgbridge.emulator.org.leaves import Leaves
 from orgbridge.emulator.org.locks import RowLocks
 from orgbridge.emulator.org.policies import Policies
 from orgbridge.emulator.org.recycling import Recycling
 from orgbridge.emulator.org.rights import Rights
+from orgbridge.emulator.org.rowplans import RowPlans
 from orgbridge.emulator.org.rules import Rulebook
 from orgbridge.emulator.org.saving import Saving, external_key
 from orgbridge.emulator.org.showing import RowViews
@@ -70,6 +72,8 @@ class FoundedOrg:
         self._rights = Rights(catalogue, self.policies.profiles)
         self._book = Rulebook(catalogue, self.locks, self.policies.duplicate_rules)
         self._saving = Saving(self._book)
+        self._plans = RowPlans(self._book)
+        self._leaves = Leaves(self._book)
         self._recycling = Recycling(catalogue)
         self._views = RowViews()
 

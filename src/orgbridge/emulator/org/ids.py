@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from orgbridge.wire.ids import make_id
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -13,14 +15,22 @@ _LAST = tuple((digit, 16 if "A" <= digit <= "Z" else 0) for digit in _DIGITS)
 def make_ids(key_prefix: str, first: int, count: int) -> list[str]:
     """Return the ids of the `first`-th and the following `count - 1` records under a key prefix."""
     if count == 1:
-        return [make_id(key_prefix, first)]
+        return [_following(key_prefix, first // 62)[first % 62]]
     ids: list[str] = []
     number, end = first, first + count
     while number < end:
-        # All ids that differ in the last digit only share fourteen characters and two of the checksum.
-        whole = make_id(key_prefix, number - number % 62)
-        head, check, bits = whole[:14], whole[15:17], _CHECK.index(whole[17])
         start, stop = number % 62, min(62, number % 62 + end - number)
-        ids += [f"{head}{digit}{check}{_CHECK[bits | bit]}" for digit, bit in _LAST[start:stop]]
+        ids += _block(key_prefix, number // 62, start, stop)
         number += stop - start
     return ids
+
+
+def _block(key_prefix: str, block: int, start: int = 0, stop: int = 62) -> list[str]:
+    """Return ids that differ in the last digit only: they share fourteen characters and two of the checksum."""
+    whole = make_id(key_prefix, block * 62)
+    head, check, bits = whole[:14], whole[15:17], _CHECK.index(whole[17])
+    return [f"{head}{digit}{check}{_CHECK[bits | bit]}" for digit, bit in _LAST[start:stop]]
+
+
+#: For ids that are taken one by one: the next ones are made along with the first.
+_following = lru_cache(maxsize=256)(_block)

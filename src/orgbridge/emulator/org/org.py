@@ -75,8 +75,10 @@ class Org(ReadableOrg):
         context = self._context(connection, user_id, system=system, allow_duplicates=allow_duplicates, writer=writer)
         if not rows:
             return []
-        names, cells = _columns_of(rows)
         target = self._target(context, sobject)
+        if _is_one(rows, mode) and (saved := self._plans.insert(context, target, rows[0])) is not None:
+            return [saved]
+        names, cells = _columns_of(rows)
         self._begin(connection, all_or_none)
         outcomes = self._saving.insert(context, target, names, cells, mode)
         return self._end(connection, all_or_none, outcomes)
@@ -120,11 +122,26 @@ class Org(ReadableOrg):
         context = self._context(connection, user_id, system=system, allow_duplicates=allow_duplicates, writer=writer)
         if not rows:
             return []
-        names, cells = _columns_of(rows)
         target = self._target(context, sobject)
+        if _is_one(rows, mode) and "Id" in rows[0]:
+            row = dict(rows[0])
+            if (saved := self._plans.update(context, target, row.pop("Id"), row)) is not None:
+                return [saved]
+        names, cells = _columns_of(rows)
         self._begin(connection, all_or_none)
         outcomes = self._saving.update(context, target, names, cells, mode)
         return self._end(connection, all_or_none, outcomes)
+
+    def update_by_plan(
+        self, connection: Connection, sobject: str, record_id: str, row: Mapping[str, Any], *, user_id: str
+    ) -> SaveOutcome | None:
+        """Update a record inside the caller's write transaction, if it is surely there and sound.
+
+        Returns:
+            What became of it; None, with nothing written, when only `require_in` and `update_in` can tell.
+        """
+        context = self._context(connection, user_id)
+        return self._plans.update(context, self._target(context, sobject), record_id, row)
 
     def upsert(
         self,
@@ -173,6 +190,8 @@ class Org(ReadableOrg):
         key = external_key(context.seen(target), external_id_field)
         if not rows:
             return []
+        if _is_one(rows, mode) and (saved := self._plans.upsert(context, target, key, rows[0])) is not None:
+            return [saved]
         names, cells = _columns_of(rows)
         self._begin(connection, all_or_none)
         outcomes = self._saving.upsert(context, target, key, names, cells, mode)
@@ -291,6 +310,19 @@ class Org(ReadableOrg):
         outcomes = self._recycling.delete(context, ids, sobject=target, hard=hard)
         return self._end(connection, all_or_none, outcomes)
 
+    def delete_leaf(self, sobject: str, record_id: str, *, user_id: str) -> SaveOutcome | None:
+        """Delete a row that nothing hangs below and no row points to, by its id of 18 characters, in one transaction.
+
+        Returns:
+            What became of it; None, with nothing done, when only `require` and `delete` can tell.
+
+        Raises:
+            SFError: 404, there is no such object. Nothing was deleted.
+        """
+        with self.storage.write() as connection:
+            context = self._context(connection, user_id)
+            return self._leaves.delete(context, self._target(context, sobject), record_id)
+
     def undelete(self, ids: Sequence[str], *, user_id: str) -> list[SaveOutcome]:
         """Bring rows back from the recycle bin, with what was deleted along with them; outcomes in order."""
         with self.storage.write() as connection:
@@ -311,6 +343,11 @@ class Org(ReadableOrg):
             connection.execute("ROLLBACK TO all_or_none")
         connection.execute("RELEASE all_or_none")
         return outcomes if good else roll_back_all(outcomes)
+
+
+def _is_one(rows: Sequence[Mapping[str, Any]], mode: ValueMode) -> bool:
+    """Tell whether a call is about one record, for which there may be a plan."""
+    return len(rows) == 1 and mode is ValueMode.JSON
 
 
 def _columns_of(rows: Sequence[Mapping[str, Any]]) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:

@@ -14,7 +14,7 @@ from orgbridge.emulator.storage.database import Connection
 from orgbridge.emulator.storage.tables import quote
 
 #: Written by the platform; users cannot be deleted.
-_AUDIT = frozenset({"CreatedById", "LastModifiedById"})
+AUDIT = frozenset({"CreatedById", "LastModifiedById"})
 
 
 def clear_references(
@@ -40,7 +40,7 @@ def clear_references(
     for relation in sobject.child_relationships:
         child, field = quote(relation.child), quote(relation.field)
         target = catalogue.sobject(relation.child)
-        if relation.field in _AUDIT or target is None or target.field(relation.field) is None:
+        if relation.field in AUDIT or target is None or target.field(relation.field) is None:
             continue
         if keep and relation.cascade_delete:
             # What is left below is in the bin already and stays tied to its parent.

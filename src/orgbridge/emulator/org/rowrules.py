@@ -42,6 +42,8 @@ class RowRule:
     fields: tuple[str, ...]
     #: Adds faults to the batch.
     check: Callable[[Rows], None]
+    #: A new record that names none of these is not held against it; None when every new record is.
+    about: tuple[str, ...] | None = None
 
 
 def row_rules(catalogue: Catalogue, sobject: SObject) -> tuple[RowRule, ...]:
@@ -49,7 +51,7 @@ def row_rules(catalogue: Catalogue, sobject: SObject) -> tuple[RowRule, ...]:
     rules = [_dependency(sobject, f) for f in sobject.stored_fields if f.controller_name and f.restricted_picklist]
     rules += [_no_loop(sobject, f) for f in parent_fields(sobject)]
     if sobject.field("RecordTypeId") is not None:
-        rules.append(RowRule(("RecordTypeId",), _record_type(sobject)))
+        rules.append(RowRule(("RecordTypeId",), _record_type(sobject), ("RecordTypeId",)))
     if sobject.name == "Event":
         rules.append(RowRule(_EVENT, _event))
     if sobject.name == "PricebookEntry":
@@ -78,7 +80,7 @@ def _dependency(sobject: SObject, field: Field) -> RowRule:
                     add_fault(rows.batch.faults, place, fault)
                     break
 
-    return RowRule((field.name, field.controller_name or field.name), check)
+    return RowRule((field.name, field.controller_name or field.name), check, (field.name,))
 
 
 def _no_loop(sobject: SObject, field: Field) -> RowRule:
@@ -86,7 +88,7 @@ def _no_loop(sobject: SObject, field: Field) -> RowRule:
         if rows.ids is not None:
             check_loops(rows.context, sobject, field, rows.batch, rows.ids)
 
-    return RowRule((field.name,), check)
+    return RowRule((field.name,), check, ())
 
 
 def _record_type(sobject: SObject) -> Callable[[Rows], None]:

@@ -228,7 +228,7 @@ class Saving:
             columns[name_field.name] = [v or i for v, i in zip(given, ids, strict=False)]
         for field in rules.auto_numbers:
             first = allocate(context.connection, f"{sobject.name}.{field.name}", len(ids))
-            columns[field.name] = [_auto_number(field, first + place) for place in range(len(ids))]
+            columns[field.name] = [auto_number(field, first + place) for place in range(len(ids))]
         for name, field in rules.keyed.items():
             if name in columns:
                 columns[field.key_column] = _keys(field, columns[name])
@@ -373,7 +373,8 @@ def _keys(field: Field, values: Sequence[Any]) -> list[str | None]:
     return [None if value is None else value.casefold() for value in values]
 
 
-def _auto_number(field: Field, number: int) -> str:
+def auto_number(field: Field, number: int) -> str:
+    """Return the value of a field that the platform numbers."""
     head, _, tail = field.number_format.partition("{")
     digits, _, end = tail.partition("}")
     return f"{head}{number:0{len(digits)}d}{end}"

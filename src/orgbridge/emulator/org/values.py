@@ -251,7 +251,7 @@ def convert_json(field: Field, check: Check, values: Sequence[Any], faults: Faul
     """Return the stored values of what JSON records say about a field; what is wrong goes to `faults`."""
     out: list[Value] = []
     for position, value in enumerate(values):
-        stored = _json_value(field, check, value)
+        stored = json_value(field, check, value)
         if isinstance(stored, Fault):
             add_fault(faults, position, stored)
             stored = None
@@ -259,18 +259,9 @@ def convert_json(field: Field, check: Check, values: Sequence[Any], faults: Faul
     return out
 
 
-def _json_value(field: Field, check: Check, value: Any) -> Value | Fault:
+def json_value(field: Field, check: Check, value: Any) -> Value | Fault:
+    """Return the stored value of what a JSON record says about a field, or what is wrong with it."""
     match value:
-        case Missing():
-            return value
-        case None:
-            return 0 if field.type is FieldType.BOOLEAN else None
-        case bool():
-            if field.type is FieldType.BOOLEAN:
-                return int(value)
-            return _not_json(field, f"VALUE_{str(value).upper()}", str(value).lower())
-        case int() | float():
-            return _json_number(field, check, value)
         case str():
             # Assumed: the platform trims the ends of a text that comes as JSON.
             text = value.strip()
@@ -284,6 +275,16 @@ def _json_value(field: Field, check: Check, value: Any) -> Value | Fault:
             if isinstance(stored, Fault) and stored.code == "INVALID_TYPE_ON_FIELD_IN_RECORD":
                 return _not_json(field, "VALUE_STRING", text)
             return stored
+        case Missing():
+            return value
+        case None:
+            return 0 if field.type is FieldType.BOOLEAN else None
+        case bool():
+            if field.type is FieldType.BOOLEAN:
+                return int(value)
+            return _not_json(field, f"VALUE_{str(value).upper()}", str(value).lower())
+        case int() | float():
+            return _json_number(field, check, value)
         case list() | tuple():
             return _not_json(field, "START_ARRAY", "[")
         case _:

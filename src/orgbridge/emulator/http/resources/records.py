@@ -20,7 +20,7 @@ from orgbridge.emulator.org.outcomes import SaveOutcome
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.storage.joined import JoinedStorage
 from orgbridge.kit.json import JSON
-from orgbridge.wire.ids import is_id, to_18
+from orgbridge.wire.ids import to_18
 
 #: First version whose upsert answers an update with 200 and a body. Source: rest.md section 3, "External id".
 _UPSERT_BODY_SINCE = 46
@@ -81,9 +81,9 @@ async def retrieve(call: Call) -> Response:
 
 
 def _record_id(call: Call) -> str:
-    record_id = call.args["id"]
-    if not is_id(record_id):
-        text = f"Provided external ID field does not exist or is not accessible: {record_id}"
+    record_id = to_18(call.args["id"])
+    if record_id is None:
+        text = f"Provided external ID field does not exist or is not accessible: {call.args['id']}"
         raise SFError("NOT_FOUND", text)
     return record_id
 
@@ -134,6 +134,9 @@ async def change(call: Call, sobject: str, record_id: str, row: Mapping[str, JSO
             if conditions.is_conditional(call):
                 inner = org.through(JoinedStorage(org.storage, connection))
                 conditions.check_write(call, inner, target.name, record_id)
+            saved = org.update_by_plan(connection, target.name, record_id, row, user_id=user_id)
+            if saved is not None:
+                return saved
             found = org.require_in(connection, target.name, record_id, user_id=user_id)
             rows = [{**row, "Id": found}]
             return org.update_in(connection, target.name, rows, user_id=user_id, allow_duplicates=allow)[0]
@@ -166,7 +169,8 @@ async def remove(call: Call, sobject: str, record_id: str) -> None:
         found = org.require(sobject, record_id, user_id=user_id)
         return org.delete([found], user_id=user_id, sobject=sobject)[0]
 
-    check(await call.thread(work))
+    outcome = await call.try_row(org.sobject(sobject), lambda: org.delete_leaf(sobject, record_id, user_id=user_id))
+    check(outcome if outcome is not None else await call.thread(work))
 
 
 async def _only_match(call: Call) -> str | None:
@@ -215,17 +219,20 @@ async def upsert(call: Call) -> Response:
         found = to_18(args["value"]) or args["value"]
         await change(call, sobject.name, found, row)
         return _upserted(call, SaveOutcome(found, False, True))
-    matched = await _only_match(call)
-    if matched is None and update_only:
-        raise not_found()
-    if matched is not None and conditions.is_conditional(call):
-        await call.thread(lambda: conditions.check_write(call, org, sobject.name, matched))
+    if not field.unique or update_only or conditions.is_conditional(call):
+        matched = await _only_match(call)
+        if matched is None and update_only:
+            raise not_found()
+        if matched is not None and conditions.is_conditional(call):
+            await call.thread(lambda: conditions.check_write(call, org, sobject.name, matched))
     fields, allow = {**row, field.name: args["value"]}, call.allows_duplicates
-    outcome = await call.thread(
-        lambda: with_details(
-            call, org.upsert(sobject.name, field.name, [fields], user_id=user_id, allow_duplicates=allow)[0]
-        )
-    )
+
+    def work() -> SaveOutcome:
+        return org.upsert(sobject.name, field.name, [fields], user_id=user_id, allow_duplicates=allow)[0]
+
+    # Where rows may share a value, finding them can take long.
+    outcome = await (call.save_row(sobject, fields, work) if field.unique else call.thread(work))
+    outcome = await _detailed(call, outcome)
     check(outcome)
     return _upserted(call, outcome)
 

@@ -45,6 +45,10 @@ class InnerCall(Call):
         """Do the work and return its value: the call holds the writer, or may wait for it."""
         return work()
 
+    async def try_row(self, sobject: SObject, work: Callable[[], _T | None]) -> _T | None:
+        """Do the work and return its value."""
+        return work()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subrequest:
