@@ -272,7 +272,8 @@ async def _served(app: FastAPI | ASGIApp, sock: socket.socket) -> AsyncIterator[
             await asyncio.wait({task}, timeout=0.02)
         yield
     finally:
-        server.should_exit = True
+        # As its own handler of the signal would: streams of events hear of it, and end.
+        server.handle_exit(signal.SIGTERM, None)
         await task
 
 
