@@ -49,6 +49,18 @@ $(S3_SERVER): requirements-s3.txt | $(BIN)/python
 	@$(VENV)/s3-server/bin/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes -r requirements-s3.txt
 	@touch $@
 
+# The site's tools have an environment of their own: the service needs none of them (docs/decisions/0002).
+DOCS := $(VENV)/docs/.installed
+$(DOCS): requirements-docs.txt | $(BIN)/python
+	@echo "installing what the site of the documentation needs (requirements-docs.txt, hashes checked)"
+	@$(BIN)/python -m venv $(VENV)/docs
+	@$(VENV)/docs/bin/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes -r requirements-docs.txt
+	@touch $@
+# A test builds the site where they are: in CI always, elsewhere after `make docs`.
+ifeq ($(CI),true)
+TEST_DOCS := $(DOCS)
+endif
+
 .PHONY: install
 install: $(RUNTIME) ## Install into .venv, nothing else
 
@@ -82,7 +94,7 @@ prometheus: ## In CI: install Prometheus, whose promtool checks rules and dashbo
 		$$SUDO apt-get -q update && $$SUDO env RUNLEVEL=1 apt-get -q install -y --no-install-recommends prometheus; fi
 
 .PHONY: test
-test: $(DEVELOPMENT) $(S3_SERVER) node prometheus ## Run every test, real PostgreSQL and the short chaos included
+test: $(DEVELOPMENT) $(S3_SERVER) $(TEST_DOCS) node prometheus ## Run every test, real PostgreSQL and the short chaos included
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: check
@@ -175,14 +187,6 @@ lock: ## Pin the newest versions with hashes (needs uv)
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-s3.txt
 	printf 'mkdocs<2\nmkdocs-material\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-docs.txt
-
-# The site's tools have an environment of their own: neither the service nor a test needs them (docs/decisions/0002).
-DOCS := $(VENV)/docs/.installed
-$(DOCS): requirements-docs.txt | $(BIN)/python
-	@echo "installing what the site of the documentation needs (requirements-docs.txt, hashes checked)"
-	@$(BIN)/python -m venv $(VENV)/docs
-	@$(VENV)/docs/bin/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes -r requirements-docs.txt
-	@touch $@
 
 .PHONY: docs
 docs: $(DOCS) ## Build the site of the documentation into dist/docs

@@ -299,11 +299,15 @@ def test_several_processes_tell_one_sum_and_share_one_log(tmp_path: Path) -> Non
 
 
 def test_a_worker_shows_its_own_figures(tmp_path: Path) -> None:
-    """At ORGBRIDGE_WORKER_METRICS_PORT a worker answers Prometheus without a sign-in, with nothing of the store."""
+    """At ORGBRIDGE_WORKER_METRICS_PORT a worker answers Prometheus and probes without a sign-in, not of the store."""
     migrate(load_settings(env_file=None, needs_salesforce=False, orgbridge_data=tmp_path / "data").database_url)
     with _process(tmp_path, "work", ORGBRIDGE_WORKER_METRICS_PORT="0"):
         port = _port_of(tmp_path / "processes.log", "worker_figures_shown")
-        told = _samples(httpx2.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text)
+        root = f"http://127.0.0.1:{port}"
+        told = _samples(httpx2.get(f"{root}/metrics", timeout=10).text)
+        assert httpx2.get(f"{root}/health/live", timeout=10).status_code == 200
+        assert _until(lambda: httpx2.get(f"{root}/health/ready", timeout=10).status_code == 200)
+        assert '"event": "worker_ready"' in (tmp_path / "processes.log").read_text()
     assert told[("orgbridge_salesforce_token_refreshes_total", frozenset({("outcome", "ok")}))] == 0
     assert told[("orgbridge_processes", frozenset())] == 1
     assert ("orgbridge_store_up", frozenset()) not in told

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from orgbridge.loads.states import PartState
+from orgbridge.loads.states import LoadState, PartState
 from orgbridge.store.addresses import parse_address
 from orgbridge.store.database import Database
 from orgbridge.store.schema import VERSION_TABLE, check_schema, read_schema, upgrade
+from tests.support.earlier_state import EARLIER, restore
+from tests.support.engine_bench import Bench
 
 _OLD = "0007"
 _NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -132,3 +136,25 @@ def test_a_newer_program_does_not_start_on_older_tables(empty_store_url: str, re
     state = read_schema(empty_store_url)
     assert state.outdated
     assert state.applied == revision
+
+
+@pytest.mark.parametrize("revision", EARLIER)
+async def test_loads_that_an_older_worker_began_are_finished(revision: str, store_url: str, tmp_path: Path) -> None:
+    """Killed amid three loads, an older worker is followed by one of today: every row once, and accounted for."""
+    left = restore(revision, store_url, tmp_path)
+    assert {"matched", "planned"} < set(left.states), "the record holds parts that have ended, run, and wait"
+    assert read_schema(store_url).applied == revision
+    # Brings the tables up to date, as `orgbridge db upgrade` does.
+    bench = Bench(store_url, tmp_path)
+    try:
+        bench.start_double(seconds=0.3)
+        bench.start_worker()
+        total: Counter[str] = Counter()
+        for load_id, content in left.inputs.items():
+            load = await bench.ended(load_id)
+            assert load.state is LoadState.JOB_COMPLETE, (load.error_code, load.error_message)
+            total += bench.check_rows(load, content)
+        assert total == {"succeeded": 351, "failed": 39}
+        bench.check_org(*left.inputs.values())
+    finally:
+        await bench.close()

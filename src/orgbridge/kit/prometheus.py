@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, make_wsgi_app, values
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric as Family
@@ -58,13 +63,19 @@ def text(readings: Mapping[Metric, Values]) -> bytes:
     return generate_latest(_All(readings))
 
 
-def serve_text(host: str, port: int, readings: Callable[[], Mapping[Metric, Values]]) -> int:
+def serve_text(
+    host: str,
+    port: int,
+    readings: Callable[[], Mapping[Metric, Values]],
+    probes: Mapping[str, Callable[[], bool]] | None = None,
+) -> int:
     """Answer every GET with all figures, from a thread of its own, until the process ends; return the port.
 
     Args:
         host: Address to listen on.
         port: 0 lets the system choose.
         readings: Asked at each scrape.
+        probes: Paths that are answered by 200 or 503 instead, as what they lead to says.
 
     Raises:
         OSError: The port cannot be opened.
@@ -74,7 +85,23 @@ def serve_text(host: str, port: int, readings: Callable[[], Mapping[Metric, Valu
         def collect(self) -> Iterator[Family]:
             return families(readings())
 
-    server, _ = start_http_server(port, host, Asked())
+    figures, asked = make_wsgi_app(Asked()), probes or {}
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        probe = asked.get(environ["PATH_INFO"])
+        if probe is None:
+            pages: Iterable[bytes] = figures(environ, start_response)
+            return pages
+        holds = probe()
+        start_response("200 OK" if holds else "503 Service Unavailable", [("Content-Type", "text/plain")])
+        return [b"ok\n" if holds else b"no\n"]
+
+    class Server(ThreadingMixIn, WSGIServer):
+        daemon_threads = True
+        address_family = socket.getaddrinfo(host, port, flags=socket.AI_PASSIVE)[0][0]
+
+    server = make_server(host, port, answer, server_class=Server, handler_class=_Silent)
+    threading.Thread(target=server.serve_forever, name="figures", daemon=True).start()
     return int(server.server_port)
 
 
@@ -92,6 +119,13 @@ def families(readings: Mapping[Metric, Values] | None = None) -> Iterator[Family
         yield from _registry.collect()
     for metric, told in (readings or {}).items():
         yield _reading(metric, told.items())
+
+
+class _Silent(WSGIRequestHandler):
+    """Leaves the log to those who have something to say."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
 
 
 class _All:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
 import uvloop
@@ -92,6 +93,8 @@ def local_settings(data: Path, org_url: str, jwt_key: Path | None = None) -> Set
         "salesforce_client_secret": _CLIENT_SECRET,
         "salesforce_username": _USERNAME,
         "salesforce_password": _PASSWORD,
+        # The org is in this very process, whatever address its people chose for it.
+        "orgbridge_salesforce_http_hosts": [urlsplit(org_url).hostname],
         "salesforce_token_url": f"{org_url}/services/oauth2/token",
     }
     given = load_settings(needs_salesforce=False, **overrides)
@@ -272,7 +275,8 @@ async def _served(app: FastAPI | ASGIApp, sock: socket.socket) -> AsyncIterator[
             await asyncio.wait({task}, timeout=0.02)
         yield
     finally:
-        server.should_exit = True
+        # As its own handler of the signal would: streams of events hear of it, and end.
+        server.handle_exit(signal.SIGTERM, None)
         await task
 
 

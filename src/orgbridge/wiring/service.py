@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
-from uvicorn.supervisors import Multiprocess
 
 from orgbridge.api.app import APIConfig, build_api
 from orgbridge.kit.logs import get_logger
@@ -63,8 +63,9 @@ from orgbridge.wiring.protection import audit_config, build_idempotency, build_q
 from orgbridge.wiring.purchasing import build_purchasing
 from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.settings import Settings, hand_down, load_settings, share_figures, shared_figures
-from orgbridge.wiring.signals import termination_is_an_end
+from orgbridge.wiring.signals import end_process, termination_is_an_end
 from orgbridge.wiring.startup import listen, make_data_folder, prepare_tables, say_warnings, start_logs
+from orgbridge.wiring.supervision import Supervisor
 from orgbridge.wiring.tracing import start_traces
 
 #: Longest time that a stopping server waits for requests under way, after it has drained.
@@ -271,7 +272,7 @@ def server_config(app: ASGIApp | str, *, workers: int = 1, proxies: Sequence[str
     )
 
 
-def _serve_many(settings: Settings, sock: socket.socket, count: int) -> None:
+def _serve_many(settings: Settings, sock: socket.socket, count: int) -> NoReturn:
     build_keys(settings)  # Made once here, so that no two children make different keys.
     hand_down(settings)
     factory, proxies = "orgbridge.wiring.service:app_from_environment", settings.orgbridge_trusted_proxies
@@ -279,4 +280,6 @@ def _serve_many(settings: Settings, sock: socket.socket, count: int) -> None:
     # Not in the data folder: that may be a network's, and these files are written at every request.
     with tempfile.TemporaryDirectory(prefix="orgbridge-figures-", ignore_cleanup_errors=True) as figures:
         share_figures(Path(figures))
-        Multiprocess(config, sockets=[sock]).run()
+        status = Supervisor(config, sock).watch()
+    # Taking the interpreter apart may take longer than all of the stopping before it.
+    end_process(status)

@@ -67,6 +67,12 @@ def say_warnings(settings: Settings) -> None:
             message="Salesforce is retiring the username-password flow: existing apps keep it until Winter '27.",
             remedy="set up client credentials or JWT bearer and name it in SALESFORCE_AUTH_FLOW",
         )
+    if settings.plain_host is not None:
+        log.warning(
+            "salesforce_in_clear",
+            message=f"The secret and every record travel to {settings.plain_host} unencrypted.",
+            remedy="for a real org write https:// in SALESFORCE_TOKEN_URL and empty ORGBRIDGE_SALESFORCE_HTTP_HOSTS",
+        )
     if settings.azure_cosmos_endpoint is None and (settings.azure_cosmos_key or settings.azure_cosmos_database):
         log.warning("cosmos_not_used", remedy="set AZURE_COSMOS_ENDPOINT too, or documents stay in the database")
 

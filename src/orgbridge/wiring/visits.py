@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from orgbridge.emulator.app import DEFAULT_USER, EmulatorConfig
 from orgbridge.kit.clock import SystemClock
@@ -48,6 +49,8 @@ def visit_settings(base_url: str | None) -> Settings:
                 "salesforce_client_secret": org.client_secret,
                 "salesforce_username": DEFAULT_USER.username,
                 "salesforce_password": DEFAULT_USER.password + DEFAULT_USER.security_token,
+                # Everybody knows these.
+                "orgbridge_salesforce_http_hosts": [urlsplit(base_url).hostname],
             }
     return load_settings(**overrides)
 

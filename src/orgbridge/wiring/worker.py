@@ -20,6 +20,7 @@ from orgbridge.wiring.companions import build_companions
 from orgbridge.wiring.errors import PortInUse, SettingFault, SettingsError
 from orgbridge.wiring.files import export_targets
 from orgbridge.wiring.house import House, build_house
+from orgbridge.wiring.pulse import Pulse
 from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.settings import Settings
 from orgbridge.wiring.signals import end_process
@@ -78,8 +79,8 @@ def work(settings: Settings) -> NoReturn:
         end_process(0)
 
 
-def show_figures(settings: Settings) -> None:
-    """Keep this worker's figures and show them at a port of its own, if the settings name one.
+def show_figures(settings: Settings, pulse: Pulse) -> None:
+    """Keep this worker's figures and show them, and how it is, at a port of its own, if the settings name one.
 
     Raises:
         PortInUse: Another program listens there.
@@ -91,7 +92,7 @@ def show_figures(settings: Settings) -> None:
     install()
     machine = Machine(settings.orgbridge_data, siblings=False)
     try:
-        shown = serve_text(host, port, machine.readings)
+        shown = serve_text(host, port, machine.readings, pulse.probes)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(host, port) from error
@@ -109,7 +110,13 @@ async def _work(settings: Settings) -> None:
     tracing = start_traces(settings, "worker")
     if tracing is not None:
         tracing.observe_database(house.database)
-    show_figures(settings)
+    pulse = Pulse(house.clock)
+    show_figures(settings, pulse)
+
+    def ready() -> None:
+        pulse.take_work()
+        log.info("worker_ready", pid=os.getpid())
+
     async with upkeep(settings, house), mirror_swept(house):
         await run_worker(
             worker_config(settings),
@@ -118,8 +125,8 @@ async def _work(settings: Settings) -> None:
             house.orgs,
             house.clock,
             stop,
-            ready=lambda: log.info("worker_ready", pid=os.getpid()),
-            companions=build_companions(settings, house),
+            ready=ready,
+            companions=[*build_companions(settings, house), pulse.beat],
         )
     if tracing is not None:
         await tracing.close()

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from orgbridge.wiring.settings import Settings
+from orgbridge.wiring.settings import Settings, load_settings
 
 _ROOT = Path(__file__).parents[3]
 _TEXT = (_ROOT / "docker-compose.yml").read_text()
@@ -34,6 +35,15 @@ def test_every_name_that_our_processes_get_is_a_setting() -> None:
     assert set(emulated()) <= _SETTINGS
     for name in _OURS:
         assert set(_SERVICES[name]["environment"]) <= _SETTINGS
+
+
+def test_the_emulated_org_may_be_spoken_to_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of the emulated org, and those of its overlay for Kubernetes, start a service."""
+    overlay = yaml.safe_load((_ROOT / "kubernetes-overlays" / "emulated" / "config.yaml").read_text())["data"]
+    for given in (emulated(), {**emulated(), **overlay}):
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        assert load_settings(env_file=None).plain_host == "org"
 
 
 def test_names_of_compose_are_not_names_of_settings() -> None:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 import pytest
 import yaml
 
+from orgbridge.kit.clock import SystemClock
 from orgbridge.kit.metrics import CATALOGUE
+from orgbridge.wiring.pulse import Pulse
 from orgbridge.wiring.service import build_app
 from orgbridge.wiring.settings import Settings
 from tests.support.local_house import lone_settings
@@ -58,6 +60,37 @@ def test_the_monitor_finds_the_service(world: World) -> None:
     assert f"/{path}" in world.paths
 
 
+def test_the_other_monitor_finds_the_workers(world: World) -> None:
+    """The PodMonitor selects the workers alone, at the port that they open, under the rules' name of the job."""
+    (monitor,) = read((BASE / "podmonitor.yaml").read_text())
+    assert faults([*base(), monitor], world) == []
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    (container,) = _pod(base(), "orgbridge-worker")["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    (config,) = find(base(), "ConfigMap")
+    assert str(ports[endpoint["port"]]) == config["data"]["ORGBRIDGE_WORKER_METRICS_PORT"]
+    assert config["data"]["ORGBRIDGE_WORKER_METRICS_HOST"] == "0.0.0.0"
+    assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": "orgbridge-worker"}]
+    probes = {container[kind]["httpGet"]["path"] for kind in container if kind.endswith("Probe")}
+    assert probes == set(Pulse(SystemClock()).probes)
+
+
+@pytest.mark.parametrize(
+    ("slip", "words"),
+    [
+        (lambda m: m["selector"]["matchLabels"].update(a="b"), "selects 0 workloads"),
+        (lambda m: m["selector"]["matchLabels"].pop("app.kubernetes.io/component"), "selects 3 workloads"),
+        (lambda m: m["podMetricsEndpoints"][0].update(port="http"), "scrapes the port http"),
+        (lambda m: m["podMetricsEndpoints"][0].update(path="/figures"), "scrapes /figures"),
+    ],
+)
+def test_each_slip_of_the_other_monitor_is_seen(slip: Callable[[Manifest], object], words: str, world: World) -> None:
+    """A PodMonitor that scrapes nothing, or too much, is refused with words that name why."""
+    (monitor,) = read((BASE / "podmonitor.yaml").read_text())
+    slip(monitor["spec"])
+    assert any(words in fault for fault in faults([*base(), monitor], world))
+
+
 def test_the_example_of_secrets_names_settings(world: World) -> None:
     """Every name in the example is a setting, none has a value that would work, and the name is the one read."""
     (secret,) = read((BASE / "secrets.yaml.example").read_text())
@@ -69,11 +102,11 @@ def test_the_example_of_secrets_names_settings(world: World) -> None:
 
 
 def test_every_file_is_used_or_says_why_not() -> None:
-    """A file of the folder is in the kustomization, or is one of three that its head names."""
+    """A file of the folder is in the kustomization, or is one of four that its head names."""
     text = (BASE / "kustomization.yaml").read_text()
     listed = set(yaml.safe_load(text)["resources"])
     left = {path.name for path in BASE.iterdir()} - listed - {"kustomization.yaml"}
-    assert left == {"secrets.yaml.example", "pv.yaml", "servicemonitor.yaml"}
+    assert left == {"secrets.yaml.example", "pv.yaml", "servicemonitor.yaml", "podmonitor.yaml"}
     assert all(name in text for name in left)
 
 

@@ -11,7 +11,7 @@ from tests.support.manifests import BASE, Manifest, base, find, read, rendered
 
 _VERSION = "1.31"
 #: A custom resource: its schema is its operator's.
-_FOREIGN = {"ServiceMonitor"}
+_FOREIGN = {"ServiceMonitor", "PodMonitor"}
 
 
 def faults(objects: list[Manifest]) -> list[str]:

@@ -102,6 +102,21 @@ def test_a_token_url_with_a_password_in_it_is_refused_unseen(monkeypatch: pytest
     assert "hidden-pass" not in line
 
 
+def test_a_plain_token_url_beyond_this_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain http is for loopback, and for hosts that a setting names; the fault names both settings."""
+    _set(monkeypatch, {**PASSWORD_FLOW, "SALESFORCE_TOKEN_URL": "http://acme.my.salesforce.com/services/oauth2/token"})
+    (line,) = _faults()
+    assert line.startswith("SALESFORCE_TOKEN_URL: ")
+    assert "ORGBRIDGE_SALESFORCE_HTTP_HOSTS" in line
+    assert load_settings(env_file=None, needs_salesforce=False).plain_host == "acme.my.salesforce.com"
+    for host in ("127.0.0.1:8080", "localhost", "[::1]:8080"):
+        monkeypatch.setenv("SALESFORCE_TOKEN_URL", f"http://{host}/services/oauth2/token")
+        assert load_settings(env_file=None).plain_host is None
+    monkeypatch.setenv("SALESFORCE_TOKEN_URL", "http://Org:8080/services/oauth2/token")
+    monkeypatch.setenv("ORGBRIDGE_SALESFORCE_HTTP_HOSTS", "emulator, ORG")
+    assert load_settings(env_file=None).plain_host == "org"
+
+
 def test_a_secret_is_read_from_the_file_that_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """NAME_FILE gives the value without the newline at its end; the plain name goes before it."""
     (tmp_path / "secret").write_text("from-file\n")

@@ -9,6 +9,7 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Header, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from orgbridge.api.security import BulkReader, services_of
 from orgbridge.api.v1.jobs import JobId
@@ -71,7 +72,7 @@ async def job_events(
     if last_event_id == END:
         # The word by which an EventSource stops coming back.
         return Response(status_code=204)
-    return EventSourceResponse(
+    return _Whole(
         _told(events),
         ping=HEARTBEAT_SECONDS,
         send_timeout=_SEND_SECONDS,
@@ -86,6 +87,23 @@ async def _told(events: AsyncIterator[JobEvent]) -> AsyncIterator[ServerSentEven
             yield ServerSentEvent(
                 data=dumps(event.data).decode(), event=event.name, id=event.id, retry=_RETRY_MILLISECONDS
             )
+
+
+class _Whole(EventSourceResponse):
+    """A stream of events that ends as a reply ends, also when the service does: nobody is cut off in the middle."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        unfinished = False
+
+        async def sending(message: Message) -> None:
+            nonlocal unfinished
+            await send(message)
+            unfinished = message["type"] == "http.response.start" or bool(message.get("more_body"))
+
+        await super().__call__(scope, receive, sending)
+        if unfinished:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class _Closing(AsyncIterator[JobEvent]):

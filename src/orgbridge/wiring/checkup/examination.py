@@ -31,7 +31,7 @@ async def examine(data: Path | None = None) -> list[Finding]:
         if local is None:
             return [fault(f"setting {one.name}", one.reason, _MISSING) for one in error.faults]
         return [_of_up(local), *await look_through(local)]
-    return [_names(settings), *_flow(settings), *await look_through(settings)]
+    return [_names(settings), *_flow(settings), *_transport(settings), *await look_through(settings)]
 
 
 async def look_through(settings: Settings, clock: Clock | None = None) -> list[Finding]:
@@ -87,3 +87,11 @@ def _flow(settings: Settings) -> list[Finding]:
     detail = "Salesforce is retiring the username-password flow: existing apps keep it until Winter '27"
     remedy = "set up client credentials or JWT bearer and name it in SALESFORCE_AUTH_FLOW"
     return [warning("sign-in flow", detail, remedy)]
+
+
+def _transport(settings: Settings) -> list[Finding]:
+    if settings.plain_host is None:
+        return []
+    detail = f"the secret and every record travel to {settings.plain_host} unencrypted"
+    remedy = "right for an emulated org; else write https:// in SALESFORCE_TOKEN_URL"
+    return [warning("Salesforce transport", detail, remedy)]

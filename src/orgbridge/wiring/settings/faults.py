@@ -70,6 +70,13 @@ def _salesforce_faults(settings: Settings) -> list[SettingFault]:
     path = settings.orgbridge_salesforce_jwt_key_path
     if flow is AuthFlow.JWT_BEARER and path is not None and not path.is_file():
         faults.append(_no_file("ORGBRIDGE_SALESFORCE_JWT_KEY_PATH"))
+    host = settings.plain_host
+    if host is not None and host not in {one.lower() for one in settings.orgbridge_salesforce_http_hosts}:
+        reason = (
+            "it is a plain http address beyond this machine: the secret and every record would travel in clear; "
+            "write https://, or name the host in ORGBRIDGE_SALESFORCE_HTTP_HOSTS if it is an emulated org of yours"
+        )
+        faults.append(SettingFault(name="SALESFORCE_TOKEN_URL", reason=reason))
     return faults
 
 

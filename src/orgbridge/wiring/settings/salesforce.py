@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from orgbridge.kit.receivers import is_safe_url
 from orgbridge.wire.versions import DEFAULT_VERSION, NEWEST, OLDEST, parse_version
 from orgbridge.wiring.settings.topic import Topic
-from orgbridge.wiring.settings.values import PrivateKey, reveal
+from orgbridge.wiring.settings.values import Listed, PrivateKey, reveal
 
 LOGIN_URL = "https://login.salesforce.com/services/oauth2/token"
 
@@ -108,6 +110,12 @@ class SalesforceSettings(Topic):
     orgbridge_salesforce_refresh_token: SecretStr | None = Field(
         None, description="the refresh token of the refresh_token flow", examples=["5Aep861..."]
     )
+    orgbridge_salesforce_http_hosts: Listed = Field(
+        [],
+        description="hosts besides loopback that may be signed in to by plain http, separated by commas: emulated orgs "
+        "in a network of your own, for secrets and records travel in clear",
+        examples=["org"],
+    )
 
     @field_validator("salesforce_api_version")
     @classmethod
@@ -153,6 +161,11 @@ class SalesforceSettings(Topic):
             return self.salesforce_token_url
         host = self.sfcc_domain_name
         return f"https://{host if '.' in host else host + '.my.salesforce.com'}/services/oauth2/token"
+
+    @property
+    def plain_host(self) -> str | None:
+        """The host beyond this machine that is signed in to by plain http, None when there is none."""
+        return None if is_safe_url(self.token_url) else urlsplit(self.token_url).hostname
 
     @property
     def auth_flow(self) -> AuthFlow:
