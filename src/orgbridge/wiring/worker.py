@@ -121,6 +121,7 @@ async def _work(settings: Settings) -> None:
             ready=lambda: log.info("worker_ready", pid=os.getpid()),
             companions=build_companions(settings, house),
         )
+    await house.orgs.settled()
     if tracing is not None:
         await tracing.close()
     log.info("worker_stopped")
