@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import TracebackType
 
+from orgbridge.client.auth.grants import GrantKeeper
 from orgbridge.client.auth.tokens import SignInGuard, TokenConfig, TokenManager
 from orgbridge.client.bulk.ingest import IngestJobs
 from orgbridge.client.bulk.query import QueryJobs
@@ -66,10 +67,11 @@ class Salesforce:
         describes: DescribeCache | None = None,
         gate: Gate | None = None,
         guard: SignInGuard | None = None,
+        keeper: GrantKeeper | None = None,
     ) -> None:
         clock = clock or SystemClock()
         self._http = HTTPSession()
-        self.tokens = TokenManager(sign_in, session=self._http.get, clock=clock, guard=guard)
+        self.tokens = TokenManager(sign_in, session=self._http.get, clock=clock, guard=guard, keeper=keeper)
         self._transport = Transport(
             config or TransportConfig(), tokens=self.tokens, http=self._http, clock=clock, gate=gate
         )

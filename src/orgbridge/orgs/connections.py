@@ -27,6 +27,7 @@ from orgbridge.orgs.concurrency import Concurrency, ConcurrencyConfig
 from orgbridge.orgs.consents import ConsentGuard, HoldConfig
 from orgbridge.orgs.errors import UnknownOrg
 from orgbridge.orgs.gate import OrgGate
+from orgbridge.orgs.grants import Grants
 from orgbridge.store.database import Database
 from orgbridge.wire.limits import SESSION_SECONDS
 from orgbridge.wire.versions import DEFAULT_VERSION
@@ -144,6 +145,7 @@ class OrgConnection:
             describes=DescribeCache(fresh_seconds=config.describe_seconds),
             gate=gate,
             guard=self.consent,
+            keeper=Grants(config.name, database, clock) if database is not None else None,
         )
         self.buyers = Buyers(config.buyers, sign_in, transport, clock, gate)
 
@@ -176,6 +178,10 @@ class OrgConnection:
             ClientError: The org cannot be reached or refuses.
         """
         await self.salesforce.request("GET", "", idempotent=True, once=once)
+
+    async def settled(self) -> None:
+        """Wait, for some seconds at most, until nothing is on its way that would be lost with this process."""
+        await self.salesforce.tokens.settled()
 
     async def close(self) -> None:
         """Close all connections; the sessions live on at Salesforce."""
@@ -244,6 +250,11 @@ class Orgs:
         if sf_username is None:
             return connection.salesforce
         return await connection.buyers.get(sf_username)
+
+    async def settled(self) -> None:
+        """Wait, for some seconds at most, until nothing is on its way that would be lost with this process."""
+        for connection in self._connections.values():
+            await connection.settled()
 
     async def close(self) -> None:
         """Close all connections of all orgs."""

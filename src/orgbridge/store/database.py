@@ -20,6 +20,7 @@ from orgbridge.store.repositories.carts import CartRepository
 from orgbridge.store.repositories.changes import ChangeRepository
 from orgbridge.store.repositories.consents import ConsentRepository
 from orgbridge.store.repositories.documents import DocumentRepository
+from orgbridge.store.repositories.grants import GrantRepository
 from orgbridge.store.repositories.idempotency import IdempotencyRepository
 from orgbridge.store.repositories.jobs import JobRepository
 from orgbridge.store.repositories.leases import LeaseRepository
@@ -111,6 +112,8 @@ class Unit:
         self.placements = PlacementRepository(connection)
         #: Orgs that need consent again.
         self.consents = ConsentRepository(connection)
+        #: Refresh tokens that Salesforce replaces.
+        self.grants = GrantRepository(connection)
         #: Calls that several processes count together.
         self.uses = UseRepository(connection)
         self._connection = connection

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from orgbridge.emulator.app import DEFAULT_USER, EmulatorConfig
 from orgbridge.kit.clock import SystemClock
 from orgbridge.kit.json import JSON, dumps
 from orgbridge.orgs.connections import OrgConnection
+from orgbridge.store.database import Database
 from orgbridge.wiring.settings import AuthFlow, Settings, load_settings
 from orgbridge.wiring.startup import org_config
 
@@ -63,8 +65,7 @@ async def sign_in(base_url: str | None) -> Visit:
         ClientError: The org cannot be reached, or refuses.
     """
     settings = visit_settings(base_url)
-    connection = OrgConnection(org_config(settings), SystemClock())
-    try:
+    async with _connected(settings) as connection:
         token = await connection.salesforce.tokens.get()
         known = {
             "client_id": settings.client_id,
@@ -77,8 +78,6 @@ async def sign_in(base_url: str | None) -> Visit:
             access_token=token.access_token.reveal(),
             words={name: value for name, value in known.items() if value},
         )
-    finally:
-        await connection.close()
 
 
 async def pull_describes(
@@ -100,8 +99,7 @@ async def pull_describes(
         NotFound: There is no object of a name. Files of those before it are written.
         ClientError: The org cannot be reached, or refuses.
     """
-    connection = OrgConnection(org_config(visit_settings(base_url)), SystemClock())
-    try:
+    async with _connected(visit_settings(base_url)) as connection:
         describe = connection.salesforce.describe
         wanted = list(names)
         if not wanted:
@@ -116,8 +114,20 @@ async def pull_describes(
             written.append(path)
             told(str(described["name"]))
         return written
+
+
+@asynccontextmanager
+async def _connected(settings: Settings) -> AsyncIterator[OrgConnection]:
+    # A refresh token may have been replaced since it was set; which is good now is in the store.
+    replaced = settings.auth_flow is AuthFlow.REFRESH_TOKEN
+    database = Database(settings.database_url) if replaced else None
+    connection = OrgConnection(org_config(settings), SystemClock(), database)
+    try:
+        yield connection
     finally:
         await connection.close()
+        if database is not None:
+            await database.close()
 
 
 def _write(path: Path, data: bytes) -> None:

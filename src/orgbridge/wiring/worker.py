@@ -128,6 +128,7 @@ async def _work(settings: Settings) -> None:
             ready=ready,
             companions=[*build_companions(settings, house), pulse.beat],
         )
+    await house.orgs.settled()
     if tracing is not None:
         await tracing.close()
     log.info("worker_stopped")

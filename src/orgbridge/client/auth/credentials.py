@@ -64,7 +64,7 @@ class RefreshCredentials:
 
     #: Consumer key of the app.
     client_id: str
-    #: The refresh token; a rotated one replaces it in memory.
+    #: The refresh token that was configured, or the one that Salesforce gave in its place.
     refresh_token: Secret
     #: Consumer secret, when the app demands it.
     client_secret: Secret | None = None

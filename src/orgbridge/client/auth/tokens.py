@@ -6,6 +6,8 @@ Laws:
 * Only a caller who names the token that failed can throw it away, so ten late 401s cost one sign-in.
 * The session is never revoked: other programs of the same app may share it.
 * Where a guard is given, it decides how long a refusal that only people can mend is repeated without asking.
+* Where a keeper is given, a refresh token is used by one sign-in of all processes at a time, and one that comes with a
+  reply is saved before anything else is done with the reply.
 
 Source: facts/salesforce/auth.md sections 1 and 6; pains.md 2, 4, 5.
 """
@@ -13,9 +15,9 @@ Source: facts/salesforce/auth.md sections 1 and 6; pains.md 2, 4, 5.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -28,6 +30,7 @@ from orgbridge.client.auth.credentials import (
     flow_name,
     grant_form,
 )
+from orgbridge.client.auth.grants import GrantKeeper, GrantLoan
 from orgbridge.client.auth.refusals import refusal
 from orgbridge.client.auth.secrets import Secret
 from orgbridge.client.destinations import may_follow
@@ -51,6 +54,8 @@ _REPLY_BYTES = 64 * 1024
 #: How long a refused sign-in is not tried again, and how long at most after repeated refusals. A guess, on the side of
 #: not locking out the user: orgs lock after 3 to 10 failures, for 15 minutes or more.
 _REFUSED_SECONDS, _REFUSED_SECONDS_MAX = 300.0, 3600.0
+#: How long a stopping process waits for a reply that may bring a refresh token: less than it is given to stop.
+_SETTLE_SECONDS = 10.0
 #: Pause between early renewals that fail, so that not every call waits for one.
 _RENEWAL_SECONDS = 30.0
 
@@ -134,6 +139,7 @@ class TokenManager:
         session: Callable[[], aiohttp.ClientSession],
         clock: Clock,
         guard: SignInGuard | None = None,
+        keeper: GrantKeeper | None = None,
     ) -> None:
         self.sign_ins = 0
         self._config = config
@@ -141,6 +147,7 @@ class TokenManager:
         self._session = session
         self._clock = clock
         self._guard = guard
+        self._keeper = keeper
         self._asked_with = config.credentials
         self._host = urlsplit(config.token_url).netloc
         self._token: Token | None = None
@@ -205,8 +212,15 @@ class TokenManager:
         if isinstance(self._credentials, JWTCredentials):
             self.use(replace(self._credentials, private_key=private_key))
 
+    async def settled(self) -> None:
+        """Wait, for some seconds at most, until no refresh token is on its way that nobody could use again."""
+        task = self._signing_in
+        if task is not None and self._keeper is not None and isinstance(self._asked_with, RefreshCredentials):
+            await asyncio.wait({task}, timeout=_SETTLE_SECONDS)
+
     async def close(self) -> None:
         """End a sign-in under way. The session itself lives on at Salesforce."""
+        await self.settled()
         task, self._signing_in = self._signing_in, None
         if task is not None:
             task.cancel()
@@ -249,17 +263,26 @@ class TokenManager:
     async def _sign_in(self) -> Token:
         credentials = self._asked_with = self._credentials
         if self._guard is None:
-            return await self._sign_in_with(credentials)
+            return await self._exchange(credentials)
         await self._guard.admit(credentials)
         try:
-            token = await self._sign_in_with(credentials)
+            token = await self._exchange(credentials)
         except ConsentNeeded as error:
             await self._guard.refused(credentials, error)
             raise
         await self._guard.signed_in()
         return token
 
-    async def _sign_in_with(self, credentials: Credentials) -> Token:
+    async def _exchange(self, credentials: Credentials) -> Token:
+        if self._keeper is None or not isinstance(credentials, RefreshCredentials):
+            return await self._sign_in_with(credentials, None)
+        async with self._keeper.lend(credentials) as loan:
+            try:
+                return await self._sign_in_with(loan.credentials, loan)
+            except ConsentNeeded as error:
+                raise loan.explained(error) from None
+
+    async def _sign_in_with(self, credentials: Credentials, loan: GrantLoan | None) -> Token:
         flow = flow_name(credentials)
         async for attempt in stamina.retry_context(
             on=SignInUnavailable,
@@ -269,11 +292,11 @@ class TokenManager:
             wait_jitter=self._config.wait_initial,
         ):
             with attempt:
-                token = await self._ask(credentials)
+                token = await self._ask(credentials, loan)
         _log.info("salesforce.signed_in", host=self._host, flow=flow, instance=token.instance_url)
         return token
 
-    async def _ask(self, credentials: Credentials) -> Token:
+    async def _ask(self, credentials: Credentials, loan: GrantLoan | None) -> Token:
         form = grant_form(credentials, token_url=self._config.token_url, now=self._clock.now())
         timeout = aiohttp.ClientTimeout(total=self._config.total_timeout, connect=self._config.connect_timeout)
         try:
@@ -298,16 +321,19 @@ class TokenManager:
             ) from None
         if status != 200:
             raise refusal(status=status, body=bytes(body), host=self._host)
-        return self._read(bytes(body), credentials)
+        value = parse_object(bytes(body), "the sign-in")
+        renewed = value.get("refresh_token")
+        if renewed and isinstance(credentials, RefreshCredentials):
+            if loan is not None:
+                await loan.keep(Secret(str(renewed)))
+            elif self._credentials is credentials:
+                self._credentials = self._asked_with = replace(credentials, refresh_token=Secret(str(renewed)))
+        return self._read(value)
 
-    def _read(self, body: bytes, credentials: Credentials) -> Token:
-        value = parse_object(body, "the sign-in")
+    def _read(self, value: Mapping[str, Any]) -> Token:
         access_token, instance = value.get("access_token"), self._config.instance_url or value.get("instance_url")
         if not access_token or not instance:
             raise MalformedReply(f"{self._host} answered the sign-in without `access_token` or `instance_url`.")
-        renewed = value.get("refresh_token")
-        if renewed and self._credentials is credentials and isinstance(credentials, RefreshCredentials):
-            self._credentials = self._asked_with = replace(credentials, refresh_token=Secret(str(renewed)))
         parts = urlsplit(str(instance))
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise MalformedReply(f"{self._host} answered the sign-in with an `instance_url` that is no URL.")

@@ -40,6 +40,11 @@ class TaskRepository:
             return False
         return True
 
+    async def leave(self, task: str, holder: str) -> None:
+        """Give a task up, so that others need not wait for the end of the lease."""
+        columns = task_leases.c
+        await self._connection.execute(sa.delete(task_leases).where(columns.task == task, columns.holder == holder))
+
     async def expired(self, before: datetime, limit: int) -> list[str]:
         """Return ids of loads that ended before an instant and still have their files, oldest first."""
         columns = tables.loads.c

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from orgbridge.client import RefreshCredentials
 from orgbridge.client.errors import AccessRefused, AuthenticationFailed, ConsentNeeded, NotFound
 from orgbridge.client.transport.exchange import Reply
 from orgbridge.kit.clock import Clock
@@ -54,6 +55,8 @@ async def look(settings: Settings, clock: Clock, *, tables: bool = False) -> lis
         config = org_config(settings)
     except SettingsError as error:
         return [fault(SIGN_IN, one.reason, f"set {one.name}") for one in error.faults]
+    if not tables and isinstance(config.credentials, RefreshCredentials):
+        return [fault(SIGN_IN, "not tried: which refresh token is good now is in the database", "mend that first")]
     database = Database(settings.database_url) if tables else None
     connection = OrgConnection(config, clock, database)
     connection.consent.insist()
