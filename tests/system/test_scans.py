@@ -1,0 +1,126 @@
+"""Scanners over Dockerfile, compose, manifests and workflow: each finding is mended, or stands here with a reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.containers.places import kubectl
+from tests.support.manifests import BASE, OVERLAYS, ROOT
+from tests.support.parts import KUBECTL, SCANNERS, SCANNERS_FOLDER
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not SCANNERS.present(), reason=SCANNERS.remedy),
+    pytest.mark.skipif(not KUBECTL.present(), reason=KUBECTL.remedy),
+]
+#: What is a choice, and why; a line that no finding needs any more is a fault.
+_CHOSEN = {
+    "CKV_K8S_8": "a worker has no port to ask: a dead one ends by itself, a silent one loses its lease to another",
+    "CKV_K8S_9": "a worker takes no requests, so none has to be kept from it until it is ready",
+    "CKV_K8S_15": "versions are not moved; with the digest of docs/deploy.md, step 1, the policy is moot",
+    "CKV_K8S_35": "ORGBRIDGE_SECRETS_DIR takes files for who wants them; variables are what the first document names",
+    "CKV_K8S_43": "a digest is that of the reader's own registry (docs/deploy.md, step 1)",
+    "CKV_DOCKER_7": "the base is an ARG that has a version; the check cannot read it",
+}
+#: In the overlay for one machine alone, whose passwords guard nothing.
+_CHOSEN_EMULATED = {
+    "CKV_K8S_40": "70 is the user of the image postgres:17-alpine, and its files are that user's",
+    "CKV_SECRET_6": "passwords of a demonstration without a port outside of its namespace, as its head says",
+}
+_ENVIRONMENT = dict(os.environ)  # noqa: TID251 - the scanners' own
+
+
+def _scanner(name: str, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(SCANNERS_FOLDER / name), *words],
+        cwd=folder,
+        env={**_ENVIRONMENT, "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is deployed, by itself: both overlays as they are applied, and the files that stand for themselves."""
+    folder = tmp_path_factory.mktemp("scanned")
+    program = kubectl()
+    assert program is not None
+    for overlay in ("production", "emulated"):
+        words = [program, "kustomize", str(OVERLAYS / overlay)]
+        (folder / f"{overlay}.yaml").write_text(subprocess.check_output(words, text=True, timeout=60))
+    for name in ("Dockerfile", "docker-compose.yml", ".env.emulated", ".env.example"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("pv.yaml", "secrets.yaml.example", "servicemonitor.yaml"):
+        shutil.copy(BASE / name, folder / name.removesuffix(".example"))
+    shutil.copytree(ROOT / ".github", folder / ".github")
+    return folder
+
+
+def found(folder: Path) -> list[dict[str, Any]]:
+    """Return what checkov finds in a folder."""
+    frameworks = ("--framework", "kubernetes", "dockerfile", "github_actions", "secrets")
+    done = _scanner(
+        "checkov", "--directory", str(folder), *frameworks, "--output", "json", "--skip-download", folder=folder
+    )
+    assert done.stdout, done.stderr
+    read = json.loads(done.stdout)
+    reports = read if isinstance(read, list) else [read]
+    assert {report["check_type"] for report in reports} >= {"kubernetes", "dockerfile", "github_actions"}
+    assert not any(report["summary"]["parsing_errors"] for report in reports)
+    return [finding for report in reports for finding in report["results"]["failed_checks"]]
+
+
+def test_every_finding_of_checkov_is_mended_or_chosen(scanned: Path) -> None:
+    """What checkov says against the deployed files is exactly what is chosen, each with its reason."""
+    findings = found(scanned)
+    everywhere = {one["check_id"] for one in findings if not one["file_path"].endswith("/emulated.yaml")}
+    emulated = {one["check_id"] for one in findings if one["file_path"].endswith("/emulated.yaml")}
+    assert everywhere == set(_CHOSEN)
+    assert emulated - set(_CHOSEN) == set(_CHOSEN_EMULATED)
+
+
+def test_a_weakness_is_found(scanned: Path, tmp_path: Path) -> None:
+    """A container that may do everything, and a workflow that may write, are told."""
+    text = (scanned / "production.yaml").read_text()
+    (tmp_path / "production.yaml").write_text(
+        text.replace("readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false").replace("drop:", "add:")
+    )
+    shutil.copy(scanned / "Dockerfile", tmp_path)
+    shutil.copytree(scanned / ".github", tmp_path / ".github")
+    flow = tmp_path / ".github/workflows/ci.yml"
+    flow.write_text(flow.read_text().replace("permissions:\n  contents: read", "permissions: write-all"))
+    assert {"CKV_K8S_22", "CKV_K8S_37", "CKV2_GHA_1"} <= {one["check_id"] for one in found(tmp_path)}
+
+
+def test_zizmor_has_nothing_against_the_workflow(scanned: Path, tmp_path: Path) -> None:
+    """zizmor finds nothing, and does find an action that is pinned by its tag."""
+    flow = scanned / ".github/workflows/ci.yml"
+    done = _scanner("zizmor", "--offline", "--no-progress", str(flow), folder=scanned)
+    assert done.returncode == 0, done.stdout + done.stderr
+    loose = tmp_path / "ci.yml"
+    text = flow.read_text()
+    start = text.index("actions/checkout@") + len("actions/checkout@")
+    loose.write_text(text[:start] + "v7" + text[start + 40 :])
+    assert "unpinned-uses" in _scanner("zizmor", "--offline", "--no-progress", str(loose), folder=scanned).stdout
+
+
+def test_the_workflow_fits_its_schema(scanned: Path, tmp_path: Path) -> None:
+    """GitHub's schema takes the workflow, and refuses one with a misspelt key."""
+    flow = scanned / ".github/workflows/ci.yml"
+    words = ("--builtin-schema", "vendor.github-workflows")
+    done = _scanner("check-jsonschema", *words, str(flow), folder=scanned)
+    assert done.returncode == 0, done.stdout + done.stderr
+    wrong = tmp_path / "ci.yml"
+    wrong.write_text(flow.read_text().replace("timeout-minutes:", "timeout-minute:", 1))
+    assert _scanner("check-jsonschema", *words, str(wrong), folder=scanned).returncode == 1
