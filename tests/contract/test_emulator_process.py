@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import http.client
 import io
+import json
+import socket
 import subprocess
 import sys
 import time
@@ -114,6 +117,37 @@ def test_connections_are_cut_on_a_real_socket(tmp_path: Path) -> None:
         started = time.monotonic()
         assert server.request("GET", f"{V}/limits", **headers)[0] == 200
         assert time.monotonic() - started >= 0.2
+
+
+@pytest.mark.system
+def test_every_form_of_a_reply_is_whole_on_a_real_socket(tmp_path: Path) -> None:
+    """Replies come whole and by the rules of HTTP: kept alive, closed on demand, to HEAD, packed, and two in a row."""
+    with EmulatorServer(tmp_path / "org.db") as server:
+        token = sign_in(server)["Authorization"]
+
+        def told(*requests: str) -> bytes:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+                for request in requests:
+                    line, _, more = request.partition("|")
+                    head = f"{line} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\n{more}\r\n"
+                    connection.sendall(head.encode())
+                return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+        list_of_versions, close = "/services/data", "Connection: close\r\n"
+        head, _, body = told(f"GET {list_of_versions}|{close}").partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
+        assert b"\r\nconnection: close" in head
+        assert f"\r\ncontent-length: {len(body)}\r\n".encode() in head
+        assert json.loads(body)[-1]["version"]
+        assert told(f"HEAD {list_of_versions}|{close}").endswith(b"\r\n\r\n"), "no body"
+        packed = told(f"GET {list_of_versions}|Accept-Encoding: gzip\r\n{close}").partition(b"\r\n\r\n")[2]
+        assert gzip.decompress(packed) == body
+        both = told(f"GET {list_of_versions}|", f"GET {list_of_versions}|{close}")
+        assert both.count(b"HTTP/1.1 200 OK\r\n") == 2
+        assert both.count(body) == 2
+        missing = told(f"DELETE {V}/sobjects/Account/001Ob000000zzzzAAA|{close}")
+        assert missing.startswith(b"HTTP/1.1 404 Not Found\r\n")
+        assert b"\r\nsforce-limit-info: api-usage=" in missing
 
 
 @pytest.mark.system

@@ -13,20 +13,18 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orgbridge.emulator.app import MEMORY, EmulatorConfig, EmulatorUser, build_app
 from orgbridge.emulator.http.directory import CertificateError
-from orgbridge.emulator.http.middleware import CUT_EXTENSION
 from orgbridge.emulator.org.seed import Seed
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.schema.merging import UnknownObjectError
 from orgbridge.emulator.schema.metadata_files import MetadataError
 from orgbridge.wire.limits import URI_BYTES
+from orgbridge.wiring.emulator_protocol import EmulatorProtocol
 from orgbridge.wiring.org_files import OrgFileError, read_org_file
 
 #: Exit status when the emulator cannot start.
@@ -61,17 +59,6 @@ class EmulatorServeConfig:
 
 class CannotServe(Exception):
     """The emulator cannot start; the message is one line for people."""
-
-
-class CuttableProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which lets the application drop the connection for tests of broken networks."""
-
-    def on_message_begin(self) -> None:
-        """Put the function that cuts the connection into the scope."""
-        super().on_message_begin()
-        # uvicorn types the scope as its own TypedDict, whose extensions know no foreign keys.
-        scope: Any = self.scope
-        scope.setdefault("extensions", {})[CUT_EXTENSION] = self.transport.abort
 
 
 def _listen(config: EmulatorServeConfig) -> socket.socket:
@@ -140,7 +127,7 @@ def _serve(config: EmulatorServeConfig, app: ASGIApp, listener: socket.socket) -
         uvicorn.Config(
             app,
             loop="uvloop",
-            http=CuttableProtocol,
+            http=EmulatorProtocol,
             ws="none",
             log_level=config.log_level,
             access_log=False,

@@ -25,7 +25,7 @@ import uvicorn
 from orgbridge.emulator.app import EmulatorConfig, build_app, write_template
 from orgbridge.kit.json import JSON, dumps, loads
 from orgbridge.wire.limits import URI_BYTES
-from orgbridge.wiring.emulator import CuttableProtocol
+from orgbridge.wiring.emulator_protocol import EmulatorProtocol
 
 _T = TypeVar("_T")
 _TICK_SECONDS = 0.1
@@ -276,7 +276,7 @@ class OrgHost:
         server = _Server(
             uvicorn.Config(
                 app,
-                http=CuttableProtocol,
+                http=EmulatorProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from orgbridge.emulator.commerce.policy import Commerce
@@ -16,6 +16,7 @@ from orgbridge.emulator.http.cursors import Cursors
 from orgbridge.emulator.http.directory import Directory
 from orgbridge.emulator.http.errors import session_invalid
 from orgbridge.emulator.http.grants import Grants
+from orgbridge.emulator.http.heads import headers_of
 from orgbridge.emulator.http.lifecycle import Lifecycle
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.requestlog import RequestLog
@@ -99,7 +100,6 @@ class Call:
     session: Session | None = None
     #: The site that the path began with; None for the org's own addresses.
     site: Site | None = None
-    _headers: dict[str, str] | None = field(default=None, init=False, repr=False)
 
     @property
     def base_url(self) -> str:
@@ -143,11 +143,7 @@ class Call:
     @property
     def headers(self) -> dict[str, str]:
         """The request's headers, names in lower case; of one that is repeated, the first."""
-        if self._headers is None:
-            # Read out once: Starlette's own mapping goes through all of them for each that is asked for.
-            pairs = reversed(self.request.scope["headers"])
-            self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
-        return self._headers
+        return headers_of(self.request.scope)
 
     def header(self, name: str) -> str | None:
         """Return a request header."""
@@ -172,16 +168,21 @@ class Call:
 
         Raises:
             SFError: It is larger than the platform takes.
+            ClientDisconnect: The caller went away before its end.
         """
         pieces: list[bytes] = []
-        size = 0
-        async for piece in self.request.stream():
+        size, more = 0, True
+        while more:
+            message = await self.request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            piece, more = message.get("body", b""), message.get("more_body", False)
             pieces.append(piece)
             size += len(piece)
             if size > _BODY_BYTES:
                 # Assumed: status and code of a body past the documented 50 MB.
                 raise SFError("REQUEST_TOO_LARGE", f"The request body is larger than {_BODY_BYTES} bytes", 413)
-        return b"".join(pieces)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def json_object(self) -> dict[str, JSON]:
         """Return the body as a JSON object.

@@ -14,7 +14,7 @@ from orgbridge.emulator.http.control.access import may_control
 from orgbridge.emulator.http.errors import not_found, render, session_invalid
 from orgbridge.emulator.http.headers import check_headers
 from orgbridge.emulator.http.requestlog import note_route
-from orgbridge.emulator.http.routing import Access, Match, RouteTable, api_version, segments
+from orgbridge.emulator.http.routing import Access, Match, RouteTable, api_version, version_of
 from orgbridge.emulator.http.sites import find_site, may_enter, split_site
 from orgbridge.emulator.http.xmlreplies import as_xml, kinds_beside_json, wants_xml
 from orgbridge.emulator.schema.errors import SFError
@@ -60,9 +60,9 @@ class Dispatcher:
         request = call.request
         if len(path) + len(request.scope["query_string"]) > URI_BYTES:
             return PlainTextResponse("URI Too Long", 414)
-        given = segments(path)
-        if len(given) > 2 and [piece.lower() for piece in given[:2]] == ["services", "data"]:
-            call.version = api_version(given[2])
+        version = version_of(path)
+        if version is not None:
+            call.version = api_version(version)
             await self._sign_in(call)
         if match is None:
             raise not_found()

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orgbridge.emulator.faults import Cut, Faults, RequestFault
 from orgbridge.emulator.http.faultreplies import fault_response
+from orgbridge.emulator.http.heads import headers_of, with_headers
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.requestlog import CONTROL_PATH, note_fault
 from orgbridge.kit.clock import Clock
@@ -165,7 +166,10 @@ class InflateMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its body unpacked."""
-        match (_header(scope, b"content-encoding") or "identity").strip().lower():
+        if scope["type"] != "http" or "content-encoding" not in headers_of(scope):
+            await self._app(scope, receive, send)
+            return
+        match headers_of(scope)["content-encoding"].strip().lower():
             case "identity" | "":
                 await self._app(scope, receive, send)
             case "gzip" | "x-gzip":
@@ -187,18 +191,13 @@ class CompressionMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and pack its reply if the caller takes that."""
-        packs = "gzip" in (_header(scope, b"accept-encoding") or "")
+        packs = scope["type"] == "http" and "gzip" in headers_of(scope).get("accept-encoding", "")
         await (self._packing if packs else self._app)(scope, receive, send)
-
-
-def _header(scope: Scope, name: bytes) -> str | None:
-    """Return a header of a request, or None; also for what is no request. Servers give names in lower case."""
-    return next((value.decode("latin-1") for key, value in scope.get("headers", ()) if key == name), None)
 
 
 def _without_length(scope: Scope) -> Scope:
     dropped = (b"content-encoding", b"content-length")
-    return {**scope, "headers": [pair for pair in scope["headers"] if pair[0].lower() not in dropped]}
+    return with_headers(scope, [pair for pair in scope["headers"] if pair[0].lower() not in dropped])
 
 
 class _Inflated:

@@ -11,9 +11,10 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from orgbridge.emulator.http.heads import WholeReply
 from orgbridge.kit.json import JSON, dumps
 
-_JSON = "application/json;charset=UTF-8"
+_JSON = b"application/json;charset=UTF-8"
 _CSV = "text/csv; charset=UTF-8"
 _EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
 #: Bytes that are sent at once; smaller pieces are put together.
@@ -27,14 +28,14 @@ def json_reply(
     body = dumps(value)
     if pretty:
         body = msgspec.json.format(body, indent=2).replace(b'": ', b'" : ')
-    return Response(body, status, {"Expires": _EPOCH, **(headers or {})}, media_type=_JSON)
+    return WholeReply(body, status, _JSON, {"Expires": _EPOCH, **(headers or {})})
 
 
 def raw_json_reply(body: bytes, *, pretty: bool = False) -> Response:
     """Return JSON that is text already."""
     if pretty:
         body = msgspec.json.format(body, indent=2)
-    return Response(body, 200, {"Expires": _EPOCH}, media_type=_JSON)
+    return WholeReply(body, 200, _JSON, {"Expires": _EPOCH})
 
 
 async def _in_threads(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:

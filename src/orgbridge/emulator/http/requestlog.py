@@ -9,7 +9,7 @@ import itertools
 import re
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl
@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orgbridge.emulator.faults import RequestFault
+from orgbridge.emulator.http.heads import WHOLE_EXTENSION, Whole, headers_of
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.json import JSON
 from orgbridge.wire.dates import bulk_datetime
@@ -92,14 +93,13 @@ class RequestLog:
         """Begin an entry for a request; it is seen at once."""
         path: str = scope["path"]
         shown = path.lower().startswith(_DATA_PATH)
-        agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
         entry = Entry(
             number=next(self._numbers),
             at=self._clock.now(),
             method=scope["method"],
             path=path,
             query=_query(scope["query_string"]) if shown and scope["query_string"] else {},
-            user_agent=agent.decode("latin-1")[:200],
+            user_agent=headers_of(scope).get("user-agent", "")[:200],
         )
         scope[_ENTRY] = entry
         with self._lock:
@@ -163,6 +163,30 @@ def note_route(scope: Scope, route: str, user_id: str | None) -> None:
         entry.route, entry.user_id = route, user_id
 
 
+class _CountedSend:
+    """A `send` that writes into an entry what goes out; see `heads` for `whole`."""
+
+    __slots__ = ("_entry", "_send", "_whole")
+
+    def __init__(self, scope: Scope, send: Send, entry: Entry) -> None:
+        self._send = send
+        self._entry = entry
+        self._whole: Whole | None = scope.get("extensions", {}).get(WHOLE_EXTENSION)
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._entry.status = message["status"]
+        elif message["type"] == "http.response.body":
+            self._entry.response_bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    def whole(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        if self._whole is None or not self._whole(status, headers, body):
+            return False
+        self._entry.status, self._entry.response_bytes = status, len(body)
+        return True
+
+
 class RequestLogMiddleware:
     """Keeps an entry of every request but those to the controls."""
 
@@ -185,14 +209,7 @@ class RequestLogMiddleware:
                 entry.request_bytes += len(message.get("body", b""))
             return message
 
-        async def counted_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                entry.status = message["status"]
-            elif message["type"] == "http.response.body":
-                entry.response_bytes += len(message.get("body", b""))
-            await send(message)
-
         try:
-            await self._app(scope, counted_receive, counted_send)
+            await self._app(scope, counted_receive, _CountedSend(scope, send, entry))
         finally:
             entry.milliseconds = round((self._clock.monotonic() - started) * 1000, 3)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import unquote
 
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from orgbridge.emulator.schema.errors import SFError
 from orgbridge.wire.versions import NEWEST, OLDEST
 
 _VERSION = re.compile(r"v(\d{1,3})\.(\d)\Z", re.IGNORECASE)
+_DATA = ("services", "data")
 Handler = Callable[[Call], Awaitable[Response]]
 
 
@@ -64,6 +66,16 @@ def segments(raw_path: str) -> list[str]:
     return [segment for segment in raw_path.split("/") if segment]
 
 
+def version_of(raw_path: str) -> str | None:
+    """Return the piece of a path where a version of the API has to stand, or None where none has to."""
+    given = raw_path.split("/", 4)
+    if len(given) < 4 or given[0] or not (given[1] and given[2] and given[3]):
+        # Doubled slashes, which count as one.
+        given = ["", *segments(raw_path)]
+    return given[3] if len(given) > 3 and (given[1].lower(), given[2].lower()) == _DATA else None
+
+
+@lru_cache(maxsize=64)
 def api_version(segment: str) -> int:
     """Return the number of a version such as `v62.0`.
 
@@ -129,7 +141,8 @@ def _walk(node: _Node, given: list[str], place: int) -> tuple[Route, tuple[str, 
     """Return the end of the path below a node; literal segments are tried first. As deep as patterns are long."""
     if place == len(given):
         return node.end
-    following = node.literal.get(given[place].lower())
+    piece = given[place]
+    following = node.literal.get(piece) or node.literal.get(piece.lower())
     found = None if following is None else _walk(following, given, place + 1)
     if found is None and node.named is not None:
         found = _walk(node.named, given, place + 1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from orgbridge.emulator.storage.database import Storage
@@ -27,7 +28,8 @@ class RowWrites:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._committed: asyncio.Task[None] | None = None
+        #: Who waits for the commit that is to come; None when none is.
+        self._waiting: list[asyncio.Future[None]] | None = None
 
     def may_join(self) -> bool:
         """Tell whether a save can be done now; `save` must follow before anything is awaited."""
@@ -40,15 +42,33 @@ class RowWrites:
             Exception: What `work` raised, at once; or what the commit raised, and then nothing of the transaction was
                 kept.
         """
-        committed = self._committed
-        if committed is None:
+        loop = asyncio.get_running_loop()
+        waiting = self._waiting
+        if waiting is None:
+            waiting = self._waiting = []
             # Its first step comes after all requests that have come in by now.
-            committed = self._committed = asyncio.get_running_loop().create_task(self._commit())
+            loop.create_task(self._commit()).add_done_callback(partial(_tell, waiting))
         value = work()
-        # A caller that goes away must not take the others' commit with it; what the commit raises, all of them get.
-        await asyncio.shield(committed)
+        # Each has a future of its own: a caller that goes away must not take the others' commit with it.
+        committed = loop.create_future()
+        waiting.append(committed)
+        await committed
         return value
 
     async def _commit(self) -> None:
-        self._committed = None
+        self._waiting = None
         self._storage.commit_shared()
+
+
+def _tell(waiting: list[asyncio.Future[None]], commit: asyncio.Task[None]) -> None:
+    """Let those who wait for a commit go on; what it raised, all of them get."""
+    error = None if commit.cancelled() else commit.exception()
+    for one in waiting:
+        if one.done():
+            continue
+        if commit.cancelled():
+            one.cancel()
+        elif error is None:
+            one.set_result(None)
+        else:
+            one.set_exception(error)

@@ -92,7 +92,8 @@ class Usage:
     @property
     def header(self) -> str:
         """Value of `Sforce-Limit-Info`, without a suffix: some readers take nothing else."""
-        return f"api-usage={self.calls}/{self.daily_limit}"
+        # As they stood when the call was counted: looking which were made longer ago is not for its reply to wait for.
+        return f"api-usage={self._calls}/{self.daily_limit}"
 
     def routes(self) -> dict[str, int]:
         """Return the requests since the start, by route."""

@@ -21,6 +21,7 @@ from orgbridge.wire.dates import parse_datetime
 
 _DATES = ("if-modified-since", "if-unmodified-since")
 _TAGS = ("if-match", "if-none-match")
+_CONDITIONS = frozenset({*_DATES, *_TAGS})
 _TAGGED = "Account"
 
 
@@ -100,7 +101,7 @@ def refuse_on_delete(call: Call) -> None:
 
 def is_conditional(call: Call) -> bool:
     """Tell whether a call has a condition."""
-    return any(call.header(name) is not None for name in (*_DATES, *_TAGS))
+    return not _CONDITIONS.isdisjoint(call.headers)
 
 
 def has_tag(sobject: str) -> bool:

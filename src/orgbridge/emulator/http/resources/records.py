@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.errors import ReplyNow, not_found
+from orgbridge.emulator.http.heads import empty_reply
 from orgbridge.emulator.http.replies import json_reply
 from orgbridge.emulator.http.resources import conditions
 from orgbridge.emulator.http.resources.duplicates import with_details
@@ -96,8 +97,9 @@ async def show(call: Call, name: str, record_id: str) -> Response:
         ReplyNow: A condition of the call says so.
     """
     org, fields = call.parts.org, _wanted(call)
-    sobject = org.sobject(name, user_id=call.user_id)
-    row = await call.read_row(sobject, lambda: org.get(sobject.name, record_id, fields, user_id=call.user_id))
+    # What of it the user may see is looked at along with the row.
+    sobject, user_id = org.sobject(name), call.user_id
+    row = await call.read_row(sobject, lambda: org.get(sobject.name, record_id, fields, user_id=user_id))
     headers: dict[str, str] = {}
     if conditions.has_tag(sobject.name) or conditions.is_conditional(call):
         whole = row if fields is None else await call.read_row(sobject, lambda: org.get(sobject.name, record_id))
@@ -110,7 +112,7 @@ async def update(call: Call) -> Response:
     record_id = _record_id(call)
     row = await call.json_object()
     await change(call, call.args["sobject"], record_id, row)
-    return Response(status_code=204)
+    return empty_reply()
 
 
 def _refuse_id(row: Mapping[str, JSON]) -> None:
@@ -127,11 +129,13 @@ async def change(call: Call, sobject: str, record_id: str, row: Mapping[str, JSO
     """
     _refuse_id(row)
     org, user_id, allow = call.parts.org, call.user_id, call.allows_duplicates
-    target = org.sobject(sobject, user_id=user_id)
+    conditional = conditions.is_conditional(call)
+    # A condition says nothing about what is hidden from the user; without one the save itself looks at it.
+    target = org.sobject(sobject, user_id=user_id if conditional else None)
 
     def work() -> SaveOutcome:
         with org.storage.write() as connection:
-            if conditions.is_conditional(call):
+            if conditional:
                 inner = org.through(JoinedStorage(org.storage, connection))
                 conditions.check_write(call, inner, target.name, record_id)
             saved = org.update_by_plan(connection, target.name, record_id, row, user_id=user_id)
@@ -153,7 +157,7 @@ async def _detailed(call: Call, outcome: SaveOutcome) -> SaveOutcome:
 async def delete(call: Call) -> Response:
     """Answer DELETE /sobjects/{sobject}/{id}."""
     await remove(call, call.args["sobject"], _record_id(call))
-    return Response(status_code=204)
+    return empty_reply()
 
 
 async def remove(call: Call, sobject: str, record_id: str) -> None:
@@ -202,7 +206,7 @@ async def delete_by_key(call: Call) -> Response:
     if record_id is None:
         raise not_found()
     await remove(call, call.args["sobject"], record_id)
-    return Response(status_code=204)
+    return empty_reply()
 
 
 async def upsert(call: Call) -> Response:
@@ -243,6 +247,6 @@ def _upserted(call: Call, outcome: SaveOutcome) -> Response:
     if call.version >= _UPSERT_BODY_SINCE:
         body["created"] = outcome.created
     elif not outcome.created:
-        return Response(status_code=204)
+        return empty_reply()
     headers = {"Location": location} if outcome.created else {}
     return json_reply(body, 201 if outcome.created else 200, headers=headers, pretty=call.pretty)
