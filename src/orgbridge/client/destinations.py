@@ -1,10 +1,17 @@
-"""Where a session may be sent that a token endpoint handed out. No I/O here."""
+"""Where a session may be sent that a token endpoint handed out, and what kind of place that is. No I/O here."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
 from orgbridge.kit.networks import is_inside
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def is_this_machine(url: str) -> bool:
+    """Return whether a URL leads to this machine by its loopback."""
+    return urlsplit(url).hostname in _LOOPBACK
 
 
 def may_follow(token_url: str, instance_url: str) -> bool:

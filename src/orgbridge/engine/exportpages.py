@@ -15,7 +15,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
-from urllib.parse import urlsplit
 
 from orgbridge.client import Salesforce
 from orgbridge.client.bulk.query import ResultsPage
@@ -28,7 +27,6 @@ from orgbridge.store.export_records import PageRecord
 
 #: Pages of one export on their way at once. Each holds some blocks, with object storage some parts, in memory.
 _PAGES_AT_ONCE: Final = 3
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def page_key(load_id: str, number: int) -> str:
@@ -45,7 +43,6 @@ class PageFetch:
     salesforce: Salesforce
     job_id: str
     _kept: dict[int, PageRecord] = field(default_factory=dict)
-    _packed: bool = True
 
     async def run(self) -> list[PageRecord]:
         """Fetch what is not there yet and return all pages in order.
@@ -56,8 +53,6 @@ class PageFetch:
         """
         patience = self.resources.patience(self.load_id)
         self._kept = {page.number: page for page in await patience.until_done(self._recorded)}
-        host = urlsplit((await patience.until_done(self.salesforce.tokens.get)).instance_url).hostname
-        self._packed = host not in _LOOPBACK
         try:
             return await self._all()
         except* NotFound as errors:
@@ -142,7 +137,7 @@ class PageFetch:
 
     async def _fetch(self, number: int, locator: str | None) -> PageRecord:
         counter = RecordCounter()
-        async with self.salesforce.bulk.query.results(self.job_id, locator, packed=self._packed) as page:
+        async with self.salesforce.bulk.query.results(self.job_id, locator) as page:
             stored = await self.resources.files.write(page_key(self.load_id, number), _counted(page, counter))
         rows = max(0, counter.records - 1)
         if rows != page.number_of_records:

@@ -66,6 +66,21 @@ async def test_ingest_job_is_created(salesforce: Salesforce, double: SalesforceD
     }
 
 
+@pytest.mark.parametrize(("packed", "asked"), [(None, "identity"), (True, "gzip"), (False, "identity")])
+async def test_results_of_an_org_on_this_machine_come_unpacked_unless_asked_for(
+    salesforce: Salesforce, double: SalesforceDouble, packed: bool | None, asked: str
+) -> None:
+    """Packing costs both sides time, and saves none where there is no network between them."""
+    double.script("GET", f"{INGEST}/{JOB_ID}/failedResults", Answer(body=b"Id\n", gzipped=True))
+    page = {"Sforce-Locator": "null", "Sforce-NumberOfRecords": "0"}
+    double.script("GET", f"{QUERY}/{JOB_ID}/results", Answer(body=b"Id\n", headers=page, gzipped=True))
+    async with salesforce.bulk.ingest.results(JOB_ID, IngestResult.FAILED, packed=packed) as chunks:
+        assert b"".join([chunk async for chunk in chunks]) == b"Id\n"
+    async with salesforce.bulk.query.results(JOB_ID, packed=packed) as results:
+        assert b"".join([chunk async for chunk in results.chunks]) == b"Id\n"
+    assert [request.headers["Accept-Encoding"] for request in double.requests] == [asked, asked]
+
+
 async def test_lost_job_create_is_not_repeated(salesforce: Salesforce, double: SalesforceDouble) -> None:
     """A job whose creation was lost is left to the caller: there may be one."""
     double.script("POST", INGEST, Drop())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orgbridge.client.destinations import may_follow
+from orgbridge.client.destinations import is_this_machine, may_follow
 
 _LOGIN = "https://login.salesforce.com/services/oauth2/token"
 
@@ -32,3 +32,19 @@ _LOGIN = "https://login.salesforce.com/services/oauth2/token"
 def test_a_session_goes_only_where_its_token_may_lead(token_url: str, instance_url: str, may: bool) -> None:
     """Not to plain http, not to this machine or its neighbours, unless the token came from there."""
     assert may_follow(token_url, instance_url) is may
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://LOCALHOST", True),
+        ("https://[::1]:8443/x", True),
+        ("https://acme.my.salesforce.com", False),
+        ("https://localhost.acme.com", False),
+        ("http://10.0.0.1", False),
+    ],
+)
+def test_only_the_loopback_is_this_machine(url: str, here: bool) -> None:
+    """Downloads from anywhere else are asked for packed."""
+    assert is_this_machine(url) is here

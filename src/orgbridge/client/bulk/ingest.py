@@ -79,12 +79,15 @@ class IngestJobs(Jobs):
         return await self._set_state(job_id, JobState.UPLOAD_COMPLETE)
 
     @asynccontextmanager
-    async def results(self, job_id: str, which: IngestResult | str) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def results(
+        self, job_id: str, which: IngestResult | str, *, packed: bool | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open a file of results of an ended job; read its blocks of CSV inside of the context.
 
         Args:
             job_id: An ended job.
             which: Which of the three files.
+            packed: Whether to ask for gzip; None: unless the org is on this machine.
 
         Raises:
             SalesforceError: The job has not ended or is gone.
@@ -93,7 +96,7 @@ class IngestJobs(Jobs):
         request = Request(
             method="GET",
             target=self._path(job_id, IngestResult(which).value),
-            headers={"Accept": "text/csv"},
+            headers=await self._download_headers(packed),
             resend=Resend.ALWAYS,
             expect=Expect.STREAM,
         )

@@ -72,5 +72,11 @@ class Jobs:
         reply = await self._transport.send(json_request("PATCH", self._path(job_id), {"state": state.value}))
         return parse_job(reply.body)
 
+    async def _download_headers(self, packed: bool | None) -> dict[str, str]:
+        """Return the headers that ask for a CSV, packed or not; None: packed unless the org is on this machine."""
+        if packed is None:
+            packed = not await self._transport.is_local()
+        return {"Accept": "text/csv", "Accept-Encoding": "gzip" if packed else "identity"}
+
     def _path(self, *parts: str) -> str:
         return self._transport.path("/".join(("jobs", self._kind, *map(segment, parts))))

@@ -61,7 +61,7 @@ class QueryJobs(Jobs):
 
     @asynccontextmanager
     async def results(
-        self, job_id: str, locator: str | None = None, max_records: int | None = None, *, packed: bool = True
+        self, job_id: str, locator: str | None = None, max_records: int | None = None, *, packed: bool | None = None
     ) -> AsyncIterator[ResultsPage]:
         """Open one page of the results of a complete job.
 
@@ -69,7 +69,7 @@ class QueryJobs(Jobs):
             job_id: A job in state `JobComplete`.
             locator: Which page; None for the first.
             max_records: Records of a page at most; None leaves it to Salesforce.
-            packed: Whether to ask for gzip; on a network as fast as this machine's own it only costs time.
+            packed: Whether to ask for gzip; None: unless the org is on this machine.
 
         Raises:
             MalformedReply: The page does not tell whether another one follows; reading on could lose rows.
@@ -84,7 +84,7 @@ class QueryJobs(Jobs):
         request = Request(
             method="GET",
             target=with_params(self._path(job_id, "results"), params),
-            headers={"Accept": "text/csv", "Accept-Encoding": "gzip" if packed else "identity"},
+            headers=await self._download_headers(packed),
             resend=Resend.ALWAYS,
             expect=Expect.STREAM,
         )

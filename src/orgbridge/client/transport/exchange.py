@@ -19,6 +19,7 @@ import stamina
 from yarl import URL
 
 from orgbridge.client.auth.tokens import Token, TokenManager
+from orgbridge.client.destinations import is_this_machine
 from orgbridge.client.errors import (
     ClientError,
     ConnectionFailed,
@@ -155,6 +156,10 @@ class Transport:
         if "//" not in url.partition("?")[0]:
             return local_target(url)
         return local_target(url, (await self._tokens.get()).instance_url)
+
+    async def is_local(self) -> bool:
+        """Tell whether the org is on this machine: there packing what comes down only costs time, on both sides."""
+        return is_this_machine((await self._tokens.get()).instance_url)
 
     async def send(self, request: Request) -> Reply:
         """Send the request and return the whole reply.
