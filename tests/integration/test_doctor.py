@@ -19,7 +19,7 @@ from orgbridge.loads.states import LoadState
 from orgbridge.store.database import Database
 from orgbridge.store.records import LoadKind, LoadRecord
 from orgbridge.store.schema import SchemaState, upgrade
-from orgbridge.wiring.checkup import Finding, Verdict, look_through
+from orgbridge.wiring.checkup import Finding, Verdict, examine, look_through
 from orgbridge.wiring.checkup.findings import aside, fault, good, warning, within, worst
 from orgbridge.wiring.checkup.machine import judge_schema
 from orgbridge.wiring.checkup.salesforce import judge_clock, judge_limits, judge_versions
@@ -179,6 +179,62 @@ async def test_limits_that_may_not_be_read_are_warned_of(org: HostedOrg, tmp_pat
         org.control.clear_faults()
     assert order
     assert wrong(found) == {"permission View Setup and Configuration": Verdict.WARNING}
+
+
+async def test_versions_that_cannot_be_read_are_told(org: HostedOrg, tmp_path: Path) -> None:
+    """A proxy that answers for the org is one fault, and nothing behind it is asked."""
+    org.control.fault(path="/services/data/?$", status=404, errorCode="NOT_FOUND", message="no")
+    try:
+        found = await looked(settings_for(org, tmp_path))
+    finally:
+        org.control.clear_faults()
+    assert wrong(found) == {"Salesforce API version": Verdict.FAULT}
+    assert "prox" in found["Salesforce API version"].remedy
+    assert "Salesforce API access" not in found
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "verdict", "word"),
+    [
+        ({"SALESFORCE_CLIENT_SECRET": ""}, "setting SALESFORCE_CLIENT_SECRET", Verdict.FAULT, "missing"),
+        ({"SALESFORCE_API_VERSION": "v9.0"}, "setting SALESFORCE_API_VERSION", Verdict.FAULT, "v58.0"),
+        ({"ORGBRIDGE_PROT": "1"}, "settings", Verdict.WARNING, "ORGBRIDGE_PROT"),
+        ({"SALESFORCE_TOKEN_URL": "http://org.invalid/t"}, "setting SALESFORCE_TOKEN_URL", Verdict.FAULT, "https://"),
+        (
+            {"SALESFORCE_TOKEN_URL": "http://org.invalid/t", "ORGBRIDGE_SALESFORCE_HTTP_HOSTS": "org.invalid"},
+            "Salesforce transport",
+            Verdict.WARNING,
+            "org.invalid",
+        ),
+    ],
+    ids=["missing", "out of range", "unknown", "in clear", "in clear, allowed"],
+)
+async def test_settings_are_looked_at_first(
+    org: HostedOrg,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, str],
+    name: str,
+    verdict: Verdict,
+    word: str,
+) -> None:
+    """As the command reads them: what is missing, wrong, misspelt or unsafe is named, each with what mends it."""
+    for setting in ("SALESFORCE_USERNAME", "SALESFORCE_PASSWORD", "SALESFORCE_AUTH_FLOW"):
+        monkeypatch.delenv(setting, raising=False)
+    whole = {
+        "ORGBRIDGE_DATA": str(tmp_path),
+        "DATA_PATH_INPUT": str(tmp_path),
+        "SALESFORCE_CLIENT_ID": org.client_id,
+        "SALESFORCE_CLIENT_SECRET": org.client_secret,
+        "SALESFORCE_TOKEN_URL": org.token_url,
+    }
+    for setting, value in {**whole, **given}.items():
+        monkeypatch.setenv(setting, value)
+    monkeypatch.chdir(tmp_path)
+    found = {finding.name: finding for finding in await examine()}
+    assert found[name].verdict is verdict
+    assert found[name].remedy
+    assert word in f"{found[name].detail} {found[name].remedy}"
 
 
 async def test_used_up_requests_are_told(host: OrgHost, tmp_path: Path) -> None:
