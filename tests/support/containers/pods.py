@@ -9,7 +9,6 @@ in the image for them.
 
 from __future__ import annotations
 
-import base64
 import copy
 import json
 import os
@@ -130,8 +129,8 @@ class Pods:
             EngineFailed: Podman refused one.
         """
         for secret in find(objects, "Secret"):
-            held = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
-            self.said("secret", "create", secret["metadata"]["name"], "-", given=json.dumps(held))
+            # The form that every podman reads variables from: names with their values in base64.
+            self.said("secret", "create", secret["metadata"]["name"], "-", given=json.dumps(secret["data"]))
 
     def play(self, objects: list[Manifest], workload: Manifest) -> list[str]:
         """Start every pod of a workload and return their names.
