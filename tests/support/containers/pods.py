@@ -1,9 +1,10 @@
 """Manifests as podman can run them: each pod of a workload, in a network where services have names.
 
-Podman takes pods, volumes, ConfigMaps and Secrets as they stand. What a cluster does besides is done here and nowhere
-else: as many pods of a workload as it has replicas, a claim's volume under the claim's name, a Service's name as a name
-in the network for the pods that it selects. Probes are left to the test, which asks what the kubelet would ask: podman
-would need curl in the image for them.
+Podman takes pods, volumes and ConfigMaps as they stand. What a cluster does besides is done here and nowhere else: as
+many pods of a workload as it has replicas, a claim's volume under the claim's name, a Service's name as a name in the
+network for the pods that it selects, and a Secret as a secret of podman's, for podman 4 cannot read variables from one
+that it was given in a file. Probes are left to the test, which asks what the kubelet would ask: podman would need curl
+in the image for them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tests.support.containers.cell import Cell, open_cell
 from tests.support.containers.engine import Engine, EngineFailed
@@ -119,18 +122,27 @@ class Pods:
         self.said("load", "--quiet", "--input", str(archive), timeout=600)
         archive.unlink()
 
+    def keep_secrets(self, objects: list[Manifest]) -> None:
+        """Make every Secret known under its name.
+
+        Raises:
+            EngineFailed: Podman refused one.
+        """
+        for secret in find(objects, "Secret"):
+            # The form that every podman reads variables from: names with their values in base64.
+            self.said("secret", "create", secret["metadata"]["name"], "-", given=json.dumps(secret["data"]))
+
     def play(self, objects: list[Manifest], workload: Manifest) -> list[str]:
         """Start every pod of a workload and return their names.
 
         Raises:
             EngineFailed: Podman refused one, or one did not start.
         """
-        given = [*find(objects, "ConfigMap"), *find(objects, "Secret")]
+        given = find(objects, "ConfigMap")
         names = []
         for pod in pod_manifests(objects, workload):
             file = self._folder / "pod.yaml"
-            # JSON is YAML as well, and podman 4 reads a Secret for variables only when it is written so.
-            file.write_text("\n---\n".join(json.dumps(one) for one in (*given, pod)))
+            file.write_text(yaml.safe_dump_all([*given, pod]))
             aliases = "".join(f",alias={name}" for name in service_names(objects, workload)).removeprefix(",")
             network = f"{_NETWORK}:{aliases}" if aliases else _NETWORK
             self.said("kube", "play", "--network", network, str(file), timeout=240)

@@ -124,6 +124,7 @@ def cluster(pods: Pods) -> Cluster:
     objects = rendered("emulated")
     assert objects is not None
     made = Cluster(pods, objects)
+    pods.keep_secrets(objects)
     made.start("postgres")
     (migration,) = pods.play(objects, made.workload("orgbridge-migrate"))
     wait_until(lambda: not pods.inspect(migration)["State"]["Running"], "the tables to be made")
