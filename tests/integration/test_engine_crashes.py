@@ -72,14 +72,13 @@ async def test_a_frozen_worker_that_wakes_up_does_no_harm(postgres: Server, tmp_
     bench = Bench(postgres.create_migrated(), tmp_path)
     try:
         bench.start_double(seconds=0.5)
-        zombie = bench.start_worker(lease_seconds=2.0)
+        zombie = bench.start_worker()
         content = account_rows(200)
         load_id = await bench.submit(content)
-        while (await bench.load(load_id)).parts == 0:
-            await bench.clock.sleep(0.02)
+        await bench.begun(load_id)
         await bench.clock.sleep(0.4)
         zombie.send_signal(signal.SIGSTOP)
-        bench.start_worker(lease_seconds=2.0)
+        bench.start_worker()
         load = await bench.ended(load_id)
         zombie.send_signal(signal.SIGCONT)
         assert zombie.wait(timeout=30) == 70
@@ -99,8 +98,7 @@ async def test_a_lock_left_by_the_dead_costs_no_living_worker_its_lease(postgres
         dead = bench.start_worker(lease_seconds=2.0)
         content = account_rows(60)
         load_id = await bench.submit(content)
-        while (await bench.load(load_id)).parts == 0:
-            await bench.clock.sleep(0.02)
+        await bench.begun(load_id)
         dead.kill()
         dead.wait(timeout=10)
         with psycopg.connect(url) as holder:
@@ -123,14 +121,13 @@ async def test_a_worker_frozen_inside_a_transaction_holds_nobody_up(postgres: Se
     bench = Bench(url, tmp_path)
     try:
         bench.start_double(seconds=0.5)
-        zombie = bench.start_worker(lease_seconds=2.0)
+        zombie = bench.start_worker()
         content = account_rows(60)
         load_id = await bench.submit(content)
-        while (await bench.load(load_id)).parts == 0:
-            await bench.clock.sleep(0.02)
+        await bench.begun(load_id)
         with psycopg.connect(url, autocommit=True) as watcher:
             held = await _freeze_inside_a_transaction(zombie, url, watcher)
-            heir = bench.start_worker(lease_seconds=2.0)
+            heir = bench.start_worker()
             wait_for(lambda: not _in_transaction(watcher) & held, "the frozen worker kept its locks")
         assert heir.poll() is None, bench.logs()
         load = await bench.ended(load_id)
@@ -174,8 +171,7 @@ async def test_a_crash_of_the_database_is_lived_through(tmp_path: Path) -> None:
             worker = bench.start_worker(lease_seconds=30.0)
             content = account_rows(200)
             load_id = await bench.submit(content)
-            while (await bench.load(load_id)).parts == 0:
-                await bench.clock.sleep(0.02)
+            await bench.begun(load_id)
             await asyncio.to_thread(server.crash)
             await bench.clock.sleep(1.5)
             await asyncio.to_thread(server.start)
@@ -194,8 +190,7 @@ async def test_a_load_whose_workflow_broke_is_ended(tmp_path: Path) -> None:
         bench.start_double(seconds=60)
         worker = bench.start_worker()
         load_id = await bench.submit(account_rows(5))
-        while (await bench.load(load_id)).parts == 0:
-            await bench.clock.sleep(0.02)
+        await bench.begun(load_id)
         worker.kill()
         worker.wait(timeout=10)
         with sqlite3.connect(tmp_path / "engine.sqlite") as engine:
