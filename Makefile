@@ -13,6 +13,8 @@ RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 UV ?= uv
 KILLS ?= 30
+# Half of what the tests do is to wait for processes that they started: two workers keep a core busy.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
 .PHONY: help
 help: ## Show this list
@@ -112,7 +114,7 @@ engine: | $(BIN)/python ## In CI: install what the tests run containers and pods
 
 .PHONY: test
 test: $(DEVELOPMENT) $(S3_SERVER) $(TEST_DOCS) node prometheus engine scanners ## Run every test, real PostgreSQL and the short chaos included
-	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: check
 check: format-check lint types imports test ## Exactly what CI runs

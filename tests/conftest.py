@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.forks import ForkServer, use_fork_server
 from tests.support.leaks import leaks
 from tests.support.parts import OPTIONAL_PARTS
 
 _PREFIXES = ("SALESFORCE_", "SFCC_", "ORGBRIDGE_", "DATA_PATH_", "PSQL_", "AZURE_", "JWT_", "LOG_", "BACKEND_CORS_")
 _NAMES = {"DEBUG_MODE", "APP_NAME", "APP_VERSION", "API_V1_STR", "WEBSTORE_ID"}
+_FORKS = pytest.StashKey[ForkServer]()
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
@@ -44,6 +46,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--chaos-seed", type=int, default=20261122, help="seed of the killer's dice")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give all workers of `pytest -n` one fork server, which starts while they collect."""
+    config: pytest.Config = node.config
+    if _FORKS not in config.stash:
+        config.stash[_FORKS] = ForkServer()
+        config.add_cleanup(config.stash[_FORKS].close)
+    node.workerinput["fork_server"] = config.stash[_FORKS].address
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take longest, so that no worker is left with one when all others are done."""
+    items.sort(key=lambda item: not any(item.iter_markers("chaos")) and not any(item.iter_markers("system")))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Take settings of the developer's shell out of sight, also of processes that tests start."""
     # At DEBUG the driver tells every value; that `configure_logs` silences it has a test of its own.
@@ -51,6 +69,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):  # noqa: TID251 - to clean it, not to read it
         if name.startswith(_PREFIXES) or name in _NAMES or name.lower() in _PROXIES:
             del os.environ[name]  # noqa: TID251
+    given = getattr(config, "workerinput", {})
+    if "fork_server" in given:
+        use_fork_server(given["fork_server"])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psycopg
@@ -15,10 +15,8 @@ from dbos._sys_db import SystemDatabase
 from dbos._utils import INTERNAL_QUEUE_NAME
 
 from orgbridge.engine.durable import RECOVERY_QUEUE
-from orgbridge.kit.clock import SystemClock
 from orgbridge.loads.states import LOAD_ENDS, LoadState
-from orgbridge.store.records import LoadRecord
-from tests.support.engine_bench import Bench, account_rows
+from tests.support.engine_bench import Bench, account_rows, wait_for
 from tests.support.forks import Fork
 from tests.support.postgres import Server, running_postgres
 
@@ -74,14 +72,13 @@ async def test_a_frozen_worker_that_wakes_up_does_no_harm(postgres: Server, tmp_
     bench = Bench(postgres.create_migrated(), tmp_path)
     try:
         bench.start_double(seconds=0.5)
-        zombie = bench.start_worker(lease_seconds=2.0)
+        zombie = bench.start_worker()
         content = account_rows(200)
         load_id = await bench.submit(content)
-        while (await bench.load(load_id)).parts == 0:
-            await bench.clock.sleep(0.02)
+        await bench.begun(load_id)
         await bench.clock.sleep(0.4)
         zombie.send_signal(signal.SIGSTOP)
-        bench.start_worker(lease_seconds=2.0)
+        bench.start_worker()
         load = await bench.ended(load_id)
         zombie.send_signal(signal.SIGCONT)
         assert zombie.wait(timeout=30) == 70
@@ -101,8 +98,7 @@ async def test_a_lock_left_by_the_dead_costs_no_living_worker_its_lease(postgres
         dead = bench.start_worker(lease_seconds=2.0)
         content = account_rows(60)
         load_id = await bench.submit(content)
-        while (await bench.load(load_id)).parts == 0:
-            await bench.clock.sleep(0.02)
+        await bench.begun(load_id)
         dead.kill()
         dead.wait(timeout=10)
         with psycopg.connect(url) as holder:
@@ -125,34 +121,45 @@ async def test_a_worker_frozen_inside_a_transaction_holds_nobody_up(postgres: Se
     bench = Bench(url, tmp_path)
     try:
         bench.start_double(seconds=0.5)
-        zombie = bench.start_worker(lease_seconds=2.0)
-        content = account_rows(2000)
+        zombie = bench.start_worker()
+        content = account_rows(60)
         load_id = await bench.submit(content)
-        await _freeze_inside_a_transaction(zombie, url, lambda: bench.load(load_id))
-        bench.start_worker(lease_seconds=2.0)
-        load = await bench.ended(load_id, seconds=45)
+        await bench.begun(load_id)
+        with psycopg.connect(url, autocommit=True) as watcher:
+            held = await _freeze_inside_a_transaction(zombie, url, watcher)
+            heir = bench.start_worker()
+            wait_for(lambda: not _in_transaction(watcher) & held, "the frozen worker kept its locks")
+        assert heir.poll() is None, bench.logs()
+        load = await bench.ended(load_id)
         zombie.send_signal(signal.SIGCONT)
         assert zombie.wait(timeout=30) == 70
-        assert bench.check_rows(load, content) == {"succeeded": 1800, "failed": 200}
+        assert bench.check_rows(load, content) == {"succeeded": 54, "failed": 6}
         bench.check_org(content)
     finally:
         await bench.close()
 
 
-async def _freeze_inside_a_transaction(process: Fork, url: str, load: Callable[[], Awaitable[LoadRecord]]) -> None:
-    # A transaction is a matter of milliseconds: freeze, look, let go, until one is caught in the act.
-    idle = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
-    clock = SystemClock()
-    with psycopg.connect(url, autocommit=True) as watcher:
-        while (await load()).state not in LOAD_ENDS:
-            process.send_signal(signal.SIGSTOP)
-            await clock.sleep(0.02)  # what was on its way to the server has arrived
-            row = watcher.execute(idle).fetchone()
-            if row is not None and row[0]:
-                return
-            process.send_signal(signal.SIGCONT)
-            await clock.sleep(0.01)
-    raise AssertionError("the load ended before its worker could be caught inside a transaction")
+def _in_transaction(watcher: psycopg.Connection) -> set[int]:
+    """Return the server processes whose clients have begun a transaction and say nothing."""
+    idle = "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
+    return {row[0] for row in watcher.execute(idle)}
+
+
+async def _freeze_inside_a_transaction(process: Fork, url: str, watcher: psycopg.Connection) -> set[int]:
+    """Freeze a worker while it writes to the load's parts; return the server processes that hold its locks.
+
+    A transaction is a matter of milliseconds: the test locks the rows that the worker must write, freezes it while it
+    waits for them, and lets go. What it waited for is then its own, and nobody is awake to commit it.
+    """
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with psycopg.connect(url) as holder:
+        holder.execute("SELECT 1 FROM parts FOR UPDATE")
+        wait_for(lambda: watcher.execute(waiting).fetchone(), "the worker writes to no part")
+        process.send_signal(signal.SIGSTOP)
+        held = {row[0] for row in watcher.execute(waiting)}
+        holder.rollback()
+    wait_for(lambda: _in_transaction(watcher) & held, "the frozen worker got no lock")
+    return _in_transaction(watcher) & held
 
 
 async def test_a_crash_of_the_database_is_lived_through(tmp_path: Path) -> None:
@@ -164,8 +171,7 @@ async def test_a_crash_of_the_database_is_lived_through(tmp_path: Path) -> None:
             worker = bench.start_worker(lease_seconds=30.0)
             content = account_rows(200)
             load_id = await bench.submit(content)
-            while (await bench.load(load_id)).parts == 0:
-                await bench.clock.sleep(0.02)
+            await bench.begun(load_id)
             await asyncio.to_thread(server.crash)
             await bench.clock.sleep(1.5)
             await asyncio.to_thread(server.start)
@@ -184,8 +190,7 @@ async def test_a_load_whose_workflow_broke_is_ended(tmp_path: Path) -> None:
         bench.start_double(seconds=60)
         worker = bench.start_worker()
         load_id = await bench.submit(account_rows(5))
-        while (await bench.load(load_id)).parts == 0:
-            await bench.clock.sleep(0.02)
+        await bench.begun(load_id)
         worker.kill()
         worker.wait(timeout=10)
         with sqlite3.connect(tmp_path / "engine.sqlite") as engine:

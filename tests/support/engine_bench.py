@@ -150,6 +150,13 @@ class Bench:
         assert found is not None
         return found
 
+    async def begun(self, load_id: str, seconds: float = 60.0) -> None:
+        """Wait until the load's first part is there."""
+        deadline = time.monotonic() + seconds
+        while (await self.load(load_id)).parts == 0:
+            assert time.monotonic() < deadline, f"{load_id} does not begin\n{self.logs()}"
+            await self.clock.sleep(0.02)
+
     async def ended(self, load_id: str, seconds: float = 60.0) -> LoadRecord:
         """Wait until the load has ended and return it."""
         deadline = time.monotonic() + seconds

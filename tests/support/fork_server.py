@@ -184,8 +184,6 @@ def _serve(address: str) -> None:
         for source in (listener, deaths, sys.stdin):
             selector.register(source, selectors.EVENT_READ)
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
         while True:
             for key, _ in selector.select():
                 if key.fileobj is sys.stdin:

@@ -7,6 +7,7 @@ What a command does between `exec` and its first line is not shown by one; tests
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -15,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -22,15 +24,17 @@ from typing import IO, Any
 
 _ROOT = Path(__file__).parents[2]
 _NUMBER_BYTES = 4
+#: Also on a machine that does a lot else.
+_START_SECONDS = 110
 
 
 class ForkServer:
-    """A running fork server; `close` ends it and all its forks."""
+    """A fork server, which is not ready yet; `close` ends it and all its forks."""
 
     def __init__(self) -> None:
         # A socket's path may be no longer than a hundred letters, and a test's folder is.
         self._short = tempfile.TemporaryDirectory(prefix="ob")
-        #: Where it listens.
+        #: Where it listens, once it does.
         self.address = f"{self._short.name}/s"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.fork_server", self.address],
@@ -41,11 +45,8 @@ class ForkServer:
                 "LC_ALL": "C.UTF-8",
             },
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == b"ready\n", "the fork server does not start"
 
     def close(self) -> None:
         """End it and its forks."""
@@ -53,12 +54,31 @@ class ForkServer:
         self._short.cleanup()
 
 
+class _Shared:
+    """The one server that this process uses."""
+
+    address: str | None = None
+
+
+def use_fork_server(address: str) -> None:
+    """Take a server that another process has started, and will close."""
+    _Shared.address = address
+
+
 @cache
-def fork_server() -> ForkServer:
-    """Return the server of this process, started by whoever needs it first."""
-    server = ForkServer()
-    atexit.register(server.close)
-    return server
+def fork_server() -> str:
+    """Return where the fork server listens: the given one, or one that is started now and goes with this process."""
+    if _Shared.address is None:
+        server = ForkServer()
+        atexit.register(server.close)
+        _Shared.address = server.address
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(_Shared.address)
+            return _Shared.address
+        assert time.monotonic() < deadline, "the fork server does not start"
+        time.sleep(0.05)
 
 
 class Fork:
@@ -97,7 +117,7 @@ class Fork:
         #: As `subprocess.Popen` has it: None while the process runs.
         self.returncode: int | None = None
         try:
-            self._line.connect(fork_server().address)
+            self._line.connect(fork_server())
             socket.send_fds(self._line, [len(message).to_bytes(_NUMBER_BYTES, "big")], [nothing, out, err])
             self._line.sendall(message)
             #: Its process id.

@@ -250,7 +250,7 @@ def _command(folder: Path) -> Path:
     """Return a folder that holds the command `orgbridge`; what it is told runs in forks, a tenth of the time."""
     client, command = Path(__file__).with_name("command_client.py"), folder / "bin" / "orgbridge"
     command.parent.mkdir()
-    address = fork_server().address
+    address = fork_server()
     command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -SE {client} {address} "$@"\n')
     command.chmod(0o755)
     return command.parent
