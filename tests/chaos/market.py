@@ -75,7 +75,7 @@ class Market:
             arguments = ("serve", "--port", str(port)) if name == "service" else ("worker",)
             self.children[name] = ForkedChild(name, arguments, self._settings, folder)
         self.tables = Tables(folder / "data", postgres)
-        self.account = self.store = ""
+        self.account = self.store = self.organization = ""
         self.books = books
         self.products: list[str] = []
         self._token = ""
@@ -130,8 +130,8 @@ class Market:
             await self._part_books()
         headers = {"Authorization": f"Bearer {self._token}"}
         async with self._http.post(f"{self.url}/api/v1/organizations", json={"name": "Kiel"}, headers=headers) as reply:
-            organization = (await reply.json())["id"]
-        place = f"{self.url}/api/v1/salesforce_account/mappings/{organization}"
+            self.organization = (await reply.json())["id"]
+        place = f"{self.url}/api/v1/salesforce_account/mappings/{self.organization}"
         async with self._http.put(place, json={"account_id": self.account}, headers=headers) as reply:
             assert reply.status < 300, await reply.text()
 
@@ -178,6 +178,20 @@ class Market:
                     if reply.status == 422:
                         return dict(json.loads(last))
                     assert reply.status in (202, 500, 502, 503), f"{reply.status}: {last}"
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            await self.clock.sleep(0.05)
+
+    async def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """Make any call of the service as the tester, again until the service answers it with success."""
+        headers = {"Authorization": f"Bearer {self._token}", **({"If-Match": "*"} if method == "PUT" else {})}
+        while True:
+            try:
+                async with self._http.request(method, f"{self.url}/api/v1{path}", json=body, headers=headers) as reply:
+                    text = await reply.text()
+                    if reply.status < 300:
+                        return dict(json.loads(text))
+                    assert reply.status in (502, 503), f"{reply.status}: {text}"
             except (aiohttp.ClientError, TimeoutError):
                 pass
             await self.clock.sleep(0.05)

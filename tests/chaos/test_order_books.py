@@ -1,6 +1,7 @@
 """A cart of two price books, and workers that die or freeze between its two orders: both, or neither, and none twice.
 
 Two workers share a PostgreSQL. Whoever is at the order is killed or stopped where it stands, and the other one goes on.
+Also a purchase order whose service dies with its worker: it comes to its end, though nobody asks again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import pytest
 import pytest_asyncio
 
@@ -206,3 +208,42 @@ async def test_a_worker_that_sleeps_and_wakes_orders_nothing_twice(market: Marke
         market.thaw(sleeper or "worker")
         await market.clear_faults()
     await market.revive(sleeper)
+
+
+async def test_a_purchase_order_ends_though_all_who_ordered_it_died(market: Market, postgres: str) -> None:
+    """Service and worker are killed while it is ordered; started again they end it, once, and nobody calls again."""
+    root = "/salesforce_purchase_orders"
+    await market.call("PUT", f"{root}/rules/{market.organization}", {"free_up_to": {"EUR": "100000"}})
+    cart, before = await market.fill(), await market.orders()
+    made = await market.call("POST", root, {"org_id": market.organization, "account_id": market.account})
+    assert (made["cart_id"], len(made["lines"])) == (cart, 2)
+    one = f"{root}/{made['id']}"
+    assert (await market.call("POST", f"{one}/submit"))["status"] == "approved"
+    moment = Moment(market, Step(_SALE, 2, done=False))
+    asked = asyncio.create_task(market.call("POST", f"{one}/order"))
+    try:
+        await _reached(moment.reached, asked)
+        # Whoever asked asks no more.
+        asked.cancel()
+        await asyncio.wait({asked})
+        for victim in ("service", moment.who):
+            await market.kill(victim)
+        moment.go_on.set()
+        for victim in ("service", moment.who):
+            await market.revive(victim)
+        assert (await market.call("GET", one))["status"] == "ordering"
+        with psycopg.connect(postgres) as connection:
+            # The dead service's lease runs out; it would in two minutes.
+            connection.execute(
+                "UPDATE purchase_orders SET ordering_until = created_at WHERE ordering_until IS NOT NULL"
+            )
+        async with asyncio.timeout(_END_SECONDS):
+            while (shown := await market.call("GET", one))["status"] == "ordering":
+                await asyncio.sleep(0.1)
+    finally:
+        asked.cancel()
+        for gate in market.gates.values():
+            gate.reset()
+    assert (shown["status"], shown["history"][-1]["via"]) == ("ordered", "worker")
+    made_orders = await market.orders() - before
+    assert (set(shown["order_ids"]), len(made_orders)) == (made_orders, 2)

@@ -94,8 +94,8 @@ FLAWS: dict[int, tuple[str, tuple[str, ...]]] = {
     9: (
         "a local copy that drifts",
         (
-            "integration/test_carts.py::test_flaw_09_the_mirror_says_what_salesforce_says",
-            "integration/test_carts.py::test_the_sweep_mends_what_changed_behind_our_back",
+            "integration/test_cart_outcomes.py::test_flaw_09_the_mirror_says_what_salesforce_says",
+            "integration/test_cart_outcomes.py::test_the_sweep_mends_what_changed_behind_our_back",
         ),
     ),
     10: (
@@ -122,7 +122,7 @@ FLAWS: dict[int, tuple[str, tuple[str, ...]]] = {
         "refusals of Salesforce handed on",
         (
             f"{_HERE}::test_flaw_14_what_salesforce_refuses_to_us_is_not_the_callers_401",
-            "integration/test_carts.py::test_flaw_14_salesforces_refusals_are_told_by_the_contract",
+            "integration/test_cart_outcomes.py::test_flaw_14_salesforces_refusals_are_told_by_the_contract",
             "integration/test_commerce_sockets.py::test_flaw_14_salesforces_refusals_are_not_the_callers",
         ),
     ),

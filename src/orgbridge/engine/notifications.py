@@ -10,7 +10,6 @@ Laws:
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Final
 
@@ -19,7 +18,7 @@ from orgbridge.engine.resources import Resources
 from orgbridge.kit import traces
 from orgbridge.kit.json import dumps
 from orgbridge.kit.logs import get_logger
-from orgbridge.kit.loops import outlived
+from orgbridge.kit.loops import for_each, outlived
 from orgbridge.kit.receivers import WebhookRefused
 from orgbridge.store.announcements import messages
 from orgbridge.store.webhook_records import DeliveryRecord, DeliveryState
@@ -73,15 +72,7 @@ class Notifier:
         """Send what is due; return how many messages."""
         async with self._database.unit(write=False) as unit:
             due = await unit.webhooks.due(self._clock.now(), _BATCH)
-        slots = asyncio.Semaphore(_AT_ONCE)
-
-        async def one(delivery: DeliveryRecord) -> None:
-            async with slots:
-                await self._send(delivery)
-
-        async with asyncio.TaskGroup() as group:
-            for delivery in due:
-                group.create_task(one(delivery))
+        await for_each(due, self._send, at_once=_AT_ONCE)
         return len(due)
 
     async def _send(self, delivery: DeliveryRecord) -> None:

@@ -213,8 +213,8 @@ def check_page(query: DocumentQuery, limit: int) -> None:
         raise DocumentInvalid(f"A page has 1 to {MAX_PAGE} documents.")
 
 
-def refusals(organization_id: str, drafts: Sequence[DocumentDraft], now: datetime) -> dict[int, OrgbridgeError]:
-    """Return why documents of one bulk upsert cannot be written, by their places; the others can.
+def refusals(organization_id: str, drafts: Sequence[DocumentDraft], now: datetime) -> dict[int, DocumentOutcome]:
+    """Return what becomes of the documents of one bulk upsert that cannot be written, by places; the others can.
 
     Raises:
         DocumentInvalid: There are too many of them, or they belong to another organization.
@@ -223,7 +223,7 @@ def refusals(organization_id: str, drafts: Sequence[DocumentDraft], now: datetim
         raise DocumentInvalid(f"One call takes {MAX_BULK} documents, and these are {len(drafts)}: nothing was written.")
     if any(draft.organization_id != organization_id for draft in drafts):
         raise DocumentInvalid("The documents of one call belong to one organization: nothing was written.")
-    found: dict[int, OrgbridgeError] = {}
+    found: dict[int, DocumentOutcome] = {}
     seen: set[str] = set()
     for place, draft in enumerate(drafts):
         try:
@@ -231,7 +231,7 @@ def refusals(organization_id: str, drafts: Sequence[DocumentDraft], now: datetim
             if draft.id in seen:
                 raise DocumentInvalid(f"The id {draft.id} stands before in the same call.")
         except (DocumentInvalid, DocumentTooLarge) as error:
-            found[place] = error
+            found[place] = DocumentOutcome(id=draft.id, fate=Fate.REFUSED, error=error)
         seen.add(draft.id)
     return found
 

@@ -226,9 +226,12 @@ async def remove_coupon(
     summary="Take over a guest's cart",
 )
 async def merge_cart(request: Request, body: Merge, caller: CartsWriter, cart: Cart) -> Response:
-    """Take over the lines of the cart that you had before signing in; `cart.cartId` is the cart that counts now."""
-    lines = _numbered(body.lines)
-    return _told(await services_of(request).cart_transfers.merge(caller, cart, lines, Merging(body.merging)))
+    """Take over the cart that you had before signing in: one of the store, or lines that were kept elsewhere.
+
+    `cart.cartId` is the cart that counts now; a cart that all was taken out of is deleted.
+    """
+    service, lines = services_of(request).cart_transfers, _numbered(body.lines)
+    return _told(await service.merge(caller, cart, lines, Merging(body.merging), body.guest_cart_id))
 
 
 @router.post(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from orgbridge.api.bodies import StrictRoute
@@ -44,7 +47,7 @@ from orgbridge.services.commerce.purchase_portraits import (
     purchase_portrait,
     rules_portrait,
 )
-from orgbridge.services.commerce.purchasing import Purchasing, Status, Step
+from orgbridge.services.commerce.purchasing import PurchaseOrder, Purchasing, Status, Step
 from orgbridge.services.scopes import Caller
 
 router = APIRouter(prefix="/salesforce_purchase_orders", tags=["purchase_orders"], route_class=StrictRoute)
@@ -86,6 +89,44 @@ def _version(if_match: str | None) -> int | None:
         return None
     tag = expected_revision(if_match)
     return None if tag is None else int(tag) if tag.isdecimal() and len(tag) < 10 else -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taking:
+    """A step that somebody is about to take: what the routes of all steps have in common."""
+
+    purchasing: Purchasing
+    caller: Caller
+    purchase_id: str
+    comment: str
+    #: The version that it is meant for; None for any.
+    expected: int | None
+
+    async def by(self, step: Callable[..., Awaitable[PurchaseOrder]]) -> Response:
+        """Take it, and return the purchase order as it is then."""
+        done = await step(self.caller, self.purchase_id, comment=self.comment, expected=self.expected)
+        return _stepped(purchase_portrait(done), done.version)
+
+
+def _taking(
+    request: Request,
+    caller: OrdersWriter,
+    purchase_order_id: _PurchaseId,
+    body: StepRequest | None = None,
+    if_match: IfMatch = None,
+) -> Taking:
+    return Taking(
+        purchasing=_purchasing(request),
+        caller=caller,
+        purchase_id=purchase_order_id,
+        comment=body.comment.strip() if body is not None else "",
+        expected=_version(if_match),
+    )
+
+
+_Taking = Annotated[Taking, Depends(_taking)]
+#: What routes of steps say alike.
+_STEP: dict[str, Any] = {"response_model": PurchaseReply, "responses": problems(400, 404, 409, 412)}
 
 
 @router.get(
@@ -219,76 +260,42 @@ async def show(request: Request, caller: OrdersReader, purchase_order_id: _Purch
 
 @router.post(
     "/{purchase_order_id}/submit",
-    response_model=PurchaseReply,
-    responses=problems(400, 404, 409, 412),
+    **_STEP,
     summary="Submit a purchase order",
 )
-async def submit(
-    request: Request,
-    caller: OrdersWriter,
-    purchase_order_id: _PurchaseId,
-    body: StepRequest | None = None,
-    if_match: IfMatch = None,
-) -> Response:
+async def submit(taking: _Taking) -> Response:
     """Hand a draft in: its approvers are told, or it is approved at once where the amount needs no approval."""
-    done = await _purchasing(request).orders.submit(
-        caller, purchase_order_id, comment=_comment(body), expected=_version(if_match)
-    )
-    return _stepped(purchase_portrait(done), done.version)
+    return await taking.by(taking.purchasing.orders.submit)
 
 
 @router.post(
     "/{purchase_order_id}/approve",
-    response_model=PurchaseReply,
-    responses=problems(400, 404, 409, 412),
+    **_STEP,
     summary="Approve a purchase order",
 )
-async def approve(
-    request: Request,
-    caller: OrdersWriter,
-    purchase_order_id: _PurchaseId,
-    body: StepRequest | None = None,
-    if_match: IfMatch = None,
-) -> Response:
+async def approve(taking: _Taking) -> Response:
     """Approve what somebody else asked for; of two who decide at once, one does, and the other is told with 409."""
-    return await _decided(request, caller, purchase_order_id, Step.APPROVE, body, if_match)
+    return await taking.by(partial(taking.purchasing.decisions.decide, step=Step.APPROVE))
 
 
 @router.post(
     "/{purchase_order_id}/reject",
-    response_model=PurchaseReply,
-    responses=problems(400, 404, 409, 412),
+    **_STEP,
     summary="Reject a purchase order",
 )
-async def reject(
-    request: Request,
-    caller: OrdersWriter,
-    purchase_order_id: _PurchaseId,
-    body: StepRequest | None = None,
-    if_match: IfMatch = None,
-) -> Response:
+async def reject(taking: _Taking) -> Response:
     """Reject what somebody else asked for."""
-    return await _decided(request, caller, purchase_order_id, Step.REJECT, body, if_match)
+    return await taking.by(partial(taking.purchasing.decisions.decide, step=Step.REJECT))
 
 
 @router.post(
     "/{purchase_order_id}/cancel",
-    response_model=PurchaseReply,
-    responses=problems(400, 404, 409, 412),
+    **_STEP,
     summary="Withdraw a purchase order",
 )
-async def cancel(
-    request: Request,
-    caller: OrdersWriter,
-    purchase_order_id: _PurchaseId,
-    body: StepRequest | None = None,
-    if_match: IfMatch = None,
-) -> Response:
+async def cancel(taking: _Taking) -> Response:
     """Withdraw what was not ordered yet: the requester, or an administrator."""
-    done = await _purchasing(request).orders.cancel(
-        caller, purchase_order_id, comment=_comment(body), expected=_version(if_match)
-    )
-    return _stepped(purchase_portrait(done), done.version)
+    return await taking.by(taking.purchasing.orders.cancel)
 
 
 @router.post(
@@ -361,14 +368,6 @@ async def document(request: Request, caller: OrdersReader, purchase_order_id: _P
     return await stream_reply(blocks, media_type="application/pdf", headers=headers)
 
 
-async def _decided(
-    request: Request, caller: Caller, purchase_id: str, step: Step, body: StepRequest | None, if_match: str | None
-) -> Response:
-    decisions = _purchasing(request).decisions
-    done = await decisions.decide(caller, purchase_id, step, comment=_comment(body), expected=_version(if_match))
-    return _stepped(purchase_portrait(done), done.version)
-
-
 async def _decided_many(request: Request, caller: Caller, body: BulkStepRequest, step: Step) -> Response:
     done = await _purchasing(request).decisions.decide_many(caller, body.ids, step, comment=body.comment)
     return json_reply({"results": [decided_portrait(one) for one in done]})
@@ -377,7 +376,3 @@ async def _decided_many(request: Request, caller: Caller, body: BulkStepRequest,
 def _stepped(portrait: dict[str, JSON], version: int) -> Response:
     """Return a purchase order as a step left it, with the ETag that the next one may name."""
     return json_reply(portrait, headers=etag(str(version)))
-
-
-def _comment(body: StepRequest | None) -> str:
-    return body.comment.strip() if body is not None else ""

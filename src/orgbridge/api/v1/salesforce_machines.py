@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from orgbridge.api.bodies import StrictRoute
@@ -17,6 +17,7 @@ from orgbridge.api.v1.schemas.machines import HistoryPage, MachineDetail, Machin
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.services.commerce.machines import MachineFilter
 from orgbridge.services.commerce.warranties import Cover
+from orgbridge.services.scopes import Caller
 
 router = APIRouter(prefix="/salesforce_machines", tags=["machines"], route_class=StrictRoute)
 
@@ -37,11 +38,27 @@ Entries = Annotated[int, Query(ge=1, le=100, description="Most entries of the hi
 Parts = Annotated[int, Query(ge=1, le=100, description="Most parts of the page.")]
 
 
+class One(NamedTuple):
+    """Who asks for which machine."""
+
+    caller: Caller
+    org_id: str
+    machine_id: str
+
+
+def _one(caller: MachinesReader, org_id: OrganizationId, machine_id: MachineKey) -> One:
+    return One(caller, org_id, machine_id)
+
+
+_One = Annotated[One, Depends(_one)]
+_ERRORS = problems(400, 404, 409, 502)
+
+
 @router.get(
     "/{org_id}",
     name="list",
     response_model=MachinePage,
-    responses=problems(400, 404, 409, 502),
+    responses=_ERRORS,
     summary="List an organization's machines",
 )
 async def machines(
@@ -80,14 +97,12 @@ async def machines(
     "/{org_id}/{machine_id}",
     name="see",
     response_model=MachineDetail,
-    responses=problems(400, 404, 409, 502),
+    responses=_ERRORS,
     summary="See a machine",
 )
 async def machine(
     request: Request,
-    caller: MachinesReader,
-    org_id: OrganizationId,
-    machine_id: MachineKey,
+    one: _One,
     at: Day = None,
     history: Entries = 20,
 ) -> Response:
@@ -95,7 +110,7 @@ async def machine(
 
     Cases and work orders that belong to another account are not shown: they are those of an owner before.
     """
-    found = await services_of(request).machines.machine(caller, org_id, machine_id, at=at, history=history)
+    found = await services_of(request).machines.machine(*one, at=at, history=history)
     return json_reply(found)
 
 
@@ -103,19 +118,17 @@ async def machine(
     "/{org_id}/{machine_id}/history",
     name="history",
     response_model=HistoryPage,
-    responses=problems(400, 404, 409, 502),
+    responses=_ERRORS,
     summary="See a machine's service history",
 )
 async def history(
     request: Request,
-    caller: MachinesReader,
-    org_id: OrganizationId,
-    machine_id: MachineKey,
+    one: _One,
     cursor: Cursor = None,
     limit: Entries = 50,
 ) -> Response:
     """Return one page of a machine's cases and work orders, newest first."""
-    page = await services_of(request).machines.history(caller, org_id, machine_id, cursor=cursor, limit=limit)
+    page = await services_of(request).machines.history(*one, cursor=cursor, limit=limit)
     entries = None if page.entries is None else [*page.entries]
     body = {"entries": entries, "missing": [*page.missing], "next_cursor": page.next_cursor}
     return json_reply(body, headers=next_link(request, page.next_cursor))
@@ -125,14 +138,12 @@ async def history(
     "/{org_id}/{machine_id}/parts",
     name="parts",
     response_model=PartPage,
-    responses=problems(400, 404, 409, 502),
+    responses=_ERRORS,
     summary="List the parts that fit a machine",
 )
 async def parts(
     request: Request,
-    caller: MachinesReader,
-    org_id: OrganizationId,
-    machine_id: MachineKey,
+    one: _One,
     account_id: Annotated[
         str | None,
         Query(max_length=18, description="Whom they are bought for; absent: the account that the machine is on."),
@@ -145,9 +156,7 @@ async def parts(
     The store is asked as your own Salesforce user. What it does not show you is absent, so that a page may be short or
     empty although there are more. Somebody who acts as no Salesforce user is told parts without prices.
     """
-    page = await services_of(request).parts.page(
-        caller, org_id, machine_id, account_id=account_id, cursor=cursor, limit=limit
-    )
+    page = await services_of(request).parts.page(*one, account_id=account_id, cursor=cursor, limit=limit)
     body = {
         "machine_id": page.machine_id,
         "product_id": page.product_id,

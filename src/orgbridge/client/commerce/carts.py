@@ -272,14 +272,19 @@ class Carts(StoreResource):
         params = {"targetEffectiveAccountId": target_account_id, "targetType": "PayNowReadOnly"}
         return needed_cart(await self.change("POST", f"carts/{segment(cart)}/actions/clone", params=params), "a clone")
 
-    async def preserve(self, cart: str = CURRENT) -> KeptCart:
+    async def preserve(self, cart: str = CURRENT, *, guest_cart_id: str) -> KeptCart:
         """Take over the cart that the buyer had as a guest (v60). Not repeated when the reply was lost.
+
+        Args:
+            cart: The buyer's.
+            guest_cart_id: The guest's, as the store's cookie had it.
 
         Raises:
             ConnectionFailed: With `sent` true it may have been taken over.
             ClientError: Salesforce refused, or could not be reached.
         """
-        return parse_kept(await self.change("POST", f"carts/{segment(cart)}/actions/preserve"))
+        cookie = {"Cookie": f"GuestCartSessionId_{self.context.webstore_id}={segment(guest_cart_id)}"}
+        return parse_kept(await self.change("POST", f"carts/{segment(cart)}/actions/preserve", headers=cookie))
 
     async def add_order(self, order_summary_id: str, cart: str = CURRENT) -> OrderToCart:
         """Put the products of an order into a cart (v57). Not repeated when the reply was lost.

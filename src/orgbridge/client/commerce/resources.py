@@ -119,6 +119,7 @@ class StoreResource:
         params: Mapping[str, str | int | None] | None = None,
         *,
         repeatable: bool = False,
+        headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
         guard: Guard | None = None,
     ) -> Reply:
@@ -130,6 +131,7 @@ class StoreResource:
             body: As JSON; None sends none.
             params: Query string.
             repeatable: True when doing it twice ends in the same state as doing it once.
+            headers: Further headers.
             seconds: For one exchange; None as usual.
             guard: Asked right before each sending.
 
@@ -139,9 +141,11 @@ class StoreResource:
         """
         target, resend = self.target(path, params), Resend.ALWAYS if repeatable else Resend.UNSENT
         if body is None:
-            request = Request(method=method, target=target, resend=resend, seconds=seconds, guard=guard)
+            request = Request(
+                method=method, target=target, headers=headers or {}, resend=resend, seconds=seconds, guard=guard
+            )
         else:
-            request = json_request(method, target, body, resend=resend, seconds=seconds, guard=guard)
+            request = json_request(method, target, body, headers=headers, resend=resend, seconds=seconds, guard=guard)
         return await self._transport.send(request)
 
     async def change(
@@ -152,6 +156,7 @@ class StoreResource:
         params: Mapping[str, str | int | None] | None = None,
         *,
         repeatable: bool = False,
+        headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
         guard: Guard | None = None,
     ) -> dict[str, Any]:
@@ -160,7 +165,9 @@ class StoreResource:
         Raises:
             The same as `send`.
         """
-        reply = await self.send(method, path, body, params, repeatable=repeatable, seconds=seconds, guard=guard)
+        reply = await self.send(
+            method, path, body, params, repeatable=repeatable, headers=headers, seconds=seconds, guard=guard
+        )
         return parse_object(reply.body, path.rpartition("/")[2]) if reply.body.strip() else {}
 
     async def settle(self, ask: Callable[[], Awaitable[Asked[_T]]], patience: Patience) -> Asked[_T]:

@@ -2,6 +2,7 @@
 
 CommerceError
 +-- CartMissing          cart.none               there is no cart
++-- GuestCartMissing     cart.guest_not_found    the store has no such cart of a guest
 +-- LineMissing          cart.line_not_found     the cart has no such line
 +-- QuantityRefused      cart.quantity           the product's rule does not take the quantity
 +-- OtherMachine         cart.other_machine      the line of the product is for another machine
@@ -21,6 +22,13 @@ class CartMissing(CommerceError):
     """You have no cart for this account: put a product in to begin one."""
 
     code: ClassVar[str] = "cart.none"
+    kind: ClassVar[ErrorKind] = ErrorKind.MISSING
+
+
+class GuestCartMissing(CommerceError):
+    """This store has no such cart of a guest, or it was taken over already: your own cart is as it was."""
+
+    code: ClassVar[str] = "cart.guest_not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.MISSING
 
 

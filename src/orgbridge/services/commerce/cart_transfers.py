@@ -17,9 +17,10 @@ from orgbridge.services.commerce.cart_batches import CartBatchService
 from orgbridge.services.commerce.cart_desks import CartDesks, Desk, Reading, Whose
 from orgbridge.services.commerce.cart_errors import CartMissing
 from orgbridge.services.commerce.cart_rights import CART, LINE, CartRights, CartSight
-from orgbridge.services.commerce.cart_views import cart_portrait
+from orgbridge.services.commerce.cart_views import cart_portrait, refused_item
 from orgbridge.services.commerce.conditions import equal, select
 from orgbridge.services.commerce.errors import CommerceError
+from orgbridge.services.commerce.guest_carts import GuestCart, lines_of, take_over
 from orgbridge.services.commerce.quick_orders import MAX_LINES, Merging, QuickLine, TooManyLines, plain
 from orgbridge.services.commerce.refusals import refusals_told
 from orgbridge.services.commerce.sights import Question, Row, Sight
@@ -60,18 +61,35 @@ class CartTransferService:
         self._turns = turns
 
     async def merge(
-        self, caller: Caller, whose: Whose, lines: Sequence[QuickLine], merging: Merging
+        self,
+        caller: Caller,
+        whose: Whose,
+        lines: Sequence[QuickLine],
+        merging: Merging,
+        guest_cart_id: str | None = None,
     ) -> dict[str, JSON]:
         """Take over what somebody had in a cart before signing in; the reply names the cart that counts from now on.
 
+        Args:
+            caller: Who signed in.
+            whose: Which cart it goes into.
+            lines: What was kept outside of Salesforce.
+            merging: What a product counts that both hold.
+            guest_cart_id: The cart in the store that the caller had as a guest.
+
         Raises:
+            GuestCartMissing: There is no such cart of a guest; nothing was changed.
+            OutcomeUnknown: Whether the guest's cart was taken over is not known.
             The same as `CartBatchService.add`.
         """
         await self._rights.change(caller, LINE, Operation.CREATE, ("Product2Id", "Quantity"))
         sight = await self._rights.read(caller)
         desk = await self._desks.open(caller, whose)
         async with self._turns.of(desk.key):
-            return await self._batches.add_at(desk, lines, sight, merging=merging)
+            if guest_cart_id is None:
+                return await self._batches.add_at(desk, lines, sight, merging=merging)
+            guest = GuestCart(cart_id=guest_cart_id, lines=lines, merging=merging)
+            return await take_over(desk, self._desks, self._batches, sight, guest)
 
     async def clone(
         self, caller: Caller, whose: Whose, name: str | None, target_account_id: str | None
@@ -116,7 +134,9 @@ class CartTransferService:
                 return {"results": [], "cart": cart_portrait(after, sight)}
             if not source.products:
                 return {"results": [], "cart": cart_portrait(await self._desks.read(target, made.cart_id), sight)}
-            return await self._batches.add_at(target, self._lines_of(source), sight, cart=made)
+            return await self._batches.add_at(
+                target, lines_of(source, self._desks.config.machine_field), sight, cart=made
+            )
 
     async def reorder(self, caller: Caller, whose: Whose, order_id: str) -> dict[str, JSON]:
         """Put the products of an order of the account into the caller's cart; what does not get in is told.
@@ -233,19 +253,6 @@ class CartTransferService:
             for number, row in enumerate(rows, start=1)
         ]
 
-    def _lines_of(self, source: Reading) -> list[QuickLine]:
-        return [
-            QuickLine(
-                number=number,
-                sku=line.sku,
-                product_id=line.product_id,
-                quantity=plain(line.quantity),
-                note=source.ours.get(line.item_id or "", (None, None))[1],
-                machine_id=source.machine_of(line, self._desks.config.machine_field),
-            )
-            for number, line in enumerate(source.products, start=1)
-        ]
-
 
 def _number(row: Mapping[str, Any]) -> str:
     return plain(Decimal(str(row.get("Quantity") or 0)))
@@ -257,22 +264,6 @@ def _reordered(done: OrderToCart, after: Reading, sight: CartSight) -> dict[str,
         "lines": done.succeeded + done.failed_count,
         "succeeded": done.succeeded,
         "failed": done.failed_count,
-        "results": [
-            {
-                "line": None,
-                "sku": one.sku,
-                "productId": one.product_id,
-                "quantity": None,
-                "success": False,
-                "outcome": "refused",
-                "message": one.fault.message,
-                "merged_into": None,
-                "upstream_code": one.fault.error_code or None,
-                "cartItemId": None,
-                "machine_id": None,
-                "note": None,
-            }
-            for one in done.failed
-        ],
+        "results": [refused_item(one.product_id, one.sku, one.fault) for one in done.failed],
         "cart": cart_portrait(after, sight),
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 from orgbridge.client.commerce.cart_values import Cart, CartCoupon, CartLine, CartPromotion
 from orgbridge.client.commerce.product_values import QuantityRule
+from orgbridge.client.errors import SalesforceFault
 from orgbridge.kit.json import JSON
 from orgbridge.services.commerce.cart_desks import Reading
 from orgbridge.services.commerce.cart_rights import CartSight, FieldSight
@@ -186,3 +187,21 @@ def _errors(line: CartLine) -> int:
 
 def _severities(line: CartLine) -> Iterable[str]:
     return (one.severity.lower() for one in line.messages)
+
+
+def refused_item(product_id: str | None, sku: str | None, fault: SalesforceFault) -> dict[str, JSON]:
+    """Return a product that Salesforce's own action left out of a cart, as one of the results."""
+    return {
+        "line": None,
+        "sku": sku,
+        "productId": product_id,
+        "quantity": None,
+        "success": False,
+        "outcome": "refused",
+        "message": fault.message,
+        "merged_into": None,
+        "upstream_code": fault.error_code or None,
+        "cartItemId": None,
+        "machine_id": None,
+        "note": None,
+    }

@@ -127,19 +127,22 @@ class ChangeFollower:
             for watched in audiences
         }
         told = 0
+        newest: dict[Watched, datetime | None] = {}
         for watched, found in (await self._looks.first(soqls)).items():
             feed = begun.get(watched)
             if isinstance(found, SalesforceError):
                 await self._troubled(watched, feed, found)
                 continue
-            newest = feed.watermark if feed is not None else newest_of(watched, found)
+            newest[watched] = feed.watermark if feed is not None else newest_of(watched, found)
             if feed is None:
-                await self._begin(watched, newest)
+                await self._begin(watched, newest[watched])
             else:
                 told += await self._follow(watched, feed, self._looks.read(watched, found), audiences[watched])
+        # Behind all changes: where these calls are held back or fail, nothing else waits for them.
+        for watched, mark in newest.items():
             if await self._hold():
                 purged = feeds.get(purge_feed(watched.sobject))
-                told += await self._purges.look(watched, purged, newest, audiences[watched])
+                told += await self._purges.look(watched, purged, mark, audiences[watched])
         return told
 
     # The beginning

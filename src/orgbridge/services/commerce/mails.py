@@ -23,6 +23,7 @@ from urllib.parse import quote
 from orgbridge.client.mails import Mail, MailError, MailRefused, MailSender
 from orgbridge.kit.clock import Clock
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.loops import for_each
 from orgbridge.services.commerce.mail_texts import write_mail
 from orgbridge.services.commerce.purchase_decisions import hash_of
 from orgbridge.store.database import Database, Unit
@@ -64,15 +65,7 @@ class Mailer:
         """Send what is due; return how many mails."""
         async with self._database.unit(write=False) as unit:
             due = await unit.mails.due(self._clock.now(), _BATCH)
-        slots = asyncio.Semaphore(_AT_ONCE)
-
-        async def one(mail: MailRecord) -> None:
-            async with slots:
-                await self._send(mail)
-
-        async with asyncio.TaskGroup() as group:
-            for mail in due:
-                group.create_task(one(mail))
+        await for_each(due, self._send, at_once=_AT_ONCE)
         return len(due)
 
     async def _send(self, record: MailRecord) -> None:

@@ -13,6 +13,7 @@ from orgbridge.services.commerce.purchase_rules import PurchaseRules
 from orgbridge.services.errors import InvalidRequest, NotOurs
 from orgbridge.store.database import Database
 from orgbridge.store.mail_records import MailRecord
+from orgbridge.store.purchase_order_records import PurchaseOrderRecord
 from orgbridge.store.purchase_order_states import DECISIONS, PurchaseState, PurchaseStep, steps_from
 
 
@@ -44,7 +45,8 @@ class MailOutbox:
         return found
 
 
-#: The names under which the faces of the house know states and steps.
+#: The names under which the faces of the house know purchase orders, their states and steps.
+PurchaseOrder = PurchaseOrderRecord
 Status = PurchaseState
 Step = PurchaseStep
 

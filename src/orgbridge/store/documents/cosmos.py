@@ -194,10 +194,7 @@ class CosmosDocuments:
     ) -> list[DocumentOutcome]:
         """Write documents whether they are there or not; see `DocumentStore.put_many`."""
         refused = refusals(organization_id, drafts, self._clock.now())
-        outcomes = {
-            place: DocumentOutcome(id=drafts[place].id, fate=Fate.REFUSED, error=error)
-            for place, error in refused.items()
-        }
+        outcomes = dict(refused)
         waiting = iter([place for place in range(len(drafts)) if place not in refused])
         deadline = self._deadline(self._config.bulk_seconds)
         gone: OrgbridgeError | None = None

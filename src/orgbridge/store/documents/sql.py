@@ -80,10 +80,7 @@ class SQLDocuments:
     ) -> list[DocumentOutcome]:
         """Write documents whether they are there or not; see `DocumentStore.put_many`."""
         refused = refusals(organization_id, drafts, self._clock.now())
-        outcomes = {
-            place: DocumentOutcome(id=drafts[place].id, fate=Fate.REFUSED, error=error)
-            for place, error in refused.items()
-        }
+        outcomes = dict(refused)
         # In the order of their ids: two calls that write the same documents then wait for each other and never both.
         places = sorted((place for place in range(len(drafts)) if place not in refused), key=lambda at: drafts[at].id)
         chunks = [places[start : start + _AT_ONCE] for start in range(0, len(places), _AT_ONCE)]

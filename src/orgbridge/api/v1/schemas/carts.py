@@ -11,8 +11,8 @@ from pydantic.alias_generators import to_camel
 #: Keys of ours, which stay as they are.
 _OURS = frozenset(
     {
-        *("account_id", "dry_run", "is_current", "is_own", "machine_id", "merged_into", "order_id", "organization_id"),
-        *("pricing_pending", "target_account_id", "upstream_code"),
+        *("account_id", "coupons_not_taken", "dry_run", "guest_cart_id", "is_current", "is_own", "machine_id"),
+        *("merged_into", "order_id", "organization_id", "pricing_pending", "target_account_id", "upstream_code"),
     }
 )
 
@@ -181,6 +181,16 @@ class Merge(Batch):
         json_schema_extra={"examples": [{"lines": [{"sku": "MP-0001", "quantity": 2}], "merging": "add"}]},
     )
 
+    lines: list[BatchLine] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="What was kept outside of Salesforce, in a browser for example.",
+    )
+    guest_cart_id: str | None = Field(
+        None,
+        pattern=r"^0a6[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$",
+        description="The cart in the store that the buyer had as a guest: its cookie `GuestCartSessionId_…` holds it.",
+    )
     merging: Literal["add", "larger", "keep"] = Field(
         "add",
         description="For products that the cart holds already: add both up, take the larger, or keep what is there.",
@@ -418,6 +428,9 @@ class BatchReply(_Shape):
     failed: int
     results: list[BatchResult] = Field(description="In the order of the lines.")
     cart: CartReply
+    coupons_not_taken: list[str] | None = Field(
+        None, description="Coupons of the cart before that a guest's cart does not take."
+    )
 
 
 class BuyableAccount(_Shape):

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from orgbridge.emulator.commerce import carts, cartviews, inputs, lines, shapes
+from orgbridge.emulator.commerce import carts, cartviews, discounts, inputs, lines, shapes
 from orgbridge.emulator.commerce.deals import Deal, Row, bad_input
 from orgbridge.emulator.commerce.settling import State, Work, work_of
 from orgbridge.emulator.commerce.versions import body as shaped
@@ -162,6 +162,10 @@ def collection(
         deal.version,
         {
             "approachingDiscounts": [],
+            "cartCoupons": discounts.coupon_collection(deal, cart) if cart and flag(call, "includeCoupons") else None,
+            "cartPromotions": (
+                discounts.promotion_collection(deal, cart) if cart and flag(call, "includePromotions") else None
+            ),
             "cartItems": [views.result(row) for row in shown],
             "cartSummary": cartviews.summary(deal, cart, state),
             "hasErrors": bool(cart is not None and cart["TotalLineItemsWithErrors"]),
