@@ -139,13 +139,15 @@ def test_a_newer_program_does_not_start_on_older_tables(empty_store_url: str, re
 
 
 @pytest.mark.parametrize("revision", EARLIER)
-async def test_loads_that_an_older_worker_began_are_finished(revision: str, store_url: str, tmp_path: Path) -> None:
+async def test_loads_that_an_older_worker_began_are_finished(
+    revision: str, empty_store_url: str, tmp_path: Path
+) -> None:
     """Killed amid three loads, an older worker is followed by one of today: every row once, and accounted for."""
-    left = restore(revision, store_url, tmp_path)
+    left = restore(revision, empty_store_url, tmp_path)
     assert {"matched", "planned"} < set(left.states), "the record holds parts that have ended, run, and wait"
-    assert read_schema(store_url).applied == revision
+    assert read_schema(empty_store_url).applied == revision
     # Brings the tables up to date, as `orgbridge db upgrade` does.
-    bench = Bench(store_url, tmp_path)
+    bench = Bench(empty_store_url, tmp_path)
     try:
         bench.start_double(seconds=0.3)
         bench.start_worker()
