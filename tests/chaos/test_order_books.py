@@ -44,10 +44,11 @@ class Step:
         return f"{'after' if self.done else 'before'} {self.request.rpartition('/')[2]} {self.number}"
 
 
+#: The first two are the short form's.
 _KILLS = [
     Step(_SALE, 2, done=False),
-    Step(_SALE, 2, done=True),
     Step(_UNDO, 1, done=False, refused=True),
+    Step(_SALE, 2, done=True),
     Step(_UNDO, 1, done=True, refused=True),
     Step(_SALE, 1, done=False),
     Step(_SALE, 1, done=True),
@@ -66,7 +67,9 @@ def postgres() -> Iterator[str]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def market(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Market]:
     """Give a market of two workers, whose carts are ordered from two price books."""
-    market = Market(tmp_path_factory.mktemp("books"), postgres=postgres, workers=2, books=2)
+    # A sending that is noted and does not leave within a quarter of this time is withheld: on a busy machine, for ever.
+    folder = tmp_path_factory.mktemp("books")
+    market = Market(folder, postgres=postgres, workers=2, books=2, settle_seconds=6.0)
     async with market.open():
         yield market
 
@@ -138,7 +141,7 @@ async def test_a_worker_that_dies_between_two_price_books(
     market: Market, step: Step, request: pytest.FixtureRequest
 ) -> None:
     """Killed at a step: an order for each price book, or, where the second is refused, none and the cart given back."""
-    if _KILLS.index(step) > 3 and request.config.getoption("--kills") < _LONG:
+    if _KILLS.index(step) > 1 and request.config.getoption("--kills") < _LONG:
         pytest.skip("the long form's")
     moment = Moment(market, step)
     if step.refused:
@@ -158,19 +161,26 @@ async def test_a_worker_that_dies_between_two_price_books(
             else:
                 assert await market.faults(cart, _PATH, told, before) == [], market.last_words()
     finally:
+        moment.go_on.set()
         await market.clear_faults()
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before it sends", "before it is answered"])
-async def test_a_worker_that_sleeps_and_wakes_orders_nothing_twice(market: Market, done: bool) -> None:
+async def test_a_worker_that_sleeps_and_wakes_orders_nothing_twice(
+    market: Market, done: bool, request: pytest.FixtureRequest
+) -> None:
     """Stopped in the middle of placing, overtaken by the other worker, awake again: still one order a price book."""
+    if done and request.config.getoption("--kills") < _LONG:
+        pytest.skip("the long form's")
     reached, awake, sleeper = asyncio.Event(), asyncio.Event(), ""
 
-    def watch(name: str) -> Any:
+    def watch(name: str, cart: str) -> Any:
         async def hold(told: object) -> bool:
             nonlocal sleeper
             where = told.key if isinstance(told, Passage) else str(told)
-            if reached.is_set() or (_SALE if done else "/oauth2/token") not in where:
+            row = market.tables.placement(cart)
+            is_placing = row is not None and row["state"] == "placing"
+            if reached.is_set() or not is_placing or (_SALE if done else "/oauth2/token") not in where:
                 return True
             sleeper = name
             market.freeze(name)
@@ -190,7 +200,7 @@ async def test_a_worker_that_sleeps_and_wakes_orders_nothing_twice(market: Marke
     try:
         async with _ordered(market) as (cart, before, asked):
             for name in ("worker", "worker1"):
-                setattr(market.gates[name], "on_reply" if done else "on_other", watch(name))
+                setattr(market.gates[name], "on_reply" if done else "on_other", watch(name, cart))
             await _reached(reached, asked)
             async with asyncio.timeout(_END_SECONDS):
                 told = await asked
@@ -205,7 +215,9 @@ async def test_a_worker_that_sleeps_and_wakes_orders_nothing_twice(market: Marke
             assert await market.faults(cart, _PATH, told, before) == [], market.last_words()
             assert market.tables.placement(cart) == row
     finally:
-        market.thaw(sleeper or "worker")
+        awake.set()
+        if sleeper:
+            market.thaw(sleeper)
         await market.clear_faults()
     await market.revive(sleeper)
 
@@ -213,7 +225,8 @@ async def test_a_worker_that_sleeps_and_wakes_orders_nothing_twice(market: Marke
 async def test_a_purchase_order_ends_though_all_who_ordered_it_died(market: Market, postgres: str) -> None:
     """Service and worker are killed while it is ordered; started again they end it, once, and nobody calls again."""
     root = "/salesforce_purchase_orders"
-    await market.call("PUT", f"{root}/rules/{market.organization}", {"free_up_to": {"EUR": "100000"}})
+    rules = {"approvers": ["tester"], "free_up_to": {"EUR": "100000.00"}}
+    await market.call("PUT", f"{root}/rules/{market.organization}", rules)
     cart, before = await market.fill(), await market.orders()
     made = await market.call("POST", root, {"org_id": market.organization, "account_id": market.account})
     assert (made["cart_id"], len(made["lines"])) == (cart, 2)
@@ -242,6 +255,7 @@ async def test_a_purchase_order_ends_though_all_who_ordered_it_died(market: Mark
                 await asyncio.sleep(0.1)
     finally:
         asked.cancel()
+        moment.go_on.set()
         for gate in market.gates.values():
             gate.reset()
     assert (shown["status"], shown["history"][-1]["via"]) == ("ordered", "worker")
