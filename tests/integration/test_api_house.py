@@ -177,6 +177,29 @@ def test_a_query_pages_streams_and_refuses(house: LocalHouse) -> None:
         check_problem(csv, 400, "request.invalid")
 
 
+def test_deleted_records_are_read_by_whoever_asks_for_them(house: LocalHouse) -> None:
+    """`include_deleted` by GET, POST and as a stream, and `queryAll` by Bulk, have the record; nothing else has."""
+    with house.client() as client:
+        made = client.post("/records/create", json={"object_name": "Account", "data": {"Name": "Bygone"}}).json()
+        assert client.delete(f"/records/Account/{made['record_id']}").status_code == 200
+        soql = "SELECT Name, IsDeleted FROM Account WHERE Name = 'Bygone'"
+        found = [
+            client.get("/query", params={"q": soql, "include_deleted": deleted}).json()["records"]
+            for deleted in ("false", "true")
+        ]
+        assert [[row["IsDeleted"] for row in rows] for rows in found] == [[], [True]]
+        body = {"q": soql, "include_deleted": True}
+        assert client.post("/query", json=body).json()["totalSize"] == 1
+        assert client.post("/query", json=body, headers={"Accept": "text/csv"}).text.splitlines()[1] == "Bygone,true"
+        counts = []
+        for operation in ("query", "queryAll"):
+            asked = {"object_name": "Account", "soql_query": soql, "operation": operation}
+            counts.append(
+                house.wait(client.post("/bulk/query-submit", json=asked).json()["job_id"])["records_processed"]
+            )
+        assert counts == [0, 1]
+
+
 def test_a_large_query_goes_on_by_cursor(house: LocalHouse) -> None:
     """More than one page is walked by `next` and the Link header until nothing is left, no record twice."""
     rows = b"Name,AccountNumber\n" + b"".join(b"Cursor %d,cursor\n" % n for n in range(2300))

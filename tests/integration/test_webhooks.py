@@ -13,9 +13,11 @@ from aiohttp import web
 from orgbridge.client.webhooks import signature
 from orgbridge.kit.clock import SystemClock
 from orgbridge.kit.receivers import WebhookPolicy, WebhookRefused
+from orgbridge.kit.sealing import Sealer
 from orgbridge.services.errors import InvalidRequest, LoadNotFound, ScopeMissing
 from orgbridge.services.scopes import Caller
 from orgbridge.services.webhooks import WebhookNotFound, WebhookService
+from orgbridge.store.database import Database
 from orgbridge.store.webhook_records import DeliveryRecord, DeliveryState
 from tests.support.engine_bench import Bench, account_rows
 
@@ -172,6 +174,24 @@ async def test_a_worker_that_may_not_speak_inside_refuses_the_message(bench: Ben
     (dead,) = await _until(bench, DeliveryState.DEAD)
     assert "private network" in (dead.last_error or "")
     assert receiver.seen == []
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+async def test_a_worker_without_the_key_sends_nothing_unsigned(
+    bench: Bench, receiver: Receiver, store_url: str
+) -> None:
+    """The message says which key is missing, and nothing went out; it can be sent again like any dead one."""
+    sealing = Database(store_url, sealer=Sealer([b"k" * 32], "elsewhere"))
+    try:
+        service = WebhookService(sealing, WebhookPolicy.of((_ALLOWED,)), SystemClock())
+        made = await service.subscribe(_TESTER, receiver.url)
+        bench.start_worker(webhook_allow=_ALLOWED, webhook_pauses="0.1")
+        await service.test(_TESTER, made.subscription.id)
+        (dead,) = await _until(bench, DeliveryState.DEAD)
+        assert "ORGBRIDGE_SEALING_KEY" in (dead.last_error or "")
+        assert receiver.seen == []
+    finally:
+        await sealing.close()
 
 
 async def test_subscriptions_are_their_owners_own(bench: Bench, receiver: Receiver) -> None:

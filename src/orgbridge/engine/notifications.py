@@ -29,6 +29,9 @@ _AT_ONCE: Final = 10
 #: Longer than any one sending may take.
 _CLAIM: Final = timedelta(seconds=60)
 _GONE: Final = 410
+_SEALED: Final = (
+    "Its secret lies sealed with a key that this worker does not have: set ORGBRIDGE_SEALING_KEY to that key."
+)
 _log = get_logger(__name__)
 
 
@@ -81,6 +84,9 @@ class Notifier:
             receiver = await unit.webhooks.subscription(delivery.subscription_id)
             if receiver is None or not await unit.webhooks.claim(delivery, now, now + _CLAIM):
                 return
+        if not receiver.secret:
+            await self._settle(delivery, None, _SEALED)
+            return
         status: int | None = None
         told = {"orgbridge.delivery_id": delivery.id, "orgbridge.load_id": delivery.load_id or ""}
         trace = await self._resources.traces.get(delivery.load_id) if delivery.load_id is not None else None

@@ -50,7 +50,7 @@ class Sealer:
         """Return a text sealed for one place, such as the id of its row: it opens nowhere else."""
         nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + self._ciphers[self._name].encrypt(nonce, text.encode(), place.encode())
-        return f"{_PREFIX}{self._name}:{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
+        return f"{self.prefix}{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
 
     def open(self, sealed: str, place: str) -> str:
         """Return the text.
@@ -68,9 +68,10 @@ class Sealer:
         except (binascii.Error, ValueError, InvalidTag) as error:
             raise SealBroken("it was changed, or sealed for another place") from error
 
-    def is_current(self, text: str) -> bool:
-        """Return whether a text is sealed with the key that seals now."""
-        return text.startswith(f"{_PREFIX}{self._name}:")
+    @property
+    def prefix(self) -> str:
+        """What every text begins with that is sealed with the key that seals now."""
+        return f"{_PREFIX}{self._name}:"
 
 
 def is_sealed(text: str) -> bool:

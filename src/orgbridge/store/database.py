@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from orgbridge.kit.sealing import Sealer
 from orgbridge.store.addresses import StoreAddress, parse_address
 from orgbridge.store.errors import StoreUnavailable
 from orgbridge.store.repositories.accounts import AccountRepository
@@ -57,7 +58,7 @@ IDLE_SECONDS = 10
 class Unit:
     """The repositories of one transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, sealer: Sealer | None = None) -> None:
         #: Loads.
         self.loads = LoadRepository(connection)
         #: Parts of loads.
@@ -85,7 +86,7 @@ class Unit:
         #: The carts' mirror.
         self.carts = CartRepository(connection)
         #: Webhooks.
-        self.webhooks = WebhookRepository(connection)
+        self.webhooks = WebhookRepository(connection, sealer)
         #: Changes of an org that are followed.
         self.changes = ChangeRepository(connection)
         #: Tasks that one worker of many does.
@@ -134,17 +135,19 @@ class Unit:
 class Database:
     """One database with its pool of connections. Make it in `wiring`; close it at the end."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, sealer: Sealer | None = None) -> None:
         """Prepare the pool; nothing is connected yet.
 
         Args:
             url: A connection string as `addresses.parse_address` takes it.
             pool_size: Connections kept open; as many again may be opened under load.
+            sealer: Seals secrets that must be read again, such as those of webhooks; None: they lie open.
 
         Raises:
             StoreAddressInvalid: The string is of no known kind.
         """
         self.address: StoreAddress = parse_address(url)
+        self._sealer = sealer
         self._engine = (
             _sqlite_engine(self.address) if self.address.is_sqlite else _postgres_engine(self.address, pool_size)
         )
@@ -165,7 +168,7 @@ class Database:
                 # Chosen before the transaction begins; see `_begin_sqlite`.
                 options = await connection.execution_options(orgbridge_write=write)
                 async with options.begin():
-                    yield Unit(options)
+                    yield Unit(options, self._sealer)
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             raise StoreUnavailable(_reason(error)) from error
         except DBAPIError as error:

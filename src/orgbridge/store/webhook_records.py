@@ -29,7 +29,8 @@ class SubscriptionRecord:
     owner: str
     #: Where messages go.
     url: str
-    #: What they are signed with. Shown once, when the subscription is made.
+    #: What they are signed with. Shown once, when the subscription is made; empty when it lies sealed with a key that
+    #: this process does not have.
     secret: str = field(repr=False)
     #: Events it is told, e.g. `load.completed`.
     events: tuple[str, ...]

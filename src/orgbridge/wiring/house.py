@@ -9,6 +9,7 @@ from orgbridge.orgs.connections import Orgs
 from orgbridge.store.database import Database
 from orgbridge.store.files import FileStore
 from orgbridge.wiring.files import build_files
+from orgbridge.wiring.sealing import build_sealer
 from orgbridge.wiring.settings import Settings
 from orgbridge.wiring.startup import make_data_folder, org_config
 
@@ -40,7 +41,7 @@ def build_house(settings: Settings) -> House:
     """
     clock = SystemClock()
     folder = make_data_folder(settings)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, sealer=build_sealer(settings))
     return House(
         database=database,
         files=build_files(settings, folder),

@@ -18,6 +18,7 @@ from orgbridge.store.documents import DocumentStore
 from orgbridge.wiring.errors import SettingsError
 from orgbridge.wiring.house import House
 from orgbridge.wiring.identity import key_config
+from orgbridge.wiring.sealing import seal_what_lies_open
 from orgbridge.wiring.settings import Settings, comes_from_files, reload_settings
 from orgbridge.wiring.startup import org_config
 
@@ -40,6 +41,7 @@ async def upkeep(
         keys: Whose tokens are signed; None in a process that signs none and prunes nothing.
         documents: The document store; None in a process that has none.
     """
+    await seal_what_lies_open(house.database)
     tasks = []
     if settings.azure_key_vault_url or comes_from_files(settings):
         tasks.append(asyncio.create_task(_watch(settings, house, keys, documents), name="secrets"))

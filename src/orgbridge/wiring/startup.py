@@ -73,6 +73,12 @@ def say_warnings(settings: Settings) -> None:
             message=f"The secret and every record travel to {settings.plain_host} unencrypted.",
             remedy="for a real org write https:// in SALESFORCE_TOKEN_URL and empty ORGBRIDGE_SALESFORCE_HTTP_HOSTS",
         )
+    if settings.psql_connection_string is not None and not settings.sealing_keys:
+        log.warning(
+            "webhook_secrets_lie_open",
+            message="PostgreSQL keeps the secrets of webhooks as they are.",
+            remedy="set ORGBRIDGE_SEALING_KEY to one key on all machines; what lies there is sealed at the next start",
+        )
     if settings.azure_cosmos_endpoint is None and (settings.azure_cosmos_key or settings.azure_cosmos_database):
         log.warning("cosmos_not_used", remedy="set AZURE_COSMOS_ENDPOINT too, or documents stay in the database")
 

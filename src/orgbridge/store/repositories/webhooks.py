@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orgbridge.kit.sealing import SealBroken, Sealer, is_sealed
 from orgbridge.store import tables
 from orgbridge.store.records import LoadRecord
 from orgbridge.store.webhook_records import DeliveryRecord, DeliveryState, SubscriptionRecord
@@ -21,12 +22,6 @@ _DELIVERY = tuple(field.name for field in fields(DeliveryRecord))
 _CHUNK = 500
 
 
-def _subscription(row: sa.RowMapping) -> SubscriptionRecord:
-    values = {name: row[name] for name in _SUBSCRIPTION}
-    values["events"] = tuple(values["events"])
-    return SubscriptionRecord(**values)
-
-
 def _delivery(row: sa.RowMapping) -> DeliveryRecord:
     values = {name: row[name] for name in _DELIVERY}
     values["state"] = DeliveryState(values["state"])
@@ -36,13 +31,16 @@ def _delivery(row: sa.RowMapping) -> DeliveryRecord:
 class WebhookRepository:
     """Reads and writes subscriptions and deliveries within the unit's transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, sealer: Sealer | None = None) -> None:
         self._connection = connection
+        self._sealer = sealer
 
     async def add_subscription(self, record: SubscriptionRecord) -> None:
         """Write a new subscription."""
         values = {name: getattr(record, name) for name in _SUBSCRIPTION}
         values["events"] = list(record.events)
+        if self._sealer is not None:
+            values["secret"] = self._sealer.seal(record.secret, record.id)
         await self._connection.execute(sa.insert(webhook_subscriptions).values(values))
 
     async def subscription(self, subscription_id: str) -> SubscriptionRecord | None:
@@ -50,7 +48,7 @@ class WebhookRepository:
         columns = webhook_subscriptions.c
         found = await self._connection.execute(sa.select(webhook_subscriptions).where(columns.id == subscription_id))
         row = found.mappings().first()
-        return _subscription(row) if row is not None else None
+        return self._subscription(row) if row is not None else None
 
     async def subscriptions(self, owner: str | None, *, limit: int) -> list[SubscriptionRecord]:
         """Return subscriptions that are about no single load, newest first; of one owner, or of all for None."""
@@ -63,13 +61,52 @@ class WebhookRepository:
         )
         if owner is not None:
             query = query.where(columns.owner == owner)
-        return [_subscription(row) for row in (await self._connection.execute(query)).mappings()]
+        return [self._subscription(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def drop_subscription(self, subscription_id: str) -> None:
         """Delete a subscription with its messages."""
         await self._connection.execute(
             sa.delete(webhook_subscriptions).where(webhook_subscriptions.c.id == subscription_id)
         )
+
+    async def lying_open(self) -> bool:
+        """Return whether there are secrets that lie open or under a former key, and a key to seal them with."""
+        if self._sealer is None:
+            return False
+        columns = webhook_subscriptions.c
+        query = sa.select(columns.id).where(columns.secret.not_like(f"{self._sealer.prefix}%")).limit(1)
+        return (await self._connection.execute(query)).first() is not None
+
+    async def reseal(self, after: str, limit: int) -> tuple[int, str]:
+        """Seal secrets that lie open or under a former key, in the order of their ids; one that does not open stays.
+
+        Args:
+            after: Id to go on after; empty for the beginning.
+            limit: Most rows.
+
+        Returns:
+            How many were sealed, and the id to go on after, empty at the end.
+        """
+        if self._sealer is None:
+            return 0, ""
+        columns, done, last = webhook_subscriptions.c, 0, ""
+        query = (
+            sa.select(columns.id, columns.secret)
+            .where(columns.secret.not_like(f"{self._sealer.prefix}%"), columns.id > after)
+            .order_by(columns.id)
+            .limit(limit)
+        )
+        for row in (await self._connection.execute(query)).all():
+            last, secret = row.id, self._opened(row.secret, row.id)
+            if secret:
+                sealed = self._sealer.seal(secret, row.id)
+                await self._connection.execute(
+                    sa.update(webhook_subscriptions)
+                    .where(columns.id == row.id, columns.secret == row.secret)
+                    .values(secret=sealed)
+                )
+                done += 1
+        return done, last
 
     async def interested(self, load: LoadRecord) -> list[SubscriptionRecord]:
         """Return the subscriptions that a load concerns, whatever their events."""
@@ -83,7 +120,7 @@ class WebhookRepository:
                 ),
             )
         )
-        return [_subscription(row) for row in (await self._connection.execute(query)).mappings()]
+        return [self._subscription(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def wanting(self, prefixes: Sequence[str], *, limit: int) -> list[SubscriptionRecord]:
         """Return the subscriptions, about no single load, that ask for an event that begins with one of some texts.
@@ -104,7 +141,7 @@ class WebhookRepository:
             .order_by(columns.id)
             .limit(limit)
         )
-        return [_subscription(row) for row in (await self._connection.execute(query)).mappings()]
+        return [self._subscription(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def unannounced(self, limit: int) -> list[str]:
         """Return ids of loads that have ended and whose end nobody was told of yet, oldest first."""
@@ -219,3 +256,17 @@ class WebhookRepository:
             sa.delete(webhook_deliveries).where(columns.ended_at.is_not(None), columns.ended_at < before)
         )
         return int(done.rowcount)
+
+    def _subscription(self, row: sa.RowMapping) -> SubscriptionRecord:
+        values = {name: row[name] for name in _SUBSCRIPTION}
+        values["events"] = tuple(values["events"])
+        values["secret"] = self._opened(row["secret"], row["id"])
+        return SubscriptionRecord(**values)
+
+    def _opened(self, secret: str, place: str) -> str:
+        if not is_sealed(secret):
+            return secret
+        try:
+            return self._sealer.open(secret, place) if self._sealer is not None else ""
+        except SealBroken:
+            return ""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from orgbridge.kit.receivers import WebhookPolicy
+from orgbridge.kit.sealing import MIN_KEY_CHARS
 from orgbridge.wiring.settings.topic import Topic
 from orgbridge.wiring.settings.values import Listed
 
@@ -50,6 +51,13 @@ class ProtectionSettings(Topic):
         description="sign-ins per address, failed ones wait besides; off for no limit",
         examples=["600/minute"],
     )
+    orgbridge_sealing_key: SecretStr | None = Field(
+        None,
+        description="what seals secrets of webhooks in the database, 32 characters of chance or more, best from Key "
+        "Vault; of several, separated by commas, the first seals and all open; empty: a key of the data folder, none "
+        "with PostgreSQL",
+        examples=["made by: openssl rand -hex 32"],
+    )
     orgbridge_idempotency_hours: int = Field(
         24, ge=1, le=720, description="hours for which a reply under an Idempotency-Key is kept", examples=["24"]
     )
@@ -90,6 +98,13 @@ class ProtectionSettings(Topic):
         examples=["31536000"],
     )
 
+    @field_validator("orgbridge_sealing_key")
+    @classmethod
+    def _strong_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and any(len(key) < MIN_KEY_CHARS for key in _keys(value)):
+            raise ValueError(f"a key has at least {MIN_KEY_CHARS} characters")
+        return value
+
     @field_validator("orgbridge_webhook_allow")
     @classmethod
     def _known_receivers(cls, value: list[str]) -> list[str]:
@@ -97,6 +112,15 @@ class ProtectionSettings(Topic):
         return value
 
     @property
+    def sealing_keys(self) -> list[str]:
+        """The keys that seal secrets in the database, the one that seals now first."""
+        return _keys(self.orgbridge_sealing_key) if self.orgbridge_sealing_key is not None else []
+
+    @property
     def webhook_policy(self) -> WebhookPolicy:
         """Which receivers of webhooks are allowed besides public ones."""
         return WebhookPolicy.of(tuple(self.orgbridge_webhook_allow))
+
+
+def _keys(value: SecretStr) -> list[str]:
+    return [key.strip() for key in value.get_secret_value().split(",") if key.strip()]

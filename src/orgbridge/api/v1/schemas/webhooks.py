@@ -49,6 +49,22 @@ class WebhookReply(BaseModel):
 class WebhookMade(WebhookReply):
     """A receiver just made."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "hook_01jd0k3v5q8m7w2x4y6z9abcde",
+                    "url": "https://erp.example.com/hooks/orgbridge",
+                    "events": ["load.completed", "load.failed"],
+                    "all_loads": False,
+                    "owner": "erp",
+                    "created_at": "2026-01-05T09:30:00Z",
+                    "secret": "whsec_...",
+                }
+            ]
+        }
+    )
+
     secret: str = Field(description="What messages are signed with (Standard Webhooks). It is never shown again.")
 
 
