@@ -20,7 +20,7 @@ from orgbridge.store.identity_records import RoleRecord
 from orgbridge.wiring.identity import build_people
 from tests.integration.test_api_contract import check_problem
 from tests.support.clocks import HandClock
-from tests.support.local_house import LoneService, lone_service, lone_settings
+from tests.support.local_house import QUICK_HASH, LoneService, lone_service, lone_settings
 
 _PASSWORD = "correct horse battery"
 
@@ -162,7 +162,7 @@ async def test_the_last_administrator_stays(admin: Admin) -> None:
 async def test_two_administrators_cannot_remove_each_other_at_once(store_url: str, tmp_path: Path) -> None:
     """On either database, of two processes that each disable the other one fails, and somebody is left."""
     databases = [Database(store_url), Database(store_url)]
-    parts = [build_people(lone_settings(tmp_path), database, HandClock()) for database in databases]
+    parts = [build_people(lone_settings(tmp_path), database, HandClock(), QUICK_HASH) for database in databases]
     users = [await parts[0].identity.create_user(name, None, is_admin=True) for name in ("ann", "bob")]
     results = await asyncio.gather(
         *(

@@ -22,7 +22,7 @@ from orgbridge.store.database import Database
 from orgbridge.wiring.identity import People, build_people
 from tests.support.clocks import HandClock
 from tests.support.databases import migrate
-from tests.support.local_house import lone_settings
+from tests.support.local_house import QUICK_HASH, lone_settings
 
 
 class Issuer:
@@ -109,7 +109,7 @@ async def people(issuer: Issuer, clock: HandClock, tmp_path: Path) -> AsyncItera
     )
     await asyncio.to_thread(migrate, settings.database_url)
     database = Database(settings.database_url)
-    yield build_people(settings, database, clock)
+    yield build_people(settings, database, clock, QUICK_HASH)
     await database.close()
 
 

@@ -22,6 +22,7 @@ from orgbridge.wiring.rotation import take_up
 from orgbridge.wiring.settings import AuthFlow, Settings, load_settings
 from tests.support.databases import migrate
 from tests.support.keyvault_double import KeyVaultDouble
+from tests.support.local_house import QUICK_HASH
 
 _PKCS8 = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
@@ -83,7 +84,7 @@ async def test_rotated_secrets_are_used_without_a_restart(vault: KeyVaultDouble,
     house = build_house(settings)
     try:
         await asyncio.to_thread(migrate, settings.database_url)
-        people = build_people(settings, house.database, house.clock)
+        people = build_people(settings, house.database, house.clock, QUICK_HASH)
         user = await people.identity.create_user("ann", "correct horse battery", is_admin=True)
         old = await people.identity.sign_in("ann", "correct horse battery")
         kid = people.keys.kid

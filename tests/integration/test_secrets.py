@@ -13,7 +13,7 @@ import pytest
 from orgbridge.wiring.service import build_app
 from orgbridge.wiring.startup import start_logs
 from tests.support.databases import migrate
-from tests.support.local_house import lone_settings
+from tests.support.local_house import QUICK_HASH, lone_settings
 
 _PASSWORD, _WRONG, _NEW = "c0rrect-horse-battery", "wr0ng-horse-battery", "n3w-horse-battery"
 
@@ -35,7 +35,7 @@ async def test_no_secret_is_in_anything_that_was_said(tmp_path: Path, capfd: pyt
     try:
         start_logs(settings)
         await asyncio.to_thread(migrate, settings.database_url)
-        app = build_app(settings)
+        app = build_app(settings, QUICK_HASH)
         async with app.router.lifespan_context(app):
             transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
             async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:

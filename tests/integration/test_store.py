@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +29,7 @@ from orgbridge.store.records import JobRecord, JobUse, LoadKind, LoadRecord, Par
 from orgbridge.store.schema import VERSION_TABLE, check_schema, downgrade, upgrade
 from orgbridge.store.tables import metadata
 from tests.support.engine_bench import free_port
+from tests.support.forks import run
 from tests.support.postgres import Server
 
 _NOW = datetime(2026, 11, 22, 9, 30, 15, 123456, tzinfo=UTC)
@@ -395,9 +395,7 @@ def test_a_fresh_database_is_outdated_until_upgraded(empty_store_url: str) -> No
 def test_processes_that_upgrade_at_once_take_turns(empty_store_url: str) -> None:
     """Four processes that start together all succeed."""
     code = f"from orgbridge.store.schema import upgrade; upgrade({empty_store_url!r})"
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd=_ROOT / "src") for _ in range(4)
-    ]
-    outputs = [process.communicate(timeout=60)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * 4, outputs
+    with ThreadPoolExecutor(4) as threads:
+        ended = list(threads.map(lambda _: run(["-c", code], folder=_ROOT, environment={}), range(4)))
+    assert [done.returncode for done in ended] == [0] * 4, [done.stderr for done in ended]
     check_schema(empty_store_url)

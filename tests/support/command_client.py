@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import sys
 
@@ -16,6 +17,7 @@ with socket.socket(socket.AF_UNIX) as server:
     message = json.dumps(request).encode()
     socket.send_fds(server, [len(message).to_bytes(4, "big")], [0, 1, 2])
     server.sendall(message)
-    server.recv(4)  # the process id
+    process = int.from_bytes(server.recv(4), "big")
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(process, signal.SIGTERM))
     status = server.recv(4)
 sys.exit(int.from_bytes(status, "big", signed=True) & 255 if status else 70)

@@ -29,7 +29,7 @@ from orgbridge.wiring.hosting import HostedOrg, OrgHost
 from orgbridge.wiring.service import build_app
 from orgbridge.wiring.settings import Settings
 from tests.support.databases import migrate
-from tests.support.local_house import lone_settings
+from tests.support.local_house import QUICK_HASH, lone_settings
 
 PASSWORD = "correct horse battery"
 #: Organizations of this service by name, with the key of their account; None for the one that is not mapped.
@@ -198,7 +198,7 @@ async def commerce_world(
         )
         (folder / "input").mkdir(exist_ok=True)
         await asyncio.to_thread(migrate, chosen.database_url)
-        app = build_app(chosen)
+        app = build_app(chosen, QUICK_HASH)
         async with app.router.lifespan_context(app):
             services: Services = app.state.services
             async with _client(app, over_socket) as client:

@@ -360,13 +360,12 @@ class Guide:
                 raise GuideError(f"{self._at(command)} wrote\n{written}\nand the page shows\n{shown}")
 
     def _start(self, command: Command) -> Callable[[], None]:
-        # A real process: it is told to end by a signal.
         text = self._bindings.apply(self._with_ports(command.text))
-        program = f"{shlex.quote(sys.executable)} -m orgbridge.cli "
-        line, count = re.subn(r"(^|(?<= ))orgbridge ", lambda _: program, text, count=1)
-        if not count:
+        found = re.search(r"(^|(?<= ))orgbridge ", text)
+        if found is None:
             raise GuideError(f"{self._at(command)}: only orgbridge runs in the background")
-        words = line if "=" in line.split(program)[0] else f"exec {line}"
+        # One process, which is told to end by a signal and hands it on: no shell is left around it.
+        words = text if "=" in text[: found.start()] else f"exec {text}"
         # What goes wrong there is told by the commands that meet it; warnings of a process are not the page's matter.
         log = (self._folder.parent / f"background{len(self._background)}.log").open("wb")
         process = subprocess.Popen(

@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from orgbridge.services.passwords import HashCost
 from orgbridge.wiring.service import build_app
 from orgbridge.wiring.settings import Settings, load_settings
 from tests.support.databases import migrate
@@ -34,6 +35,10 @@ up(
     announce=lambda addresses: print("ready", flush=True),
 )
 """
+
+
+#: Of a password in a test that is not about hashing.
+QUICK_HASH = HashCost(time_cost=1, memory_kib=64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +158,7 @@ async def lone_service(folder: Path, **overrides: Any) -> AsyncIterator[LoneServ
     settings = lone_settings(folder, **overrides)
     (folder / "input").mkdir(exist_ok=True)
     await asyncio.to_thread(migrate, settings.database_url)
-    app = build_app(settings)
+    app = build_app(settings, QUICK_HASH)
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:

@@ -42,6 +42,7 @@ from orgbridge.services.jobs import JobService
 from orgbridge.services.limits import LimitService
 from orgbridge.services.loads import IntakeConfig, LoadService
 from orgbridge.services.local_batches import LocalBatchService
+from orgbridge.services.passwords import HashCost
 from orgbridge.services.policies.guard import Guard
 from orgbridge.services.preflight import PreflightService
 from orgbridge.services.queries import QueryService
@@ -73,14 +74,19 @@ _GRACE_SECONDS = 20
 log = get_logger(__name__)
 
 
-def build_services(settings: Settings, house: House) -> Services:
+def build_services(settings: Settings, house: House, cost: HashCost | None = None) -> Services:
     """Return all services over the connections.
+
+    Args:
+        settings: All settings.
+        house: The connections.
+        cost: Of password hashes; None takes the recommended one.
 
     Raises:
         UnusableKey: A key of the settings cannot be used.
     """
     database, files, orgs, clock = house.database, house.files, house.orgs, house.clock
-    people = build_people(settings, database, clock)
+    people = build_people(settings, database, clock, cost)
     sources = import_sources(settings)
     intake = IntakeConfig(
         input_folder=settings.data_path_input,
@@ -146,15 +152,19 @@ def build_services(settings: Settings, house: House) -> Services:
     )
 
 
-def build_app(settings: Settings) -> FastAPI:
+def build_app(settings: Settings, cost: HashCost | None = None) -> FastAPI:
     """Return the ASGI application; its connections close when it shuts down.
+
+    Args:
+        settings: All settings.
+        cost: Of password hashes; None takes the recommended one.
 
     Raises:
         SettingsError: The data folder or a key cannot be used.
         UnusableKey: A key of the settings cannot be used.
     """
     house = build_house(settings)
-    services = build_services(settings, house)
+    services = build_services(settings, house, cost)
     tracing = start_traces(settings, "service")
     if tracing is not None:
         tracing.observe_database(house.database)
