@@ -196,4 +196,5 @@ def open_pods(folder: Path) -> Iterator[Pods]:
         yield pods
     finally:
         pods.podman("pod", "rm", "--all", "--force", "--time", "2", timeout=300)
-        pods.podman("system", "reset", "--force", timeout=300)
+        # In its storage are files of users that exist in podman's own namespace alone.
+        pods.podman("unshare", "rm", "-rf", str(folder / "root"), timeout=300)
