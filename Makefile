@@ -168,14 +168,14 @@ emulator-image: ## Build a container image of the emulated org (needs docker; BA
 deploy-test: $(DEVELOPMENT) engine ## Only what runs containers: images, compose with a worker killed, the manifests' pods
 	TEST_ENGINE=required BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest tests/system/containers tests/unit/deploy -v $(ARGS)
 
-# Both tools run as containers and look at the image through the engine's socket, so nothing is installed.
+.PHONY: sbom
+sbom: ## Write what the image is made of to dist/sbom.spdx.json, as the image itself tells it (needs docker)
+	mkdir -p dist
+	$(DOCKER) run --rm --interactive --network none --entrypoint python $(IMAGE) - $(IMAGE) < deploy/sbom.py > dist/sbom.spdx.json
+
+# It runs as a container and looks at the image through the engine's socket, so nothing is installed.
 TRIVY_IMAGE ?= aquasec/trivy:0.58.1
 TRIVY := $(DOCKER) run --rm --volume /var/run/docker.sock:/var/run/docker.sock --volume orgbridge-trivy:/trivy --env TRIVY_CACHE_DIR=/trivy
-.PHONY: sbom
-sbom: ## Write what the image is made of to dist/sbom.spdx.json (needs docker and the network)
-	mkdir -p dist
-	$(TRIVY) $(TRIVY_IMAGE) image --quiet --format spdx-json $(IMAGE) > dist/sbom.spdx.json
-
 .PHONY: scan
 scan: ## Fail on serious weaknesses of the image that have a remedy (needs docker and the network)
 	$(TRIVY) $(TRIVY_IMAGE) image --quiet --severity HIGH,CRITICAL --ignore-unfixed --exit-code 1 $(IMAGE)

@@ -39,9 +39,15 @@ class Engine:
 
     def __init__(self, program: str, settings: dict[str, str] | None = None) -> None:
         self._program = program
-        self._environment = {**_ENVIRONMENT, "DOCKER_BUILDKIT": "1", **(settings or {})}
+        self._settings = settings or {}
+        self._environment = {**_ENVIRONMENT, "DOCKER_BUILDKIT": "1", **self._settings}
         #: What our images are built on.
         self.base = BASE
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Variables with which the Makefile uses this engine."""
+        return {**self._settings, "DOCKER": self._program, "BASE_IMAGE": self.base}
 
     def docker(self, *words: str, timeout: float = 60.0, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run the engine's command to its end, whatever comes of it."""

@@ -26,8 +26,8 @@ from tests.support.manifests import Manifest, find
 
 _ENVIRONMENT = dict(os.environ)  # noqa: TID251 - Podman's own command needs it
 _NETWORK = "cluster"
-#: The parts of a container that the test itself does.
-_ASKED = ("startupProbe", "livenessProbe", "readinessProbe", "lifecycle")
+#: The parts of a container that the test itself does; and its ports, which podman 4 would open on the machine.
+_ASKED = ("startupProbe", "livenessProbe", "readinessProbe", "lifecycle", "ports")
 _SETTINGS = """
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=2048:2048"]
@@ -52,12 +52,23 @@ def pod_manifests(objects: list[Manifest], workload: Manifest) -> list[Manifest]
         for container in pod["spec"]["containers"]:
             for asked in _ASKED:
                 container.pop(asked, None)
+        _own_folders(pod)
         for claim in spec.get("volumeClaimTemplates", []):
             own = claim["metadata"]["name"]
             source = {"claimName": f"{own}-{name}-{number}"}
             pod["spec"].setdefault("volumes", []).append({"name": own, "persistentVolumeClaim": source})
         made.append(pod)
     return made
+
+
+def _own_folders(pod: Manifest) -> None:
+    """Name empty folders after their pod: podman 4 would give pods with a volume of one name the same one."""
+    own = {
+        one["name"]: f"{pod['metadata']['name']}-{one['name']}" for one in pod["spec"]["volumes"] if "emptyDir" in one
+    }
+    mounts = [mount for container in pod["spec"]["containers"] for mount in container["volumeMounts"]]
+    for one in [*pod["spec"]["volumes"], *mounts]:
+        one["name"] = own.get(one["name"], one["name"])
 
 
 def service_names(objects: list[Manifest], workload: Manifest) -> list[str]:
@@ -174,15 +185,16 @@ def open_pods(folder: Path) -> Iterator[Pods]:
     """
     if os.geteuid() == 0:
         with open_cell(folder, outward=False) as cell:
-            yield from _network(Pods(folder, cell))
-    else:
-        yield from _network(Pods(folder, None))
-
-
-def _network(pods: Pods) -> Iterator[Pods]:
+            pods = Pods(folder, cell)
+            pods.said("network", "create", _NETWORK)
+            # Every pod ends with the cell, and what it kept goes with it.
+            yield pods
+        return
+    pods = Pods(folder, None)
     pods.said("network", "create", _NETWORK)
     try:
         yield pods
     finally:
-        pods.podman("pod", "rm", "--all", "--force", "--time", "2")
-        pods.podman("network", "rm", "--force", _NETWORK)
+        pods.podman("pod", "rm", "--all", "--force", "--time", "2", timeout=300)
+        # In its storage are files of users that exist in podman's own namespace alone.
+        pods.podman("unshare", "rm", "-rf", str(folder / "root"), timeout=300)
