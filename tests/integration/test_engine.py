@@ -264,7 +264,7 @@ async def test_a_worker_without_a_database_leaves_with_its_lease(store_url: str,
     bench = Bench(store_url, tmp_path)
     try:
         bench.start_double()
-        worker = bench.start_worker(lease_seconds=3.0)
+        worker = bench.start_worker(lease_seconds=5.0)
         wait_for(lambda: "engine.started" in bench.logs(), "not started")
         async with bench.database.unit() as unit:
             # The lease's table goes away, which is as good as an outage to the one who wants to renew it.
@@ -273,7 +273,7 @@ async def test_a_worker_without_a_database_leaves_with_its_lease(store_url: str,
         assert worker.poll() is None
         async with bench.database.unit() as unit:
             await unit._connection.exec_driver_sql("ALTER TABLE away RENAME TO executor_leases")
-        await bench.clock.sleep(3.5)
+        await bench.clock.sleep(5.5)
         assert worker.poll() is None, bench.logs()
         async with bench.database.unit() as unit:
             await unit._connection.exec_driver_sql("ALTER TABLE executor_leases RENAME TO away")

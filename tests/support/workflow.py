@@ -33,7 +33,9 @@ _LEFT = (
 )
 #: Files whose age tells make whether to install; in a copy they are older than whatever is installed.
 _PINS = ("requirements.txt", "requirements-dev.txt", "requirements-s3.txt", "requirements-scan.txt", "pyproject.toml")
-_ENVIRONMENT = dict(os.environ)  # noqa: TID251 - what a runner hands on to its steps
+#: What a `make` that runs these tests says to the makes below it: a step is begun by a runner, and by no `make`.
+_OF_MAKE = {"MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS", "ARGS", "ROWS", "WORKERS"}
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in _OF_MAKE}  # noqa: TID251 - a runner's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
