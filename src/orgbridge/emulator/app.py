@@ -23,7 +23,7 @@ from orgbridge.emulator.http.directory import Client, Directory, Login, SignInPo
 from orgbridge.emulator.http.dispatch import Dispatcher
 from orgbridge.emulator.http.grants import Grants
 from orgbridge.emulator.http.lifecycle import Lifecycle
-from orgbridge.emulator.http.middleware import CompressionMiddleware, FaultMiddleware, InflateMiddleware
+from orgbridge.emulator.http.middleware import CompressionMiddleware, FaultMiddleware, InflateMiddleware, Lanes
 from orgbridge.emulator.http.requestlog import RequestLog, RequestLogMiddleware
 from orgbridge.emulator.http.routes import route_table
 from orgbridge.emulator.http.rowwrites import RowWrites
@@ -307,7 +307,8 @@ def _application(parts: Parts, spool: Spool, *, control_from_anywhere: bool) -> 
 
     dispatcher: ASGIApp = Dispatcher(parts, route_table(), control_from_anywhere=control_from_anywhere)
     faulty = FaultMiddleware(CompressionMiddleware(InflateMiddleware(dispatcher)), parts.faults, parts.clock)
-    return _Application(RequestLogMiddleware(faulty, parts.requests, parts.clock), lifespan)
+    lanes = Lanes(dispatcher, faulty, parts.faults)
+    return _Application(RequestLogMiddleware(lanes, parts.requests, parts.clock), lifespan)
 
 
 class _Application(Starlette):

@@ -128,6 +128,11 @@ class Faults:
                 standing = next(one for one in self._standing if one.id == order_id)
                 standing.seen, standing.hits = int(told["seen"]), int(told["hits"])
 
+    @property
+    def quiet(self) -> bool:
+        """True while there is no order at all."""
+        return not self._standing
+
     def take(self, method: str, path: str) -> RequestFault | None:
         """Return the first order that strikes this request, and count it as carried out."""
         if not self._standing:

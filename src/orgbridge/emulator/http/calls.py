@@ -100,6 +100,11 @@ class Call:
     session: Session | None = None
     #: The site that the path began with; None for the org's own addresses.
     site: Site | None = None
+    #: The request's headers, names in lower case; of one that is repeated, the first.
+    headers: dict[str, str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.headers = headers_of(self.request.scope)
 
     @property
     def base_url(self) -> str:
@@ -139,11 +144,6 @@ class Call:
     def pretty(self) -> bool:
         """True when the caller wants indented JSON."""
         return self.headers.get("x-prettyprint", "0").strip() == "1"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The request's headers, names in lower case; of one that is repeated, the first."""
-        return headers_of(self.request.scope)
 
     def header(self, name: str) -> str | None:
         """Return a request header."""

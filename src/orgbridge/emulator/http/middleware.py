@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from starlette.datastructures import Headers
@@ -20,6 +20,29 @@ from orgbridge.kit.clock import Clock
 #: Key in `scope["extensions"]` of a function that drops the connection; the server in `wiring` puts it there.
 CUT_EXTENSION = "orgbridge.cut"
 _OUT = 1 << 20
+
+
+class Lanes:
+    """Takes a request past the layers when none of them would do anything with it: no fault, nothing packed.
+
+    Args:
+        app: The application itself.
+        layers: The application within its layers.
+        faults: The orders for trouble.
+    """
+
+    def __init__(self, app: ASGIApp, layers: ASGIApp, faults: Faults) -> None:
+        self._app = app
+        self._layers = layers
+        self._faults = faults
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Pass the request on."""
+        plain = self._faults.quiet and scope["type"] == "http"
+        if plain:
+            headers = headers_of(scope)
+            plain = "content-encoding" not in headers and "gzip" not in headers.get("accept-encoding", "")
+        return (self._app if plain else self._layers)(scope, receive, send)
 
 
 class FaultMiddleware:

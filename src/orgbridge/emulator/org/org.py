@@ -13,13 +13,13 @@ from typing import Any
 
 from orgbridge.emulator.org.batches import table_of
 from orgbridge.emulator.org.outcomes import SaveOutcome, ValueMode
-from orgbridge.emulator.org.readable import ReadableOrg
+from orgbridge.emulator.org.planned import PlannedOrg
 from orgbridge.emulator.org.saving import external_key, roll_back_all
 from orgbridge.emulator.storage.database import Connection
 from orgbridge.wire.bulk import IngestOperation
 
 
-class Org(ReadableOrg):
+class Org(PlannedOrg):
     """One emulated org: what `FoundedOrg` is made of, with rows to read, save and delete."""
 
     # -- saving --------------------------------------------------------------------------------------------------
@@ -131,17 +131,6 @@ class Org(ReadableOrg):
         self._begin(connection, all_or_none)
         outcomes = self._saving.update(context, target, names, cells, mode)
         return self._end(connection, all_or_none, outcomes)
-
-    def update_by_plan(
-        self, connection: Connection, sobject: str, record_id: str, row: Mapping[str, Any], *, user_id: str
-    ) -> SaveOutcome | None:
-        """Update a record inside the caller's write transaction, if it is surely there and sound.
-
-        Returns:
-            What became of it; None, with nothing written, when only `require_in` and `update_in` can tell.
-        """
-        context = self._context(connection, user_id)
-        return self._plans.update(context, self._target(context, sobject), record_id, row)
 
     def upsert(
         self,
@@ -309,19 +298,6 @@ class Org(ReadableOrg):
         self._begin(connection, all_or_none)
         outcomes = self._recycling.delete(context, ids, sobject=target, hard=hard)
         return self._end(connection, all_or_none, outcomes)
-
-    def delete_leaf(self, sobject: str, record_id: str, *, user_id: str) -> SaveOutcome | None:
-        """Delete a row that nothing hangs below and no row points to, by its id of 18 characters, in one transaction.
-
-        Returns:
-            What became of it; None, with nothing done, when only `require` and `delete` can tell.
-
-        Raises:
-            SFError: 404, there is no such object. Nothing was deleted.
-        """
-        with self.storage.write() as connection:
-            context = self._context(connection, user_id)
-            return self._leaves.delete(context, self._target(context, sobject), record_id)
 
     def undelete(self, ids: Sequence[str], *, user_id: str) -> list[SaveOutcome]:
         """Bring rows back from the recycle bin, with what was deleted along with them; outcomes in order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from orgbridge.emulator.org.duplicates import duplicate_row_rules
@@ -59,12 +60,18 @@ class Rules:
         if self.far_fields is None or len(row) > _MANY_FIELDS:
             return False
         size = 0
-        for name, value in row.items():
-            # Keys of related rows may fit any number of them.
-            if isinstance(value, dict | list) or "." in name or name.lower() in self.far_fields:
+        for value in row.values():
+            if isinstance(value, str):
+                size += len(value)
+            elif isinstance(value, dict | list):
                 return False
-            size += len(value) if isinstance(value, str) else 0
-        return size <= _MANY_CHARACTERS
+        return size <= _MANY_CHARACTERS and _are_near(self.far_fields, tuple(row))
+
+
+@lru_cache(maxsize=512)
+def _are_near(far_fields: frozenset[str], names: tuple[str, ...]) -> bool:
+    """Tell whether a record may name these fields without reaching far: keys of related rows may fit any number."""
+    return not any("." in name or name.lower() in far_fields for name in names)
 
 
 def compile_rules(catalogue: Catalogue, sobject: SObject, duplicate_rules: Sequence[DuplicateRule] = ()) -> Rules:

@@ -130,6 +130,26 @@ class Storage:
             finally:
                 self._writing = False
 
+    @contextlib.contextmanager
+    def write_once(self) -> Iterator[Connection]:
+        """Open a `write()` for a block that writes with one statement, so that nothing of it has to be undone.
+
+        Within `share` that takes no savepoint.
+
+        Raises:
+            RuntimeError: As `write`.
+        """
+        with self._lock:
+            if not self._shared or self._writing:
+                with self.write() as connection:
+                    yield connection
+                return
+            self._writing = True
+            try:
+                yield self._writer
+            finally:
+                self._writing = False
+
     def share(self) -> bool:
         """Open, or stay in, a transaction that the following `write()`s of this thread share; False, at once, when
         another thread writes.

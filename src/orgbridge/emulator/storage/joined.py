@@ -37,6 +37,11 @@ class JoinedStorage(Storage):
         self._connection.execute("RELEASE joined")
 
     @contextlib.contextmanager
+    def write_once(self) -> Iterator[Connection]:
+        """Write inside the transaction."""
+        yield self._connection
+
+    @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """Read inside the transaction."""
         yield self._connection

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from itertools import repeat
 from pathlib import Path
 from typing import TypeVar
@@ -59,6 +60,28 @@ def test_a_failed_write_takes_nothing_from_the_others_of_its_transaction(storage
     storage.commit_shared()
     with storage.read() as reader:
         assert [get_meta(reader, key) for key in ("first", "bad", "second")] == ["1", None, "2"]
+
+
+def test_a_write_of_one_statement_is_kept_beside_a_failed_one_and_is_a_transaction_when_alone(storage):
+    """Within a shared transaction it stays when another write fails; alone it is undone when its block raises."""
+
+    def fail(opened: AbstractContextManager[sqlite3.Connection], key: str) -> None:
+        with opened as writer:
+            set_meta(writer, key, "1")
+            raise ZeroDivisionError
+
+    assert storage.share()
+    with storage.write_once() as writer:
+        set_meta(writer, "once", "1")
+        with pytest.raises(RuntimeError), storage.write_once():
+            pass
+    with pytest.raises(ZeroDivisionError):
+        fail(storage.write(), "failed")
+    storage.commit_shared()
+    with pytest.raises(ZeroDivisionError):
+        fail(storage.write_once(), "alone")
+    with storage.read() as reader:
+        assert [get_meta(reader, key) for key in ("once", "failed", "alone")] == ["1", None, None]
 
 
 def test_a_writer_that_is_taken_is_told_at_once(storage):

@@ -52,7 +52,8 @@ async def create(call: Call) -> Response:
     row, allow = await call.json_object(), call.allows_duplicates
 
     def work() -> SaveOutcome:
-        return org.insert(sobject.name, [row], user_id=user_id, allow_duplicates=allow)[0]
+        saved = org.insert_by_plan(sobject.name, row, user_id=user_id)
+        return saved or org.insert(sobject.name, [row], user_id=user_id, allow_duplicates=allow)[0]
 
     outcome = await _detailed(call, await call.save_row(sobject, row, work))
     check(outcome)
@@ -134,13 +135,14 @@ async def change(call: Call, sobject: str, record_id: str, row: Mapping[str, JSO
     target = org.sobject(sobject, user_id=user_id if conditional else None)
 
     def work() -> SaveOutcome:
+        if not conditional:
+            saved = org.update_by_plan(target.name, record_id, row, user_id=user_id)
+            if saved is not None:
+                return saved
         with org.storage.write() as connection:
             if conditional:
                 inner = org.through(JoinedStorage(org.storage, connection))
                 conditions.check_write(call, inner, target.name, record_id)
-            saved = org.update_by_plan(connection, target.name, record_id, row, user_id=user_id)
-            if saved is not None:
-                return saved
             found = org.require_in(connection, target.name, record_id, user_id=user_id)
             rows = [{**row, "Id": found}]
             return org.update_in(connection, target.name, rows, user_id=user_id, allow_duplicates=allow)[0]
@@ -232,7 +234,8 @@ async def upsert(call: Call) -> Response:
     fields, allow = {**row, field.name: args["value"]}, call.allows_duplicates
 
     def work() -> SaveOutcome:
-        return org.upsert(sobject.name, field.name, [fields], user_id=user_id, allow_duplicates=allow)[0]
+        saved = org.upsert_by_plan(sobject.name, field.name, fields, user_id=user_id)
+        return saved or org.upsert(sobject.name, field.name, [fields], user_id=user_id, allow_duplicates=allow)[0]
 
     # Where rows may share a value, finding them can take long.
     outcome = await (call.save_row(sobject, fields, work) if field.unique else call.thread(work))
