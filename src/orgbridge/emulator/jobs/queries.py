@@ -23,6 +23,7 @@ from orgbridge.emulator.jobs.rows import (
     remove_results,
     save_job,
 )
+from orgbridge.emulator.jobs.tables import quoted
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.query.bulk import check_bulk
 from orgbridge.emulator.query.csvrows import query_blocks
@@ -86,30 +87,31 @@ class QueryRun:
             except SFError as error:
                 self.fail(f"{error.code} : {error.message}")
                 return True
-        rows: list[tuple[str, ...]] = []
+        lines: list[str] = []
         size = 0
-        while len(rows) < _CHUNK_ROWS and size < _CHUNK_CHARACTERS and (columns := next(self._blocks, None)):
-            rows += zip(*columns, strict=True)
-            size += sum(sum(map(len, column)) for column in columns)
+        while len(lines) < _CHUNK_ROWS and size < _CHUNK_CHARACTERS and (columns := next(self._blocks, None)):
+            more = quoted(zip(*columns, strict=True), job.delimiter)
+            size += sum(map(len, more))
+            lines += more
         with self._org.storage.write() as connection:
             job = find_job(connection, JobKind.QUERY, self.job_id)
             if job is None or job.terminal:
                 return True
-            if rows:
-                chunk = query_chunk(rows, job, number=job.batches, first_row=job.processed)
+            if lines:
+                chunk = query_chunk(lines, job, number=job.batches, first_row=job.processed)
                 add_chunk(connection, job, ResultKind.QUERY, chunk)
             save_job(
                 connection,
                 replace(
                     job,
-                    state=job.state if rows else JobState.JOB_COMPLETE,
+                    state=job.state if lines else JobState.JOB_COMPLETE,
                     batches=job.batches + 1,
-                    processed=job.processed + len(rows),
+                    processed=job.processed + len(lines),
                     processing_ms=job.processing_ms + int((self._clock.monotonic() - started) * 1000),
                     modified_at=bulk_datetime(self._clock.now()),
                 ),
             )
-        return not rows
+        return not lines
 
     def fail(self, message: str) -> None:
         """Make the job `Failed`."""

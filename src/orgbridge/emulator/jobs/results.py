@@ -47,9 +47,8 @@ def ingest_chunk(lines: Sequence[str], job: Job, *, number: int, first_row: int)
     return Chunk(number=number, first_row=first_row, rows=len(lines), starts=array("Q"), body=body)
 
 
-def query_chunk(rows: Sequence[Sequence[str]], job: Job, *, number: int, first_row: int) -> Chunk:
-    """Return the rows as a chunk of a query result."""
-    lines = quoted(rows, job.delimiter)
+def query_chunk(lines: Sequence[str], job: Job, *, number: int, first_row: int) -> Chunk:
+    """Return lines as `quoted` gives them as a chunk of a query result."""
     body = _whole(lines, job.line_ending)
     around = 2 + len(job.line_ending.chars)
     sizes = map(len, lines) if body.isascii() else (len(line.encode()) for line in lines)
