@@ -38,6 +38,7 @@ from orgbridge.wiring.companions import build_companions
 from orgbridge.wiring.documents import kept
 from orgbridge.wiring.house import build_house
 from orgbridge.wiring.identity import make_first_admin
+from orgbridge.wiring.protection import counting
 from orgbridge.wiring.rotation import upkeep
 from orgbridge.wiring.service import api_config, build_services, server_config
 from orgbridge.wiring.settings import AuthFlow, Settings, load_settings
@@ -202,6 +203,7 @@ async def _up(
     async with (
         kept(services.documents.store, house.clock),
         upkeep(settings, house, services.identity.keys, services.documents.store),
+        counting(services.quotas),
         mirror_swept(house),
         _served(org, org_socket),
         _served(app, service_socket),
