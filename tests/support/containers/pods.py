@@ -128,9 +128,10 @@ class Pods:
             EngineFailed: One of the two failed.
         """
         archive = self._folder / "image.tar"
-        engine.said("image", "tag", image, name)
-        engine.said("save", "--output", str(archive), name, timeout=300)
-        self.said("load", "--quiet", "--input", str(archive), timeout=600)
+        engine.said("save", "--output", str(archive), image, timeout=300)
+        loaded = self.said("load", "--quiet", "--input", str(archive), timeout=600).splitlines()[-1]
+        # "Loaded image: localhost/orgbridge-test:1a2b3c4d"
+        self.said("tag", loaded.rpartition(": ")[2].strip(), f"localhost/{name}")
         archive.unlink()
 
     def keep_secrets(self, objects: list[Manifest]) -> None:
