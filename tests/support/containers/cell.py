@@ -179,7 +179,6 @@ def _groups() -> Sequence[Path]:
     found: list[Path] = []
     for controller in [_CGROUPS, *_CGROUPS.glob("*/")]:
         for parent in _PARENTS:
-            top = controller / parent
-            if top.is_dir():
-                found += [top, *(path for path in top.rglob("*") if path.is_dir())]
+            # One that goes away meanwhile, with another's cell, is passed over.
+            found += [Path(folder) for folder, _, _ in os.walk(controller / parent)]
     return found
