@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from orgbridge.client import ClientCredentials, RetryPolicy, Secret
+from orgbridge.client import ClientCredentials, IngestResult, RetryPolicy, Secret
 from orgbridge.client.errors import ClientError
 from orgbridge.engine.config import WorkerConfig
+from orgbridge.engine.errors import StepRefused
+from orgbridge.engine.exportpages import PageFetch
 from orgbridge.engine.facts import InputFacts
 from orgbridge.engine.ingest_jobs import IngestJobs
 from orgbridge.engine.places import LoadTraces
@@ -25,8 +28,10 @@ from orgbridge.store.records import LoadKind, LoadRecord, PartRecord
 from tests.support.clocks import HandClock
 from tests.support.databases import migrate
 from tests.support.engine_bench import free_port
+from tests.support.salesforce_double import Answer, SalesforceDouble
 
-_PATIENCE = 20.0
+_JOB = "750000000000001AAA"
+_PATIENCE = 8.0
 _CSV = b"Name\nAcme\n"
 
 
@@ -102,6 +107,35 @@ async def test_a_job_that_cannot_be_created_is_given_up_when_patience_is_spent(r
         async with asyncio.timeout(20):
             await jobs.create()
     assert _PATIENCE / 2 <= resources.clock.monotonic() - began <= _PATIENCE
+
+
+async def test_results_that_cannot_be_fetched_are_given_up_with_their_reason(resources: Resources) -> None:
+    """What three downloads, or the pages of a query, die of side by side is told as one error of Salesforce."""
+    await _planned(resources)
+    hasty = replace(resources, config=WorkerConfig(patience_seconds=0.0))
+    with pytest.raises(ClientError):
+        await IngestJobs(hasty, "load_1", 0).fetch(_JOB)
+    with pytest.raises(ClientError):
+        await PageFetch(hasty, "load_1", resources.orgs.get().salesforce, _JOB).run()
+
+
+async def test_three_results_are_stored_and_a_job_that_is_gone_says_so(resources: Resources) -> None:
+    """Each file lies under its own key; when one of them is not found, none counts as fetched."""
+    await _planned(resources)
+    async with SalesforceDouble() as double:
+        credentials = ClientCredentials(client_id="c", client_secret=Secret("s3cret"))
+        org = OrgConfig(credentials=credentials, token_url=double.token_url, api_version="v67.0")
+        jobs = IngestJobs(replace(resources, orgs=Orgs([org], resources.clock)), "load_1", 0)
+        for kind in IngestResult:
+            path = f"/services/data/v67.0/jobs/ingest/{_JOB}/{kind.value}"
+            double.script("GET", path, Answer(body=f"{kind.value}\n".encode()))
+        keys = await jobs.fetch(_JOB)
+        stored = {kind: b"".join(resources.files.open_blocks(key)).decode() for kind, key in keys.items()}
+        assert stored == {kind.value: f"{kind.value}\n" for kind in IngestResult}
+        with pytest.raises(StepRefused) as refused:
+            await jobs.fetch("750000000000002AAA")
+        await jobs.resources.orgs.close()
+    assert refused.value.fault.code == "job.vanished"
 
 
 async def test_a_load_that_waits_says_why(resources: Resources) -> None:

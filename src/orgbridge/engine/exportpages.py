@@ -20,7 +20,7 @@ from orgbridge.client import Salesforce
 from orgbridge.client.bulk.query import ResultsPage
 from orgbridge.client.errors import NotFound
 from orgbridge.engine.errors import StepRefused
-from orgbridge.engine.faults import Fault
+from orgbridge.engine.faults import Fault, first_of
 from orgbridge.engine.records import RecordCounter
 from orgbridge.engine.resources import Resources
 from orgbridge.store.export_records import PageRecord
@@ -54,15 +54,13 @@ class PageFetch:
         patience = self.resources.patience(self.load_id)
         self._kept = {page.number: page for page in await patience.until_done(self._recorded)}
         try:
-            return await self._all()
-        except* NotFound as errors:
+            try:
+                return await self._all()
+            except BaseExceptionGroup as errors:
+                raise first_of(errors) from None
+        except NotFound as error:
             message = f"Salesforce no longer has the results of query job {self.job_id}."
-            raise StepRefused(Fault(code="job.vanished", message=message)) from errors
-        except* StepRefused as refusals:
-            first: BaseException = refusals
-            while isinstance(first, BaseExceptionGroup):
-                first = first.exceptions[0]
-            raise first from None
+            raise StepRefused(Fault(code="job.vanished", message=message)) from error
 
     async def _all(self) -> list[PageRecord]:
         slots = asyncio.Semaphore(_PAGES_AT_ONCE)

@@ -46,6 +46,14 @@ class Fault:
         return cls(code=value["code"], message=value["message"], details=tuple(value["details"]))
 
 
+def first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return why tasks that ran side by side were broken off: what the first of them raised."""
+    first: BaseException = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
+
+
 def fault_of(error: Exception) -> Fault:
     """Return the fault that an exception stands for."""
     match error:

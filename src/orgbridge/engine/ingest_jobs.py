@@ -9,17 +9,18 @@ Laws:
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from orgbridge.client import IngestJobRequest, JobInfo, Salesforce
+from orgbridge.client import IngestJobRequest, IngestResult, JobInfo, Salesforce
 from orgbridge.client.errors import Conflicting, NotFound, SalesforceError
 from orgbridge.engine import intents
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.facts import JOINT, InputFacts, part_files, part_of
-from orgbridge.engine.faults import Fault, nothing_sent, transient
+from orgbridge.engine.faults import Fault, first_of, nothing_sent, transient
 from orgbridge.engine.paces import Pace
 from orgbridge.engine.patience import Patience
 from orgbridge.engine.ranges import upload_blocks
@@ -288,22 +289,27 @@ class IngestJobs:
         return Discard.DISCARDED
 
     async def fetch(self, job_id: str) -> dict[str, str]:
-        """Store the job's three results; return their keys by kind."""
-        patience = self.resources.patience(self.load_id)
-        load, _ = await patience.until_done(self.records)
-        keys = {}
-        for kind in ("successfulResults", "failedResults", "unprocessedrecords"):
-            key = f"{part_files(self.load_id, self.number, self.round)}.{kind}.csv"
+        """Store the job's three results, side by side; return their keys by kind."""
+        load, _ = await self.resources.patience(self.load_id).until_done(self.records)
+        files = part_files(self.load_id, self.number, self.round)
+        keys = {result.value: f"{files}.{result.value}.csv" for result in IngestResult}
 
-            async def store(kind: str = kind, key: str = key) -> None:
-                async with self._salesforce(load).bulk.ingest.results(job_id, kind) as blocks:
-                    await self.resources.files.write(key, blocks)
+        async def store(kind: str, key: str) -> None:
+            async with self._salesforce(load).bulk.ingest.results(job_id, kind) as blocks:
+                await self.resources.files.write(key, blocks)
 
-            try:
-                await patience.until_done(store)
-            except NotFound as error:
-                raise StepRefused(_vanished(job_id)) from error
-            keys[kind] = key
+        try:
+            async with asyncio.TaskGroup() as group:
+                for kind, key in keys.items():
+                    # Each is patient by itself: what another one gets must not renew it.
+                    patience = self.resources.patience(self.load_id)
+                    group.create_task(patience.until_done(partial(store, kind, key)))
+        except BaseExceptionGroup as errors:
+            # The others were broken off; all three are fetched again, should the step be.
+            first = first_of(errors)
+            if isinstance(first, NotFound):
+                raise StepRefused(_vanished(job_id)) from first
+            raise first from None
         await self._advance(PartState.FETCHED)
         return keys
 
