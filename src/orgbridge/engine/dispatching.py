@@ -28,6 +28,8 @@ class Dispatcher:
         self._database = resources.database
         self._clock = resources.clock
         self._looked_at = self._clock.monotonic()
+        #: Broken loads that are carried on by another workflow.
+        self._taken_up: set[str] = set()
 
     async def dispatch(self) -> int:
         """Hand over what is new; return how many loads."""
@@ -53,10 +55,19 @@ class Dispatcher:
         return len(found)
 
     async def end_broken(self) -> None:
-        """End loads whose workflow broke, so that none hangs in progress for ever."""
+        """Take up or end loads whose workflow broke, so that none hangs in progress for ever."""
         for work in await self._durable.broken():
-            # Does nothing to a load that has ended.
-            await Completion(self._resources, work.workflow_id).fail(_BROKEN)
+            async with self._database.unit(write=False) as unit:
+                load = await unit.loads.get(work.load_id)
+            if load is None or load.finished_at is not None:
+                continue
+            if work.foreign:
+                if work.load_id not in self._taken_up:
+                    self._taken_up.add(work.load_id)
+                    await self._durable.take_up(work.load_id)
+                    _log.warning("engine.taken_up", load_id=work.load_id)
+            else:
+                await Completion(self._resources, work.load_id).fail(_BROKEN)
 
     async def run(self) -> None:
         """Look for new loads until cancelled."""

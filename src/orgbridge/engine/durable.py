@@ -17,10 +17,11 @@ from typing import Any, TextIO
 from uuid import uuid4
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos._error import DBOSUnexpectedStepError
 
 from orgbridge.engine.config import WorkerConfig
 from orgbridge.engine.errors import EngineAlreadyRunning
-from orgbridge.engine.flights import PARKED_QUEUE, PARTS_QUEUE
+from orgbridge.engine.flights import PARKED_QUEUE, PARTS_QUEUE, Relief
 from orgbridge.engine.ingests import IngestWorkflow
 from orgbridge.engine.orders.workflow import PlacementWorkflow
 from orgbridge.engine.parts import PartWorkflow
@@ -54,6 +55,16 @@ class PendingWork:
     workflow_id: str
     #: Who began it.
     executor_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenWork:
+    """A load whose workflow ended in an error."""
+
+    #: The load.
+    load_id: str
+    #: Whether that is because the log was written by a program with other steps.
+    foreign: bool
 
 
 class Durable:
@@ -94,7 +105,9 @@ class Durable:
         part = DBOS.workflow(name="part", max_recovery_attempts=None)(_function(parts.run))
         again = DBOS.workflow(name="again", max_recovery_attempts=None)(_function(parts.again))
         resume = DBOS.workflow(name="resume", max_recovery_attempts=None)(_function(parts.resume))
-        ingests = IngestWorkflow(resources, part, again, resume)
+        salvage = DBOS.workflow(name="salvage", max_recovery_attempts=None)(_function(parts.salvage))
+        ingests = IngestWorkflow(resources, part, again, Relief(resume, salvage))
+        self._take_up = DBOS.workflow(name="take_up", max_recovery_attempts=None)(_function(ingests.take_up))
         ingest = DBOS.workflow(name="load", max_recovery_attempts=None)(_function(ingests.run))
         query = DBOS.workflow(name="query", max_recovery_attempts=None)(_function(QueryWorkflow(resources).run))
         placements = PlacementWorkflow(resources)
@@ -140,18 +153,38 @@ class Durable:
             if status.executor_id is not None
         ]
 
-    async def broken(self) -> list[PendingWork]:
+    async def broken(self) -> list[BrokenWork]:
         """Return loads whose workflow ended in an error, newest first. Only a fault of ours brings that about."""
         found = await DBOS.list_workflows_async(
             status=["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
-            name=["load", "query"],
+            name=["load", "query", "take_up"],
             application_name=APPLICATION,
             sort_desc=True,
             limit=100,
             load_input=False,
+        )
+        return [
+            BrokenWork(
+                load_id=status.workflow_id.partition(".")[0],
+                # What was taken up is not taken up again.
+                foreign=status.name == "load" and _name_of(status.error) == DBOSUnexpectedStepError.__name__,
+            )
+            for status in found
+        ]
+
+    async def take_up(self, load_id: str) -> None:
+        """Have an ingest carried on whose workflow broke. Doing so again changes nothing."""
+        begun = await DBOS.list_workflows_async(
+            workflow_id_prefix=f"{load_id}.",
+            status=["PENDING", "ENQUEUED", "DELAYED"],
+            application_name=APPLICATION,
+            load_input=False,
             load_output=False,
         )
-        return [PendingWork(workflow_id=status.workflow_id, executor_id=status.executor_id or "") for status in found]
+        with SetWorkflowID(f"{load_id}.again"):
+            await DBOS.enqueue_workflow_async(
+                LOADS_QUEUE, self._take_up, load_id, sorted(status.workflow_id for status in begun)
+            )
 
     async def forget(self, load_id: str) -> int:
         """Delete the durable workflows of a load that has ended, its own and those of its parts; return how many."""
@@ -193,6 +226,11 @@ class Durable:
             "enable_otlp": False,
             "notification_listener_polling_interval_sec": 0.3,
         }
+
+
+def _name_of(error: Exception | None) -> str:
+    # Errors come back out of the log by name.
+    return str(getattr(error, "name", type(error).__name__))
 
 
 def _function(method: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
@@ -21,13 +22,25 @@ _RESULT_SECONDS = 0.25
 _log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """Registered workflows that take a part over from the one that it began with."""
+
+    #: Waits for a job that takes long.
+    resume: Any
+    #: Carries on what broke.
+    salvage: Any
+    #: What the names of workflows begin with, after the load's: other names than those of a load that broke.
+    mark: str = ""
+
+
 class Flight:
     """Some parts of one load on their way. Used inside the load's workflow only."""
 
-    def __init__(self, load_id: str, org: str, resume: Any, ramp: Ramp) -> None:
+    def __init__(self, load_id: str, org: str, relief: Relief, ramp: Ramp) -> None:
         self._load_id = load_id
         self._org = org
-        self._resume = resume
+        self._relief = relief
         self._ramp = ramp
         self._under_way: deque[tuple[str, Any]] = deque()
         self._parked: list[Mapping[str, Any]] = []
@@ -49,7 +62,7 @@ class Flight:
                 await self.land()
         if self._ramp.stopped is not None:
             return False
-        with SetWorkflowID(f"{self._load_id}.{name}"), SetEnqueueOptions(queue_partition_key=self._org):
+        with SetWorkflowID(self._id(name)), SetEnqueueOptions(queue_partition_key=self._org):
             handle = await DBOS.enqueue_workflow_async(PARTS_QUEUE, workflow, self._load_id, *arguments)
         self._under_way.append((name, handle))
         self.began = True
@@ -78,9 +91,9 @@ class Flight:
         for parked in parked_before:
             number, again, job_id = int(parked["number"]), int(parked["round"]), str(parked["job_id"])
             name = f"{number:05d}.p{again}"
-            with SetWorkflowID(f"{self._load_id}.{name}"):
+            with SetWorkflowID(self._id(name)):
                 handle = await DBOS.enqueue_workflow_async(
-                    PARKED_QUEUE, self._resume, self._load_id, number, again, job_id
+                    PARKED_QUEUE, self._relief.resume, self._load_id, number, again, job_id
                 )
             self._under_way.append((name, handle))
         while self._under_way:
@@ -89,15 +102,38 @@ class Flight:
     async def _see_one(self) -> None:
         name, handle = self._under_way.popleft()
         ended = await self._result(name, handle.get_result)
+        if ended is None:
+            ended = await self._salvaged(name)
         if ended.get("state") == PARKED:
             self._parked.append(ended)
         else:
             self._ramp.see(ended)
 
-    async def _result(self, name: str, get_result: Callable[..., Awaitable[Any]]) -> Mapping[str, Any]:
+    async def _salvaged(self, name: str) -> Mapping[str, Any]:
+        """Have a part carried on whose workflow broke; once."""
+        number, _, way = name.partition(".")
+        arguments: tuple[Any, ...] = (self._load_id, int(number), int(way[1:] or 0))
+        with SetWorkflowID(self._id(f"{name}.s")), SetEnqueueOptions(queue_partition_key=self._org):
+            handle = await DBOS.enqueue_workflow_async(PARTS_QUEUE, self._relief.salvage, *arguments)
+        return await self._result(f"{name}.s", handle.get_result) or {}
+
+    def _id(self, name: str) -> str:
+        return f"{self._load_id}.{self._relief.mark}{name}"
+
+    async def _result(self, name: str, get_result: Callable[..., Awaitable[Any]]) -> Mapping[str, Any] | None:
         try:
             ended = await get_result(polling_interval_sec=_RESULT_SECONDS)
         except Exception as error:  # noqa: BLE001 - the worker's edge: the other parts must still be waited for
             _log.error("engine.part_failed", load_id=self._load_id, part=name, cause=str(error))
-            return {}
+            return None
         return ended if isinstance(ended, Mapping) else {}
+
+
+async def settled(workflow_id: str) -> None:
+    """Wait until a workflow has ended, however it ends."""
+    # It is known to be there; and what a look would add to the log has no place in it.
+    handle: Any = await DBOS.retrieve_workflow_async(workflow_id, existing_workflow=False)
+    try:
+        await handle.get_result(polling_interval_sec=_RESULT_SECONDS)
+    except Exception as error:  # noqa: BLE001 - the worker's edge: what it left is looked at afterwards
+        _log.error("engine.part_failed", part=workflow_id, cause=str(error))

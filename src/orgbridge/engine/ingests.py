@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from orgbridge.engine.completion import Completion
 from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.faults import Fault
-from orgbridge.engine.flights import Flight
+from orgbridge.engine.flights import Flight, Relief, settled
 from orgbridge.engine.joints import join
 from orgbridge.engine.preparation import Preparation
 from orgbridge.engine.ramps import Ramp, RampPlan, retry_width
+from orgbridge.engine.reprises import Reprise
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.rounds import Rounds, gate_fault
 from orgbridge.engine.steps import run_step
 from orgbridge.engine.sweeps import sweep
+
+#: What the names of a load's workflows begin with after it was taken up anew.
+REPRISE_MARK = "x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,40 +33,80 @@ class IngestWorkflow:
     part: Any
     #: The registered workflow of rows of one part that are sent again.
     again: Any
-    #: The registered workflow of a part whose job takes long.
-    resume: Any
+    #: The registered workflows that take parts over from these.
+    relief: Relief
 
     async def run(self, load_id: str) -> str:
         """Carry a load to its end and return its last state."""
         completion = Completion(self.resources, load_id)
-        rounds = Rounds(self.resources, load_id)
-        wanted: dict[str, Any] | None = None
         try:
             preparation = Preparation(self.resources, load_id)
             plan = await self._step(load_id, "prepare", preparation.begin)
-            if plan["position"] is not None:
-                org = str(plan["org"])
-                wanted = await self._step(load_id, "ramp", rounds.plan)
-                ramp = Ramp(RampPlan(**wanted["ramp"]))
-                flight = Flight(load_id, org, self.resume, ramp)
-                left = await self._send(load_id, plan, preparation, flight, ramp)
-                await flight.land()
-                if ramp.stopped is not None and left is not None:
-                    # Parts that were under way when the share was passed have ended; those after them never begin.
-                    await self._step(load_id, "stop", partial(rounds.stop, left, ramp.stopped))
-                if flight.began:
-                    await self._send_again(load_id, org, rounds, wanted)
-                    await self._step(load_id, "sweep", lambda: sweep(self.resources, load_id, org))
-            state = str(await self._step(load_id, "complete", completion.run))
-            if wanted is not None and wanted["delta"]:
-                await self._step(load_id, "baseline", rounds.renew_baseline)
-            await self._step(load_id, "tidy", completion.tidy)
-            return state
+            return await self._carry(load_id, plan, preparation, self.relief)
         except StepRefused as refusal:
             fault = refusal.fault
             return str(await self._step(load_id, "fail", lambda: completion.fail(fault)))
 
-    async def _send_again(self, load_id: str, org: str, rounds: Rounds, wanted: dict[str, Any]) -> None:
+    async def take_up(self, load_id: str, begun: list[str]) -> str:
+        """Carry a load to its end whose workflow broke, from what the store holds of it.
+
+        Args:
+            load_id: The load.
+            begun: Ids of the workflows of its parts that had not ended.
+        """
+        for workflow_id in begun:
+            await settled(workflow_id)
+        try:
+            found = await self._step(load_id, "survey", Reprise(self.resources, load_id).survey)
+            if found["afresh"]:
+                return await self.run(load_id)
+            relief = replace(self.relief, mark=REPRISE_MARK)
+            return await self._carry(load_id, found, Preparation(self.resources, load_id), relief)
+        except StepRefused as refusal:
+            fault = refusal.fault
+            body = partial(Completion(self.resources, load_id).fail, fault)
+            return str(await self._step(load_id, "fail", body))
+
+    async def _carry(self, load_id: str, plan: dict[str, Any], preparation: Preparation, relief: Relief) -> str:
+        """Send what is to be sent, from a plan on, and end the load."""
+        completion = Completion(self.resources, load_id)
+        rounds = Rounds(self.resources, load_id)
+        wanted: dict[str, Any] | None = None
+        broken = plan.get("open")
+        if plan["position"] is not None or broken is not None:
+            org = str(plan["org"])
+            wanted = await self._step(load_id, "ramp", rounds.plan)
+            ramp = Ramp(RampPlan(**wanted["ramp"]))
+            flight = Flight(load_id, org, relief, ramp)
+            for ended in plan.get("seen", ()):
+                flight.skip(ended)
+            first_left = await self._salvage(flight, broken or [])
+            # Also when nothing more may be sent: then it sets the rest aside.
+            left = await self._send(load_id, plan, preparation, flight, ramp)
+            left = left if first_left is None else first_left
+            await flight.land()
+            if ramp.stopped is not None and left is not None:
+                # Parts that were under way when the share was passed have ended; those after them never begin.
+                await self._step(load_id, "stop", partial(rounds.stop, left, ramp.stopped))
+            if flight.began or broken is not None:
+                await self._send_again(load_id, org, rounds, wanted, relief)
+                await self._step(load_id, "sweep", lambda: sweep(self.resources, load_id, org))
+        state = str(await self._step(load_id, "complete", completion.run))
+        if wanted is not None and wanted["delta"]:
+            await self._step(load_id, "baseline", rounds.renew_baseline)
+        await self._step(load_id, "tidy", completion.tidy)
+        return state
+
+    async def _salvage(self, flight: Flight, waiting: list[list[Any]]) -> int | None:
+        """Hand over what a broken load left without outcomes; return the first that must not be sent any more."""
+        for number, again, after in waiting:
+            if after is not None:
+                await flight.outlast(f"{after:05d}.r0")
+            if not await flight.start(f"{number:05d}.r{again}", self.relief.salvage, number, again):
+                return int(number)
+        return None
+
+    async def _send_again(self, load_id: str, org: str, rounds: Rounds, wanted: dict[str, Any], relief: Relief) -> None:
         """Send rows that could not be locked again: fewer parts at once and after a longer pause in each round."""
         limit = int(wanted["ramp"]["limit"])
         for turn in range(1, int(wanted["rounds"]) + 1):
@@ -72,7 +116,7 @@ class IngestWorkflow:
             if not await self._step(load_id, "pause", partial(rounds.pause, turn), preemptible=True):
                 return
             width = 1 if wanted["ramp"]["serial"] else retry_width(limit, turn)
-            flight = Flight(load_id, org, self.resume, Ramp(RampPlan(limit=width), ahead=1))
+            flight = Flight(load_id, org, relief, Ramp(RampPlan(limit=width), ahead=1))
             running: dict[int, str] = {}
             for number, again, *chain in due:
                 name = f"{number:05d}.r{again}"
@@ -106,7 +150,8 @@ class IngestWorkflow:
         Returns:
             The first part that was cut and not started; None when all of them were.
         """
-        position, stop, first = plan["position"], None, True
+        # What was begun before is not refused as a whole any more.
+        position, stop, first = plan["position"], None, "open" not in plan
         left: int | None = None
         while position is not None and stop is None and ramp.stopped is None:
             try:

@@ -17,6 +17,7 @@ from orgbridge.engine.facts import JOINT
 from orgbridge.engine.faults import Fault
 from orgbridge.engine.ingest_jobs import Commit, Discard, IngestJobs, Upload
 from orgbridge.engine.joints import deal_out
+from orgbridge.engine.reprises import jobs_of
 from orgbridge.engine.resources import Resources
 from orgbridge.engine.steps import run_step
 from orgbridge.engine.watches import PARKED
@@ -78,6 +79,28 @@ class PartWorkflow:
         except StepRefused as refusal:
             return await way.give_up(refusal.fault)
 
+    async def salvage(self, load_id: str, number: int, round_number: int) -> dict[str, Any]:
+        """Carry on a part, or a round of it, whose workflow broke; nothing else works on it any more.
+
+        What may have been committed is received; else what was begun is given up, and all is done anew.
+        """
+        found = await self._way(load_id, number, round_number).survey()
+        if found["totals"] is not None:
+            return dict(found["totals"])
+        if found["committed"]:
+            again, job_id = found["committed"][-1]
+            return await self._way(load_id, number, again).take_over(job_id, committed=True)
+        for again, job_id in found["created"]:
+            ended = await self._way(load_id, number, again).take_over(job_id, committed=False)
+            if ended:
+                return ended
+        if round_number:
+            return await self.again(load_id, number, round_number)
+        return await self.run(load_id, number)
+
+    def _way(self, load_id: str, number: int, round_number: int) -> _Way:
+        return _Way(resources=self.resources, jobs=IngestJobs(self.resources, load_id, number, round_number))
+
 
 @dataclass(slots=True)
 class _Way:
@@ -108,6 +131,24 @@ class _Way:
             return await rounds.select(self.resources, load, part, self.jobs.round)
 
         return int(await self._step("select", chosen))
+
+    async def survey(self) -> dict[str, Any]:
+        """Look at what a broken workflow left behind."""
+        jobs = self.jobs
+        body = partial(jobs_of, self.resources, jobs.load_id, jobs.number, jobs.round)
+        found: dict[str, Any] = await self._step("survey", body)
+        return found
+
+    async def take_over(self, job_id: str, *, committed: bool) -> dict[str, Any]:
+        """Receive a job that may have been committed; give up one that was not, and return nothing."""
+        try:
+            if not committed:
+                given_up = Discard(await self._step("discard", partial(self.jobs.discard, job_id)))
+                if given_up is Discard.DISCARDED:
+                    return {}
+            return await self.receive(job_id, parkable=False)
+        except StepRefused as refusal:
+            return await self.account(refusal.fault, aborted=False)
 
     async def go(self) -> dict[str, Any]:
         """Send and receive; whatever happens, the rows are accounted for."""
