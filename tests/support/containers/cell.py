@@ -19,6 +19,7 @@ _PARENTS = ("docker", "libpod_parent", "machine.slice")
 #: Where slirp4netns answers names, in every network that it makes.
 _RESOLVER = "nameserver 10.0.2.3\n"
 _SECONDS = 30.0
+_SWEEP_SECONDS = 5.0
 #: What an engine keeps lies in memory where so much of it is free: images are many small files, which some disks take
 #: minutes to write and minutes more to delete, and memory is given back at once with the cell.
 _ROOMY_BYTES = 8 * 2**30
@@ -130,10 +131,7 @@ def open_cell(folder: Path, *, outward: bool) -> Iterator[Cell]:
             first.wait(_SECONDS)
         if first.stdin is not None:
             first.stdin.close()
-        for group in sorted(set(_groups()) - before, key=lambda path: len(path.parts), reverse=True):
-            # One that is somebody else's has processes and refuses.
-            with suppress(OSError):
-                group.rmdir()
+        _sweep(before)
 
 
 @contextmanager
@@ -173,6 +171,17 @@ def _await(holds: Callable[[], bool], process: subprocess.Popen[bytes], log: Pat
         if process.poll() is not None or time.monotonic() > deadline:
             raise CellRefusedError(f"no cell: {log.read_text(errors='replace')}")
         time.sleep(0.02)
+
+
+def _sweep(before: set[Path]) -> None:
+    """Take empty control groups away that are new; the kernel keeps one for a moment after its last process."""
+    deadline = time.monotonic() + _SWEEP_SECONDS
+    while (left := set(_groups()) - before) and time.monotonic() < deadline:
+        for group in sorted(left, key=lambda path: len(path.parts), reverse=True):
+            # One that is somebody else's has processes and refuses.
+            with suppress(OSError):
+                group.rmdir()
+        time.sleep(0.05)
 
 
 def _groups() -> Sequence[Path]:

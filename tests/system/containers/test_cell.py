@@ -60,6 +60,16 @@ def test_nothing_outlives_a_cell(tmp_path: Path) -> None:
     assert mounts() == before
 
 
+def test_control_groups_go_with_the_cell(tmp_path: Path) -> None:
+    """Groups that an engine makes for its containers are taken away, whatever ran in them."""
+    tops = [path for path in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")) if os.access(path, os.W_OK)]
+    with open_cell(tmp_path, outward=False) as cell:
+        made = [top / "libpod_parent" / f"test-{cell.pid}" for top in tops if (top / "cgroup.procs").exists()]
+        for group in made:
+            group.mkdir(parents=True, exist_ok=True)
+    assert [group for group in made if group.exists()] == []
+
+
 def test_a_cell_ends_with_a_holder_that_is_killed(tmp_path: Path) -> None:
     """SIGKILL of the process that holds a cell ends every process in it."""
     holder = subprocess.Popen(
