@@ -127,10 +127,11 @@ async def test_forged_tokens_are_refused(service: LoneService, forgery: str) -> 
 
 
 async def test_the_made_key_is_for_its_owner_alone_and_is_kept(service: LoneService, tmp_path: Path) -> None:
-    """The key is made once with mode 0600; a service over the same folder takes the same tokens."""
+    """Keys are made once with mode 0600; a service over the same folder takes the same tokens."""
     token = (await _sign_in(service)).json()["access_token"]
-    (path,) = (tmp_path / "keys").iterdir()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    made = sorted((tmp_path / "keys").iterdir())
+    assert "sealing.key" in [path.name for path in made]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in made] == [0o600, 0o600]
     async with lone_service(tmp_path) as again:
         me = await again.client.get("/api/v1/users/me", headers={"Authorization": f"Bearer {token}"})
         assert me.status_code == 200
