@@ -14,7 +14,7 @@ DEVELOPMENT := $(VENV)/.development
 UV ?= uv
 KILLS ?= 30
 # Half of what the tests do is to wait for processes that they started: two workers keep a core busy.
-WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+WORKERS ?= $(shell echo $$((1 + $$(getconf _NPROCESSORS_ONLN))))
 
 .PHONY: help
 help: ## Show this list

@@ -60,7 +60,7 @@ async def test_every_row_is_accounted_for_on_postgresql_and_s3(tmp_path: Path, r
         settings = {
             "PSQL_CONNECTION_STRING": postgres.create_migrated(),
             # A worker that died gives its work back soon.
-            "ORGBRIDGE_LEASE_SECONDS": "3",
+            "ORGBRIDGE_LEASE_SECONDS": "6",
             **s3.settings(s3.url()),
         }
         story = await _play(replace(options, workers=3, settings=settings))

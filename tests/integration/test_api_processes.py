@@ -177,7 +177,7 @@ def test_several_service_processes_are_one_service(tmp_path: Path, store_url: st
         passed = Counter(asyncio.run(_storm("GET", own, 100)))[401]
         # What one process took beforehand and did not use goes back, and is there for the next call.
         while passed < 30:
-            passed += Counter(asyncio.run(_storm("GET", own, 1)))[401]
+            passed += Counter(asyncio.run(_storm("GET", own, 20)))[401]
         assert passed == 30
         assert Counter(asyncio.run(_storm("GET", own, 20))) == {429: 20}
         # Above a hundred, each process may be one hundredth ahead of the other.
@@ -186,7 +186,7 @@ def test_several_service_processes_are_one_service(tmp_path: Path, store_url: st
         assert set(statuses) == {401, 429}
         passed = statuses[401]
         while passed < 1000:
-            passed += Counter(asyncio.run(_storm("POST", roles, 1)))[401]
+            passed += Counter(asyncio.run(_storm("POST", roles, 20)))[401]
         assert passed <= 1000 + 2 * 10
         refused = _start(tmp_path, "serve", str(port), "1")
         assert refused.wait(timeout=60) == 2

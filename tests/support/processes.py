@@ -59,7 +59,7 @@ def salesforce_settings(org_url: str, folder: Path) -> dict[str, str]:
         "DATA_PATH_OUTPUT": str(folder / "output"),
         "DATA_PATH_FAILED": str(folder / "failed"),
         "ORGBRIDGE_POLL_SECONDS": "0.2",
-        "ORGBRIDGE_LEASE_SECONDS": "3",
+        "ORGBRIDGE_LEASE_SECONDS": "6",
     }
 
 
