@@ -163,10 +163,10 @@ async def test_loads_that_an_older_worker_began_are_finished(
         await bench.close()
 
 
-async def test_loads_whose_log_does_not_fit_are_carried_on(store_url: str, tmp_path: Path) -> None:
+async def test_loads_whose_log_does_not_fit_are_carried_on(empty_store_url: str, tmp_path: Path) -> None:
     """Logs of other steps, of loads half cut, of their parts or of both, stop nothing: the store holds enough."""
-    left = restore(EARLIER[0], store_url, tmp_path)
-    address = parse_address(store_url)
+    left = restore(EARLIER[0], empty_store_url, tmp_path)
+    address = parse_address(empty_store_url)
     engine = sa.create_engine(address.engine_url.replace("postgresql:", "postgresql+psycopg:"))
     schema = "" if address.is_sqlite else "dbos."
     # As if the version of then had begun in another way.
@@ -182,13 +182,13 @@ async def test_loads_whose_log_does_not_fit_are_carried_on(store_url: str, tmp_p
             never = f"DELETE FROM {schema}workflow_status WHERE workflow_uuid = '{load}.{number:05d}'"
             connection.execute(sa.text(never))
     engine.dispose()
-    store = old_engine(store_url)
+    store = old_engine(empty_store_url)
     with store.begin() as connection:
         assert connection.execute(sa.text(f"DELETE FROM parts WHERE load_id = '{load}' AND number > 4")).rowcount == 2
         connection.execute(sa.text(f"UPDATE loads SET rows_read = NULL, parts = 5 WHERE id = '{load}'"))
     store.dispose()
     assert all(changed), "each of the three has a log to be changed"
-    bench = Bench(store_url, tmp_path)
+    bench = Bench(empty_store_url, tmp_path)
     try:
         bench.start_double(seconds=0.3)
         bench.start_worker(lease_seconds=30.0)
