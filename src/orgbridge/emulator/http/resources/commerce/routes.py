@@ -17,6 +17,7 @@ from orgbridge.emulator.http.resources.commerce import (
     products,
     sales,
     search,
+    shipments,
     stores,
     summaries,
     wishlist_carts,
@@ -42,4 +43,5 @@ ROUTES = (
     *discounts.ROUTES,
     *sales.ROUTES,
     *summaries.ROUTES,
+    *shipments.ROUTES,
 )

@@ -1,13 +1,11 @@
 """Order summaries.
 
-Source: facts/commerce/orders.md section 2. Assumed: that shipments are there only as empty lists, as the emulated org
-ships nothing.
+Source: facts/commerce/orders.md section 2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -15,41 +13,19 @@ from orgbridge.emulator.commerce import shapes, summaries
 from orgbridge.emulator.commerce.deals import Deal, bad_input, required
 from orgbridge.emulator.commerce.versions import body as shaped
 from orgbridge.emulator.http.calls import Call
-from orgbridge.emulator.http.resources.commerce.buyers import WS, flag, need_version, number, words
-from orgbridge.emulator.http.resources.commerce.cart_items import page_of, token_of
+from orgbridge.emulator.http.resources.commerce.buyers import WS, flag, need_version
 from orgbridge.emulator.http.resources.commerce.carts import optional_object
 from orgbridge.emulator.http.resources.commerce.deals import dealing
+from orgbridge.emulator.http.resources.commerce.summary_pages import (
+    MOST_ITEM_FIELDS,
+    asked_fields,
+    id_descending,
+    pages,
+)
 from orgbridge.emulator.http.routing import Route
 from orgbridge.kit.json import JSON
 
-_MOST_FIELDS, _MOST_ITEM_FIELDS = 35, 15
-_SHIPMENT_SORTS = {"ExpectedDeliveryDateAsc", "ExpectedDeliveryDateDesc", "ShipmentNumberAsc", "ShipmentNumberDesc"}
-
-
-def _fields(call: Call, most: int) -> tuple[str, ...]:
-    names = words(call, "fields")
-    if len(names) > most:
-        raise bad_input(f"The fields parameter takes {most} fields at most.")
-    return names
-
-
-def _pages(call: Call, total: int, token_name: str, effective: Mapping[str, str]) -> tuple[slice, dict[str, JSON]]:
-    """Return which elements are shown, and the properties of the body that are about pages.
-
-    Addresses repeat every effective parameter in alphabetical order. Source: a documented sample.
-    """
-    size = number(call, "pageSize", 25, 1, 100)
-    last = max(-(-total // size), 1)
-    token = call.query(token_name)
-    page = min(page_of(token) if token else 1, last)
-    values: dict[str, JSON] = {}
-    for name, other in (("current", page), ("next", page + 1), ("previous", page - 1)):
-        there = 1 <= other <= last
-        pairs = {**effective, "pageSize": str(size), token_name: token_of(other)}
-        text = "&".join(f"{key}={quote(value)}" for key, value in sorted(pairs.items()))
-        values[f"{name}PageToken"] = token_of(other) if there else None
-        values[f"{name}PageUrl"] = f"{call.request.url.path}?{text}" if there else None
-    return slice((page - 1) * size, page * size), values
+_MOST_FIELDS = 35
 
 
 async def show_all(call: Call) -> Response:
@@ -58,7 +34,7 @@ async def show_all(call: Call) -> Response:
     sort = call.query("sortOrder") or "OrderedDateDesc"
     if sort.lower() not in summaries.SORTS:
         raise bad_input(f"The sort order {sort[:40]} isn't valid.")
-    names, scoped = _fields(call, _MOST_FIELDS), flag(call, "ownerScoped", True)
+    names, scoped = asked_fields(call, _MOST_FIELDS), flag(call, "ownerScoped", True)
     details, products = flag(call, "includeAdjustmentDetails"), flag(call, "includeProducts")
     wanted = summaries.Wanted(
         sort=sort.lower(),
@@ -73,7 +49,7 @@ async def show_all(call: Call) -> Response:
 
     def work(deal: Deal) -> dict[str, JSON]:
         rows = summaries.listed(deal, wanted)
-        page, values = _pages(call, len(rows), "pageToken", effective)
+        page, values = pages(call, len(rows), "pageToken", effective)
         shown = [summaries.summary_view(deal, row, names, details=details, products=products) for row in rows[page]]
         values |= {"count": len(shown), "orderSummaries": shown, "sortOrder": sort}
         return shaped(shapes.ORDER_SUMMARY_COLLECTION, deal.version, values)
@@ -84,7 +60,7 @@ async def show_all(call: Call) -> Response:
 async def show(call: Call) -> Response:
     """Answer GET order-summaries/{summary}."""
     need_version(call, 55)
-    names, details = _fields(call, _MOST_FIELDS), flag(call, "includeAdjustmentDetails")
+    names, details = asked_fields(call, _MOST_FIELDS), flag(call, "includeAdjustmentDetails")
 
     def work(deal: Deal) -> dict[str, JSON]:
         return summaries.summary_view(deal, summaries.find(deal, call.args["summary"]), names, details=details)
@@ -92,24 +68,17 @@ async def show(call: Call) -> Response:
     return call.json(await dealing(call, work))
 
 
-def _descending(call: Call, name: str) -> bool:
-    text = (call.query(name) or "IdAsc").lower()
-    if text not in ("idasc", "iddesc"):
-        raise bad_input(f"The sort order {text[:40]} isn't valid.")
-    return text == "iddesc"
-
-
 async def items(call: Call) -> Response:
     """Answer GET order-summaries/{summary}/items."""
     need_version(call, 51)
-    names, details = _fields(call, _MOST_ITEM_FIELDS), flag(call, "includeAdjustmentDetails")
-    descending = _descending(call, "sort")
+    names, details = asked_fields(call, MOST_ITEM_FIELDS), flag(call, "includeAdjustmentDetails")
+    descending = id_descending(call, "sort")
 
     def work(deal: Deal) -> dict[str, JSON]:
         summary = summaries.find(deal, call.args["summary"])
         group = call.query("orderDeliveryGroupSummaryId")
         rows = summaries.items_of(deal, summary, group, descending=descending)
-        page, values = _pages(call, len(rows), "page", _given(call))
+        page, values = pages(call, len(rows), "page", _given(call))
         values["items"] = [summaries.item_view(deal, row, names, details=details) for row in rows[page]]
         return shaped(shapes.ORDER_ITEM_SUMMARY_COLLECTION, deal.version, values)
 
@@ -124,29 +93,13 @@ def _given(call: Call) -> dict[str, str]:
 async def delivery_groups(call: Call) -> Response:
     """Answer GET order-summaries/{summary}/delivery-groups."""
     need_version(call, 51)
-    names, descending = _fields(call, _MOST_ITEM_FIELDS), _descending(call, "sort")
+    names, descending = asked_fields(call, MOST_ITEM_FIELDS), id_descending(call, "sort")
 
     def work(deal: Deal) -> dict[str, JSON]:
         rows = summaries.groups_of(deal, summaries.find(deal, call.args["summary"]), descending=descending)
-        page, values = _pages(call, len(rows), "page", _given(call))
+        page, values = pages(call, len(rows), "page", _given(call))
         values["orderDeliveryGroups"] = [summaries.group_view(deal, row, names) for row in rows[page]]
         return shaped(shapes.ORDER_DELIVERY_GROUP_SUMMARY_COLLECTION, deal.version, values)
-
-    return call.json(await dealing(call, work))
-
-
-async def shipments(call: Call) -> Response:
-    """Answer GET order-summaries/{summary}/shipments."""
-    need_version(call, 52)
-    sort = call.query("sortOrder") or "ExpectedDeliveryDateAsc"
-    if sort not in _SHIPMENT_SORTS:
-        raise bad_input(f"The sort order {sort[:40]} isn't valid.")
-
-    def work(deal: Deal) -> dict[str, JSON]:
-        summaries.find(deal, call.args["summary"])
-        _, values = _pages(call, 0, "pageToken", {"sortOrder": sort})
-        values |= {"count": 0, "shipments": [], "sortOrder": sort}
-        return shaped(shapes.ORDER_SHIPMENT_COLLECTION, deal.version, values)
 
     return call.json(await dealing(call, work))
 
@@ -236,7 +189,6 @@ ROUTES = (
     Route(pattern=f"{_ONE}/items", handlers={"GET": items}),
     Route(pattern=f"{_ONE}/items/adjustments", handlers={"POST": item_adjustments}),
     Route(pattern=f"{_ONE}/delivery-groups", handlers={"GET": delivery_groups}),
-    Route(pattern=f"{_ONE}/shipments", handlers={"GET": shipments}),
     Route(pattern=f"{_ONE}/adjustments", handlers={"GET": adjustments}),
     Route(pattern=f"{_ONE}/actions/add-order-to-cart", handlers={"POST": add_to_cart}),
 )
