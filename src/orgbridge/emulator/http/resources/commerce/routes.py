@@ -12,6 +12,7 @@ from orgbridge.emulator.http.resources.commerce import (
     checkouts,
     delivery_groups,
     discounts,
+    guests,
     indexes,
     prices,
     products,
@@ -42,6 +43,7 @@ ROUTES = (
     *delivery_groups.ROUTES,
     *discounts.ROUTES,
     *sales.ROUTES,
+    *guests.ROUTES,
     *summaries.ROUTES,
     *shipments.ROUTES,
 )

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from orgbridge.emulator.commerce import shapes, summaries
+from orgbridge.emulator.commerce import guests, inputs, shapes, summaries
 from orgbridge.emulator.commerce.deals import Deal, bad_input, required
 from orgbridge.emulator.commerce.versions import body as shaped
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.resources.commerce.buyers import WS, flag, need_version
 from orgbridge.emulator.http.resources.commerce.carts import optional_object
 from orgbridge.emulator.http.resources.commerce.deals import dealing
+from orgbridge.emulator.http.resources.commerce.guests import guest_dealing
 from orgbridge.emulator.http.resources.commerce.summary_pages import (
     MOST_ITEM_FIELDS,
     asked_fields,
@@ -152,6 +153,7 @@ async def add_any_to_cart(call: Call) -> Response:
     return call.json(await dealing(call, work), 201)
 
 
+_KEY = "orderSummaryIdOrRefNumber"
 _EXCLUDED = {
     "excludeAdjustments": "adjustments",
     "excludeAdjustmentAggregates": "adjustments",
@@ -162,21 +164,39 @@ _EXCLUDED = {
 
 
 async def lookup(call: Call) -> Response:
-    """Answer POST (GET from v64 on) order-summaries/actions/lookup."""
-    need_version(call, 64 if call.request.method in ("GET", "HEAD") else 58)
+    """Answer POST (GET from v64 on) order-summaries/actions/lookup, to buyers and to guests who prove themselves."""
+    reads = call.request.method in ("GET", "HEAD")
+    need_version(call, 64 if reads else 58)
     given: dict[str, JSON] = dict(call.request.query_params) | await optional_object(call)
-    key = required(given, "orderSummaryIdOrRefNumber")
-    left_out = frozenset(part for name, part in _EXCLUDED.items() if str(given.get(name, "")).lower() == "true")
+    token = inputs.text(given, "accessToken") if call.version >= 64 else None
+    proof = None if reads else given.get("verification")
+    key = inputs.text(given, _KEY) if token else required(given, _KEY)
+    left_out = _left_out(given)
     fields = given.get("fields") or []
     names = [name.strip() for name in fields.split(",")] if isinstance(fields, str) else [str(name) for name in fields]
     if len(names) > _MOST_FIELDS:
         raise bad_input(f"The fields parameter takes {_MOST_FIELDS} fields at most.")
-    group = given.get("deliveryGroupId")
+    group = str(given.get("deliveryGroupId") or "") or None
 
     def work(deal: Deal) -> dict[str, JSON]:
-        return summaries.lookup(deal, summaries.find_any(deal, key), names, left_out, str(group) if group else None)
+        return summaries.lookup(deal, summaries.find_any(deal, str(key)), names, left_out, group)
 
+    def guests_work(deal: Deal) -> JSON:
+        by_token = guests.by_token(deal, token, key) if token else None
+        summary = by_token or guests.by_verification(deal, proof, str(key))
+        shown = summaries.lookup(guests.acting_for(deal, summary), summary, names, left_out, group)
+        return guests.masked({**shown, "id": None})
+
+    if token or proof is not None:
+        return call.json(await guest_dealing(call, guests_work))
     return call.json(await dealing(call, work))
+
+
+def _left_out(given: Mapping[str, JSON]) -> frozenset[str]:
+    """Return what a look-up leaves out: POST has a flag for each, GET a list."""
+    flags = {name for name in _EXCLUDED if str(given.get(name, "")).lower() == "true"}
+    listed = {f"exclude{one.strip()}" for one in str(given.get("excludeParameters") or "").split(",")}
+    return frozenset(part for name, part in _EXCLUDED.items() if name in flags | listed)
 
 
 _ALL = f"{WS}/order-summaries"
