@@ -369,6 +369,7 @@ ORDER_SHIPMENT_ITEM: Shape = {
     "shipmentId": 52,
     "shipmentItemId": 52,
 }
+ORDER_SUMMARY_ADJUSTMENT_AGGREGATES_ASYNC: Shape = {"statusURL": 55}
 ORDER_SUMMARY_ADJUSTMENT_AGGREGATES: Shape = {
     "available": 55,
     "status": 55,

@@ -30,6 +30,8 @@ SORTS = {
     "ordereddateasc": ("OrderedDate", False),
     "ordereddatedesc": ("OrderedDate", True),
 }
+#: Status of aggregates that are there: the documented ones are of jobs that are not done. Source: a published sample.
+_DONE = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +172,7 @@ def aggregates(deal: Deal, items: Sequence[Row]) -> dict[str, JSON]:
 
     values: dict[str, JSON] = {
         "available": True,
-        "status": "Completed",
+        "status": _DONE,
         "totalDeliveryPromotionDistAmount": "0.00",
         "totalDeliveryPromotionLineAmount": total(charges, "TotalAdjustmentAmount"),
         "totalDeliveryPromotionTotalAmount": total(charges, "TotalAdjustmentAmount"),
@@ -184,7 +186,7 @@ def aggregates(deal: Deal, items: Sequence[Row]) -> dict[str, JSON]:
 def _item_aggregates(deal: Deal, item: Row) -> dict[str, JSON]:
     values: dict[str, JSON] = {
         "available": True,
-        "status": "Completed",
+        "status": _DONE,
         "totalLinePromotionAmount": money_text(of_row(item["TotalLineAdjustmentAmount"])),
         "totalPromotionDistAmount": money_text(of_row(item["TotalAdjustmentDistAmount"])),
     }

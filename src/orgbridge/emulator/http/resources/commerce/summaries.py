@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from orgbridge.emulator.commerce import guests, inputs, shapes, summaries
 from orgbridge.emulator.commerce.deals import Deal, bad_input, required
+from orgbridge.emulator.commerce.versions import Shape
 from orgbridge.emulator.commerce.versions import body as shaped
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.resources.commerce.buyers import WS, flag, need_version
@@ -27,6 +28,7 @@ from orgbridge.emulator.http.routing import Route
 from orgbridge.kit.json import JSON
 
 _MOST_FIELDS = 35
+_AGGREGATED: Shape = {"orderSummaryIds": 55}
 
 
 async def show_all(call: Call) -> Response:
@@ -131,6 +133,28 @@ async def item_adjustments(call: Call) -> Response:
     return call.json(await dealing(call, work))
 
 
+async def compute_aggregates(call: Call) -> Response:
+    """Answer POST order-summaries/async-actions/adjustment-aggregates.
+
+    Assumed: the status; that the address of the job's status is that of the summaries with their aggregates, where
+    each tells its own; that the job is done at once, since aggregates are sums of rows.
+    """
+    need_version(call, 55)
+    given = inputs.check(_AGGREGATED, await call.json_object(), call.version).get("orderSummaryIds")
+    if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
+        raise bad_input("You must specify a value for the orderSummaryIds parameter.")
+
+    def work(deal: Deal) -> dict[str, JSON]:
+        for one in given:
+            summaries.find(deal, one)
+        store, account = deal.buyer.store.id, deal.buyer.account_id
+        query = f"effectiveAccountId={account}&includeAdjustmentDetails=true&ownerScoped=false"
+        values: dict[str, JSON] = {"statusURL": f"{call.data_path}/commerce/webstores/{store}/order-summaries?{query}"}
+        return shaped(shapes.ORDER_SUMMARY_ADJUSTMENT_AGGREGATES_ASYNC, deal.version, values)
+
+    return call.json(await dealing(call, work), call.parts.commerce.policy.action_status)
+
+
 async def add_to_cart(call: Call) -> Response:
     """Answer POST order-summaries/{summary}/actions/add-order-to-cart."""
     need_version(call, 57)
@@ -205,6 +229,7 @@ ROUTES = (
     Route(pattern=_ALL, handlers={"GET": show_all}),
     Route(pattern=f"{_ALL}/actions/lookup", handlers={"GET": lookup, "POST": lookup}),
     Route(pattern=f"{_ALL}/actions/add-order-to-cart", handlers={"POST": add_any_to_cart}),
+    Route(pattern=f"{_ALL}/async-actions/adjustment-aggregates", handlers={"POST": compute_aggregates}),
     Route(pattern=_ONE, handlers={"GET": show}),
     Route(pattern=f"{_ONE}/items", handlers={"GET": items}),
     Route(pattern=f"{_ONE}/items/adjustments", handlers={"POST": item_adjustments}),
