@@ -1,7 +1,7 @@
-"""Guests' way to an order summary: a token for what they know of it, and the look-up by token or proof.
+"""Guests: their way to an order summary, a token for what they know of it, and how they register as buyers.
 
-Source: facts/commerce/orders.md section 2, rows 10 and 11. Assumed: any session stands for that of a guest, who has
-one of the site's in a real org; the status of the reply is the setting `action_status`.
+Source: facts/commerce/orders.md section 2, rows 10 and 11, checkout.md section 1, row 11. Assumed: any session stands
+for that of a guest, who has one of the site's in a real org; the reply's status is the setting `action_status`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from starlette.responses import Response
 
-from orgbridge.emulator.commerce import guests
+from orgbridge.emulator.commerce import guests, registrations
 from orgbridge.emulator.commerce.contexts import find_store
 from orgbridge.emulator.commerce.deals import Deal
 from orgbridge.emulator.http.calls import Call
@@ -49,4 +49,18 @@ async def authorize(call: Call) -> Response:
     return call.json(await guest_dealing(call, work), call.parts.commerce.policy.action_status)
 
 
-ROUTES = (Route(pattern=f"{WS}/order-summaries/actions/authorize", handlers={"POST": authorize}),)
+async def register(call: Call) -> Response:
+    """Answer POST buyers/registrations. Assumed: 201."""
+    need_version(call, 61)
+    body = await call.json_object()
+
+    def work(deal: Deal) -> dict[str, JSON]:
+        return {"accountId": registrations.register(deal, body)}
+
+    return call.json(await guest_dealing(call, work), 201)
+
+
+ROUTES = (
+    Route(pattern=f"{WS}/order-summaries/actions/authorize", handlers={"POST": authorize}),
+    Route(pattern=f"{WS}/buyers/registrations", handlers={"POST": register}),
+)
