@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
+from orgbridge.emulator.commerce.guests import TABLES as GUEST_TABLES
 from orgbridge.emulator.commerce.policy import Commerce, CommercePolicy
 from orgbridge.emulator.commerce.seeding import seed_commerce
 from orgbridge.emulator.commerce.settling import TABLES as CART_TABLES
@@ -180,6 +181,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         time.load(storage)
         org = Org(storage, catalogue or load_catalogue(storage, objects), time, policies)
         storage.ensure(CART_TABLES)
+        storage.ensure(GUEST_TABLES)
     except BaseException:
         storage.close()
         raise

@@ -349,6 +349,17 @@ ORDER_SHIPMENT: Shape = {
     "shipmentNumber": 52,
     "status": 52,
 }
+ORDER_SHIPMENT_ITEM_COLLECTION: Shape = {
+    "count": 52,
+    "currentPageToken": 52,
+    "currentPageUrl": 52,
+    "items": 52,
+    "nextPageToken": 52,
+    "nextPageUrl": 52,
+    "previousPageToken": 52,
+    "previousPageUrl": 52,
+    "sortOrder": 52,
+}
 ORDER_SHIPMENT_ITEM: Shape = {
     "fields": 52,
     "orderItemSummaryId": 52,
@@ -358,6 +369,7 @@ ORDER_SHIPMENT_ITEM: Shape = {
     "shipmentId": 52,
     "shipmentItemId": 52,
 }
+ORDER_SUMMARY_ADJUSTMENT_AGGREGATES_ASYNC: Shape = {"statusURL": 55}
 ORDER_SUMMARY_ADJUSTMENT_AGGREGATES: Shape = {
     "available": 55,
     "status": 55,

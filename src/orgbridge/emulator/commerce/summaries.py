@@ -30,6 +30,8 @@ SORTS = {
     "ordereddateasc": ("OrderedDate", False),
     "ordereddatedesc": ("OrderedDate", True),
 }
+#: Status of aggregates that are there: the documented ones are of jobs that are not done. Source: a published sample.
+_DONE = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,11 @@ def listed(deal: Deal, wanted: Wanted) -> list[Row]:
     return rows
 
 
+def belongs(deal: Deal, summary: Row) -> bool:
+    """Tell whether a summary is one of the account and the store that the call is for."""
+    return bool(summary["AccountId"] == deal.buyer.account_id and summary["SalesStoreId"] == deal.buyer.store.id)
+
+
 def find(deal: Deal, summary_id: str) -> Row:
     """Return a summary of the account.
 
@@ -85,7 +92,7 @@ def find(deal: Deal, summary_id: str) -> Row:
         SFError: There is none.
     """
     row = deal.find("OrderSummary", summary_id)
-    if row is None or row["AccountId"] != deal.buyer.account_id or row["SalesStoreId"] != deal.buyer.store.id:
+    if row is None or not belongs(deal, row):
         raise missing("order summary", summary_id[:40])
     return row
 
@@ -165,7 +172,7 @@ def aggregates(deal: Deal, items: Sequence[Row]) -> dict[str, JSON]:
 
     values: dict[str, JSON] = {
         "available": True,
-        "status": "Completed",
+        "status": _DONE,
         "totalDeliveryPromotionDistAmount": "0.00",
         "totalDeliveryPromotionLineAmount": total(charges, "TotalAdjustmentAmount"),
         "totalDeliveryPromotionTotalAmount": total(charges, "TotalAdjustmentAmount"),
@@ -179,7 +186,7 @@ def aggregates(deal: Deal, items: Sequence[Row]) -> dict[str, JSON]:
 def _item_aggregates(deal: Deal, item: Row) -> dict[str, JSON]:
     values: dict[str, JSON] = {
         "available": True,
-        "status": "Completed",
+        "status": _DONE,
         "totalLinePromotionAmount": money_text(of_row(item["TotalLineAdjustmentAmount"])),
         "totalPromotionDistAmount": money_text(of_row(item["TotalAdjustmentDistAmount"])),
     }
@@ -210,27 +217,35 @@ def items_of(deal: Deal, summary: Row, group_id: str | None, *, descending: bool
 
 def item_view(deal: Deal, item: Row, names: Sequence[str], *, details: bool) -> dict[str, JSON]:
     """Return an item as a Connect body."""
-    product_id = item["Product2Id"]
-    product = deal.find("Product2", product_id) or {}
-    visible = bool(product_id) and product_id in entitled(deal, [product_id])
     own = [name for name in names if not name.startswith("Product2.")]
-    of_product = [name.removeprefix("Product2.") for name in names if name.startswith("Product2.")]
-    shown: dict[str, JSON] = {
-        "canViewProduct": visible,
-        "errorCode": None if visible else "INSUFFICIENT_ACCESS",
-        "errorMessage": None if visible else "You don't have access to this product.",
-        "fields": fields_of(deal, of_product, {"Product2": product}, "Product2") if visible else {},
-        "media": shaped(shapes.PRODUCT_MEDIA, deal.version, NO_PICTURE),
-        "productId": product_id,
-    }
     values: dict[str, JSON] = {
         "adjustmentAggregates": _item_aggregates(deal, item) if details else None,
         "fields": fields_of(deal, own, {"OrderItemSummary": item}, "OrderItemSummary"),
         "orderItemSummaryId": item["Id"],
         "orderSummaryId": item["OrderSummaryId"],
-        "product": shaped(shapes.ORDER_ITEM_SUMMARY_PRODUCT, deal.version, shown),
+        "product": product_view(deal, item["Product2Id"], names),
     }
     return shaped(shapes.ORDER_ITEM_SUMMARY, deal.version, values)
+
+
+def product_view(deal: Deal, product_id: str | None, names: Sequence[str]) -> dict[str, JSON]:
+    """Return the product of an item with those of the asked fields that are `Product2.Field`.
+
+    Raises:
+        SFError: A product has no such field.
+    """
+    product = deal.find("Product2", product_id) or {}
+    visible = product_id is not None and product_id in entitled(deal, [product_id])
+    asked = [name.removeprefix("Product2.") for name in names if name.startswith("Product2.")]
+    shown: dict[str, JSON] = {
+        "canViewProduct": visible,
+        "errorCode": None if visible else "INSUFFICIENT_ACCESS",
+        "errorMessage": None if visible else "You don't have access to this product.",
+        "fields": fields_of(deal, asked, {"Product2": product}, "Product2") if visible else {},
+        "media": shaped(shapes.PRODUCT_MEDIA, deal.version, NO_PICTURE),
+        "productId": product_id,
+    }
+    return shaped(shapes.ORDER_ITEM_SUMMARY_PRODUCT, deal.version, shown)
 
 
 def groups_of(deal: Deal, summary: Row, *, descending: bool) -> list[Row]:

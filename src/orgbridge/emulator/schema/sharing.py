@@ -55,6 +55,10 @@ _PAPERS = (
 _LINKED = (
     f'SELECT l.ContentDocumentId FROM "ContentDocumentLink" l WHERE l.IsDeleted = 0 AND l.LinkedEntityId IN ({_PAPERS})'  # noqa: S608
 )
+_SHIPPED = (
+    'SELECT x.Id FROM "Shipment" x JOIN "OrderSummary" y ON y.Id = x.OrderSummaryId'  # noqa: S608 fixed names
+    f" WHERE y.AccountId IN ({_ACCOUNTS})"
+)
 
 COMMUNITY_SHARING: Mapping[str, str] = {
     "Account": _account("Id"),
@@ -94,6 +98,8 @@ COMMUNITY_SHARING: Mapping[str, str] = {
     "Product2": f"({{row}}.Id IN ({_ENTITLED.replace('{more}', '')}) OR {{row}}.Id IN ({_MACHINES}))",
     "Purchase_Order__c": f"({_OWN} OR {_account('Account__c')})",
     "ServiceContract": _account("AccountId"),
+    "Shipment": _below("OrderSummaryId", "OrderSummary"),
+    "ShipmentItem": f"{{row}}.ShipmentId IN ({_SHIPPED})",
     "User": f"({{row}}.Id = ? OR {_account('AccountId')})",
     "WebCart": _OWN,
     "WebCartAdjustmentBasis": _owned("WebCartId", "WebCart"),

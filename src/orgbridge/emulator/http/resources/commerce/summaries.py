@@ -1,55 +1,34 @@
 """Order summaries.
 
-Source: facts/commerce/orders.md section 2. Assumed: that shipments are there only as empty lists, as the emulated org
-ships nothing.
+Source: facts/commerce/orders.md section 2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from starlette.responses import Response
 
-from orgbridge.emulator.commerce import shapes, summaries
+from orgbridge.emulator.commerce import guests, inputs, shapes, summaries
 from orgbridge.emulator.commerce.deals import Deal, bad_input, required
+from orgbridge.emulator.commerce.versions import Shape
 from orgbridge.emulator.commerce.versions import body as shaped
 from orgbridge.emulator.http.calls import Call
-from orgbridge.emulator.http.resources.commerce.buyers import WS, flag, need_version, number, words
-from orgbridge.emulator.http.resources.commerce.cart_items import page_of, token_of
+from orgbridge.emulator.http.resources.commerce.buyers import WS, flag, need_version
 from orgbridge.emulator.http.resources.commerce.carts import optional_object
 from orgbridge.emulator.http.resources.commerce.deals import dealing
+from orgbridge.emulator.http.resources.commerce.guests import guest_dealing
+from orgbridge.emulator.http.resources.commerce.summary_pages import (
+    MOST_ITEM_FIELDS,
+    asked_fields,
+    id_descending,
+    pages,
+)
 from orgbridge.emulator.http.routing import Route
 from orgbridge.kit.json import JSON
 
-_MOST_FIELDS, _MOST_ITEM_FIELDS = 35, 15
-_SHIPMENT_SORTS = {"ExpectedDeliveryDateAsc", "ExpectedDeliveryDateDesc", "ShipmentNumberAsc", "ShipmentNumberDesc"}
-
-
-def _fields(call: Call, most: int) -> tuple[str, ...]:
-    names = words(call, "fields")
-    if len(names) > most:
-        raise bad_input(f"The fields parameter takes {most} fields at most.")
-    return names
-
-
-def _pages(call: Call, total: int, token_name: str, effective: Mapping[str, str]) -> tuple[slice, dict[str, JSON]]:
-    """Return which elements are shown, and the properties of the body that are about pages.
-
-    Addresses repeat every effective parameter in alphabetical order. Source: a documented sample.
-    """
-    size = number(call, "pageSize", 25, 1, 100)
-    last = max(-(-total // size), 1)
-    token = call.query(token_name)
-    page = min(page_of(token) if token else 1, last)
-    values: dict[str, JSON] = {}
-    for name, other in (("current", page), ("next", page + 1), ("previous", page - 1)):
-        there = 1 <= other <= last
-        pairs = {**effective, "pageSize": str(size), token_name: token_of(other)}
-        text = "&".join(f"{key}={quote(value)}" for key, value in sorted(pairs.items()))
-        values[f"{name}PageToken"] = token_of(other) if there else None
-        values[f"{name}PageUrl"] = f"{call.request.url.path}?{text}" if there else None
-    return slice((page - 1) * size, page * size), values
+_MOST_FIELDS = 35
+_AGGREGATED: Shape = {"orderSummaryIds": 55}
 
 
 async def show_all(call: Call) -> Response:
@@ -58,7 +37,7 @@ async def show_all(call: Call) -> Response:
     sort = call.query("sortOrder") or "OrderedDateDesc"
     if sort.lower() not in summaries.SORTS:
         raise bad_input(f"The sort order {sort[:40]} isn't valid.")
-    names, scoped = _fields(call, _MOST_FIELDS), flag(call, "ownerScoped", True)
+    names, scoped = asked_fields(call, _MOST_FIELDS), flag(call, "ownerScoped", True)
     details, products = flag(call, "includeAdjustmentDetails"), flag(call, "includeProducts")
     wanted = summaries.Wanted(
         sort=sort.lower(),
@@ -73,7 +52,7 @@ async def show_all(call: Call) -> Response:
 
     def work(deal: Deal) -> dict[str, JSON]:
         rows = summaries.listed(deal, wanted)
-        page, values = _pages(call, len(rows), "pageToken", effective)
+        page, values = pages(call, len(rows), "pageToken", effective)
         shown = [summaries.summary_view(deal, row, names, details=details, products=products) for row in rows[page]]
         values |= {"count": len(shown), "orderSummaries": shown, "sortOrder": sort}
         return shaped(shapes.ORDER_SUMMARY_COLLECTION, deal.version, values)
@@ -84,7 +63,7 @@ async def show_all(call: Call) -> Response:
 async def show(call: Call) -> Response:
     """Answer GET order-summaries/{summary}."""
     need_version(call, 55)
-    names, details = _fields(call, _MOST_FIELDS), flag(call, "includeAdjustmentDetails")
+    names, details = asked_fields(call, _MOST_FIELDS), flag(call, "includeAdjustmentDetails")
 
     def work(deal: Deal) -> dict[str, JSON]:
         return summaries.summary_view(deal, summaries.find(deal, call.args["summary"]), names, details=details)
@@ -92,24 +71,17 @@ async def show(call: Call) -> Response:
     return call.json(await dealing(call, work))
 
 
-def _descending(call: Call, name: str) -> bool:
-    text = (call.query(name) or "IdAsc").lower()
-    if text not in ("idasc", "iddesc"):
-        raise bad_input(f"The sort order {text[:40]} isn't valid.")
-    return text == "iddesc"
-
-
 async def items(call: Call) -> Response:
     """Answer GET order-summaries/{summary}/items."""
     need_version(call, 51)
-    names, details = _fields(call, _MOST_ITEM_FIELDS), flag(call, "includeAdjustmentDetails")
-    descending = _descending(call, "sort")
+    names, details = asked_fields(call, MOST_ITEM_FIELDS), flag(call, "includeAdjustmentDetails")
+    descending = id_descending(call, "sort")
 
     def work(deal: Deal) -> dict[str, JSON]:
         summary = summaries.find(deal, call.args["summary"])
         group = call.query("orderDeliveryGroupSummaryId")
         rows = summaries.items_of(deal, summary, group, descending=descending)
-        page, values = _pages(call, len(rows), "page", _given(call))
+        page, values = pages(call, len(rows), "page", _given(call))
         values["items"] = [summaries.item_view(deal, row, names, details=details) for row in rows[page]]
         return shaped(shapes.ORDER_ITEM_SUMMARY_COLLECTION, deal.version, values)
 
@@ -124,29 +96,13 @@ def _given(call: Call) -> dict[str, str]:
 async def delivery_groups(call: Call) -> Response:
     """Answer GET order-summaries/{summary}/delivery-groups."""
     need_version(call, 51)
-    names, descending = _fields(call, _MOST_ITEM_FIELDS), _descending(call, "sort")
+    names, descending = asked_fields(call, MOST_ITEM_FIELDS), id_descending(call, "sort")
 
     def work(deal: Deal) -> dict[str, JSON]:
         rows = summaries.groups_of(deal, summaries.find(deal, call.args["summary"]), descending=descending)
-        page, values = _pages(call, len(rows), "page", _given(call))
+        page, values = pages(call, len(rows), "page", _given(call))
         values["orderDeliveryGroups"] = [summaries.group_view(deal, row, names) for row in rows[page]]
         return shaped(shapes.ORDER_DELIVERY_GROUP_SUMMARY_COLLECTION, deal.version, values)
-
-    return call.json(await dealing(call, work))
-
-
-async def shipments(call: Call) -> Response:
-    """Answer GET order-summaries/{summary}/shipments."""
-    need_version(call, 52)
-    sort = call.query("sortOrder") or "ExpectedDeliveryDateAsc"
-    if sort not in _SHIPMENT_SORTS:
-        raise bad_input(f"The sort order {sort[:40]} isn't valid.")
-
-    def work(deal: Deal) -> dict[str, JSON]:
-        summaries.find(deal, call.args["summary"])
-        _, values = _pages(call, 0, "pageToken", {"sortOrder": sort})
-        values |= {"count": 0, "shipments": [], "sortOrder": sort}
-        return shaped(shapes.ORDER_SHIPMENT_COLLECTION, deal.version, values)
 
     return call.json(await dealing(call, work))
 
@@ -177,6 +133,28 @@ async def item_adjustments(call: Call) -> Response:
     return call.json(await dealing(call, work))
 
 
+async def compute_aggregates(call: Call) -> Response:
+    """Answer POST order-summaries/async-actions/adjustment-aggregates.
+
+    Assumed: the status; that the address of the job's status is that of the summaries with their aggregates, where
+    each tells its own; that the job is done at once, since aggregates are sums of rows.
+    """
+    need_version(call, 55)
+    given = inputs.check(_AGGREGATED, await call.json_object(), call.version).get("orderSummaryIds")
+    if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
+        raise bad_input("You must specify a value for the orderSummaryIds parameter.")
+
+    def work(deal: Deal) -> dict[str, JSON]:
+        for one in given:
+            summaries.find(deal, one)
+        store, account = deal.buyer.store.id, deal.buyer.account_id
+        query = f"effectiveAccountId={account}&includeAdjustmentDetails=true&ownerScoped=false"
+        values: dict[str, JSON] = {"statusURL": f"{call.data_path}/commerce/webstores/{store}/order-summaries?{query}"}
+        return shaped(shapes.ORDER_SUMMARY_ADJUSTMENT_AGGREGATES_ASYNC, deal.version, values)
+
+    return call.json(await dealing(call, work), call.parts.commerce.policy.action_status)
+
+
 async def add_to_cart(call: Call) -> Response:
     """Answer POST order-summaries/{summary}/actions/add-order-to-cart."""
     need_version(call, 57)
@@ -199,6 +177,7 @@ async def add_any_to_cart(call: Call) -> Response:
     return call.json(await dealing(call, work), 201)
 
 
+_KEY = "orderSummaryIdOrRefNumber"
 _EXCLUDED = {
     "excludeAdjustments": "adjustments",
     "excludeAdjustmentAggregates": "adjustments",
@@ -209,21 +188,39 @@ _EXCLUDED = {
 
 
 async def lookup(call: Call) -> Response:
-    """Answer POST (GET from v64 on) order-summaries/actions/lookup."""
-    need_version(call, 64 if call.request.method in ("GET", "HEAD") else 58)
+    """Answer POST (GET from v64 on) order-summaries/actions/lookup, to buyers and to guests who prove themselves."""
+    reads = call.request.method in ("GET", "HEAD")
+    need_version(call, 64 if reads else 58)
     given: dict[str, JSON] = dict(call.request.query_params) | await optional_object(call)
-    key = required(given, "orderSummaryIdOrRefNumber")
-    left_out = frozenset(part for name, part in _EXCLUDED.items() if str(given.get(name, "")).lower() == "true")
+    token = inputs.text(given, "accessToken") if call.version >= 64 else None
+    proof = None if reads else given.get("verification")
+    key = inputs.text(given, _KEY) if token else required(given, _KEY)
+    left_out = _left_out(given)
     fields = given.get("fields") or []
     names = [name.strip() for name in fields.split(",")] if isinstance(fields, str) else [str(name) for name in fields]
     if len(names) > _MOST_FIELDS:
         raise bad_input(f"The fields parameter takes {_MOST_FIELDS} fields at most.")
-    group = given.get("deliveryGroupId")
+    group = str(given.get("deliveryGroupId") or "") or None
 
     def work(deal: Deal) -> dict[str, JSON]:
-        return summaries.lookup(deal, summaries.find_any(deal, key), names, left_out, str(group) if group else None)
+        return summaries.lookup(deal, summaries.find_any(deal, str(key)), names, left_out, group)
 
+    def guests_work(deal: Deal) -> JSON:
+        by_token = guests.by_token(deal, token, key) if token else None
+        summary = by_token or guests.by_verification(deal, proof, str(key))
+        shown = summaries.lookup(guests.acting_for(deal, summary), summary, names, left_out, group)
+        return guests.masked({**shown, "id": None})
+
+    if token or proof is not None:
+        return call.json(await guest_dealing(call, guests_work))
     return call.json(await dealing(call, work))
+
+
+def _left_out(given: Mapping[str, JSON]) -> frozenset[str]:
+    """Return what a look-up leaves out: POST has a flag for each, GET a list."""
+    flags = {name for name in _EXCLUDED if str(given.get(name, "")).lower() == "true"}
+    listed = {f"exclude{one.strip()}" for one in str(given.get("excludeParameters") or "").split(",")}
+    return frozenset(part for name, part in _EXCLUDED.items() if name in flags | listed)
 
 
 _ALL = f"{WS}/order-summaries"
@@ -232,11 +229,11 @@ ROUTES = (
     Route(pattern=_ALL, handlers={"GET": show_all}),
     Route(pattern=f"{_ALL}/actions/lookup", handlers={"GET": lookup, "POST": lookup}),
     Route(pattern=f"{_ALL}/actions/add-order-to-cart", handlers={"POST": add_any_to_cart}),
+    Route(pattern=f"{_ALL}/async-actions/adjustment-aggregates", handlers={"POST": compute_aggregates}),
     Route(pattern=_ONE, handlers={"GET": show}),
     Route(pattern=f"{_ONE}/items", handlers={"GET": items}),
     Route(pattern=f"{_ONE}/items/adjustments", handlers={"POST": item_adjustments}),
     Route(pattern=f"{_ONE}/delivery-groups", handlers={"GET": delivery_groups}),
-    Route(pattern=f"{_ONE}/shipments", handlers={"GET": shipments}),
     Route(pattern=f"{_ONE}/adjustments", handlers={"GET": adjustments}),
     Route(pattern=f"{_ONE}/actions/add-order-to-cart", handlers={"POST": add_to_cart}),
 )
