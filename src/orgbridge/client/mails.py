@@ -5,7 +5,6 @@ The sender is pluggable: whatever has `send` can take the place of SMTP.
 
 from __future__ import annotations
 
-import re
 import ssl
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,15 +19,10 @@ from typing import ClassVar, Final, Protocol
 import aiosmtplib
 
 from orgbridge.kit.errors import ErrorKind, OrgbridgeError
+from orgbridge.kit.mail_addresses import is_address, one_line, parse_sender
 
 _TIMEOUT_SECONDS: Final = 20.0
-_MAX_HEADER_CHARS: Final = 200
 _MAX_REASON_CHARS: Final = 300
-#: One address and nothing else: no list, no comment, no route, no control character.
-_ADDRESS: Final = re.compile(
-    r"[^\s<>()\[\],;:\\\"@\x00-\x20\x7f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?\Z"
-)
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]+")
 
 
 class MailTLS(StrEnum):
@@ -109,40 +103,13 @@ class SMTPConfig:
     authority: str | None = None
 
 
-def one_line(text: str) -> str:
-    """Return a text as one line of a header: nothing in it ends the header, and it is not too long."""
-    return _CONTROLS.sub(" ", text).strip()[:_MAX_HEADER_CHARS]
-
-
-def parse_sender(text: str) -> tuple[str, str]:
-    """Return name and address of `address` or `Name <address>`.
-
-    Raises:
-        ValueError: It is neither.
-    """
-    name, _, rest = text.strip().rpartition("<")
-    address = rest.removesuffix(">") if name or rest.endswith(">") else text.strip()
-    if not _ADDRESS.match(address):
-        raise ValueError("not an address")
-    return one_line(name.strip().strip('"')), address
-
-
-def is_sender(text: str) -> bool:
-    """Tell whether mails can come from there."""
-    try:
-        parse_sender(text)
-    except ValueError:
-        return False
-    return True
-
-
 def build_message(mail: Mail, sender: str, now: datetime) -> EmailMessage:
     """Return the message of a mail, plain and HTML.
 
     Raises:
         MailRefused: The address is not one.
     """
-    if not _ADDRESS.match(mail.to):
+    if not is_address(mail.to):
         raise MailRefused("The user has no e-mail address that can be written to.")
     name, address = parse_sender(sender)
     message = EmailMessage(policy=SMTP)

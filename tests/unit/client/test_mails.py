@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orgbridge.client.mails import Mail, MailRefused, build_message, is_sender, one_line, parse_sender
+from orgbridge.client.mails import Mail, MailRefused, build_message
+from orgbridge.kit.mail_addresses import is_sender, one_line, parse_sender
 
 _NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 _TEXT = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=80)

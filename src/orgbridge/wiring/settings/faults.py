@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic_core import ErrorDetails
 
-from orgbridge.client.mails import is_sender
+from orgbridge.kit.mail_addresses import is_sender
 from orgbridge.kit.receivers import is_safe_url
 from orgbridge.wiring.errors import SettingFault
 from orgbridge.wiring.settings.salesforce import AuthFlow
