@@ -65,8 +65,9 @@ class Shop:
         return self.tokens[username]
 
     def call(self, method: str, path: str, *, user: str = KIEL, version: int = 62, **rest: Any) -> Response:
-        """Send one request; `WS` in the path stands for the resources of the European store."""
-        path = path.replace("WS", f"/commerce/webstores/{self.store()}")
+        """Send one request; `WS` where the path begins stands for the resources of the European store."""
+        if path.startswith("WS"):  # Only there: a token in the query may have these letters too.
+            path = f"/commerce/webstores/{self.store()}{path.removeprefix('WS')}"
         url = f"/services/data/v{version}.0{path}" if not path.startswith("/_") else path
         return self.http.request(method, url, headers={"Authorization": f"Bearer {self.token(user)}"}, **rest)
 
