@@ -277,7 +277,11 @@ def test_flaw_19_importing_needs_nothing_alive() -> None:
         "def refuse(event, arguments):\n"
         "    if event in ('socket.connect', 'sqlite3.connect'): raise SystemExit(event)\n"
         "sys.addaudithook(refuse)\n"
-        "import orgbridge.wiring.service, orgbridge.wiring.vault, orgbridge.wiring.worker, orgbridge.cli.main\n"
+        "import importlib, pkgutil\n"
+        "import orgbridge.wiring.service, orgbridge.wiring.vault, orgbridge.wiring.worker\n"
+        "import orgbridge.cli.main, orgbridge.cli.commands as commands\n"
+        "for one in pkgutil.iter_modules(commands.__path__, commands.__name__ + '.'):\n"
+        "    importlib.import_module(one.name)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -202,7 +202,7 @@ signals._FIRST_PROCESS = os.getpid()
 
 class Watch:
     def find_spec(self, name, path=None, target=None):
-        if name == "orgbridge.cli.commands":
+        if name == "orgbridge.cli.terminal":
             os.kill(os.getpid(), signal.SIGTERM)
 sys.meta_path.insert(0, Watch())
 import orgbridge.cli.main

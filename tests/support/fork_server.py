@@ -15,6 +15,7 @@ import gc
 import io
 import json
 import os
+import pkgutil
 import runpy
 import selectors
 import signal
@@ -25,14 +26,19 @@ import time
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, NoReturn
 
 # Imported for the forks: what the programs import by themselves otherwise.
+import orgbridge.cli.commands
 import orgbridge.cli.main
 import orgbridge.wiring.administration
 import orgbridge.wiring.checkup
 import orgbridge.wiring.local
-import orgbridge.wiring.service  # noqa: F401
+import orgbridge.wiring.service
+
+for _command in pkgutil.iter_modules(orgbridge.cli.commands.__path__, "orgbridge.cli.commands."):
+    import_module(_command.name)
 
 #: Each number of the protocol: length of a request, process id, exit status.
 NUMBER_BYTES = 4

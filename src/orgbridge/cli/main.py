@@ -5,32 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import typer
 
 from orgbridge import __version__
-from orgbridge.cli.commands import (
-    audit,
-    doctor,
-    doctor_commerce,
-    emulator,
-    houses,
-    keys,
-    mappings,
-    orders,
-    purchase_orders,
-    roles,
-    service_accounts,
-    users,
-)
-from orgbridge.cli.commands.api import api, sign_in_command
-from orgbridge.cli.commands.demo import demo
-from orgbridge.cli.commands.export import export
-from orgbridge.cli.commands.job_actions import jobs_app
-from orgbridge.cli.commands.load import load, preflight
-from orgbridge.cli.commands.query import describe, query
 from orgbridge.cli.errors import ExitCode, exit_code
+from orgbridge.cli.groups import LazyGroup
 from orgbridge.cli.terminal import Terminal
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.logs import LogConfig, configure_logs
@@ -38,8 +20,38 @@ from orgbridge.wiring.signals import end_when_told
 
 _INTERRUPTED = 130
 
+
+class _Table(LazyGroup):
+    table: ClassVar[Mapping[str, str]] = {
+        "up": "houses:up",
+        "demo": "demo:demo",
+        "serve": "houses:serve",
+        "worker": "houses:worker",
+        "load": "load:load",
+        "export": "export:export",
+        "preflight": "load:preflight",
+        "query": "query:query",
+        "describe": "query:describe",
+        "sign-in": "api:sign_in_command",
+        "api": "api:api",
+        "doctor": "doctor:app",
+        "jobs": "job_actions:jobs_app",
+        "users": "users:app",
+        "roles": "roles:app",
+        "service-accounts": "service_accounts:app",
+        "organizations": "mappings:app",
+        "keys": "keys:app",
+        "audit": "audit:app",
+        "orders": "orders:app",
+        "purchase-orders": "purchase_orders:app",
+        "db": "users:database_app",
+        "emulator": "emulator:app",
+    }
+
+
 app = typer.Typer(
     name="orgbridge",
+    cls=_Table,
     help="Salesforce Integration API: load, query and prove what became of every row.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -60,26 +72,6 @@ def _root(
     ] = False,
 ) -> None:
     """Salesforce Integration API: load, query and prove what became of every row."""
-
-
-app.command()(houses.up)
-app.command()(demo)
-app.command()(houses.serve)
-app.command()(houses.worker)
-app.command()(load)
-app.command()(export)
-app.command()(preflight)
-app.command()(query)
-app.command()(describe)
-app.command("sign-in")(sign_in_command)
-app.command()(api)
-app.add_typer(doctor.app)
-doctor.app.command()(doctor_commerce.commerce)
-app.add_typer(jobs_app)
-for people in (users, roles, service_accounts, mappings, keys, audit, orders, purchase_orders):
-    app.add_typer(people.app)
-app.add_typer(users.database_app)
-app.add_typer(emulator.app)
 
 
 def main() -> None:

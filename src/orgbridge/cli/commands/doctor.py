@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orgbridge.cli.commands.doctor_commerce import commerce
 from orgbridge.cli.context import JSONFlag, run
 from orgbridge.cli.terminal import Terminal
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from orgbridge.wiring.checkup import Finding
 
 app = typer.Typer(name="doctor", invoke_without_command=True)
+app.command()(commerce)
 
 _WORDS = {"ok": "ok   ", "warning": "WARN ", "fault": "FAULT"}
 
