@@ -13,7 +13,7 @@ RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 UV ?= uv
 KILLS ?= 30
-# Half of what the tests do is to wait for processes that they started: two workers keep a core busy.
+# Half of what the tests do is to wait for processes that they started: one worker more than there are cores.
 WORKERS ?= $(shell echo $$((1 + $$(getconf _NPROCESSORS_ONLN))))
 
 .PHONY: help

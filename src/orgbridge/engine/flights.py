@@ -12,6 +12,7 @@ from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 from orgbridge.engine.ramps import Ramp
 from orgbridge.engine.watches import PARKED
 from orgbridge.kit.logs import get_logger
+from orgbridge.kit.loops import outlived
 
 #: Queue on which parts wait for their org's turn.
 PARTS_QUEUE = "parts"
@@ -19,6 +20,8 @@ PARTS_QUEUE = "parts"
 PARKED_QUEUE = "parked"
 #: How often a load asks whether the part that it waits for has ended: one small read of the engine's own tables.
 _RESULT_SECONDS = 0.25
+#: The line for a part whose workflow broke.
+_FAILED = "engine.part_failed"
 _log = get_logger(__name__)
 
 
@@ -121,19 +124,17 @@ class Flight:
         return f"{self._load_id}.{self._relief.mark}{name}"
 
     async def _result(self, name: str, get_result: Callable[..., Awaitable[Any]]) -> Mapping[str, Any] | None:
-        try:
+        # The other parts must still be waited for.
+        with outlived(_log.bind(load_id=self._load_id, part=name), _FAILED):
             ended = await get_result(polling_interval_sec=_RESULT_SECONDS)
-        except Exception as error:  # noqa: BLE001 - the worker's edge: the other parts must still be waited for
-            _log.error("engine.part_failed", load_id=self._load_id, part=name, cause=str(error))
-            return None
-        return ended if isinstance(ended, Mapping) else {}
+            return ended if isinstance(ended, Mapping) else {}
+        return None
 
 
 async def settled(workflow_id: str) -> None:
     """Wait until a workflow has ended, however it ends."""
     # It is known to be there; and what a look would add to the log has no place in it.
     handle: Any = await DBOS.retrieve_workflow_async(workflow_id, existing_workflow=False)
-    try:
+    # What it left is looked at afterwards.
+    with outlived(_log.bind(part=workflow_id), _FAILED):
         await handle.get_result(polling_interval_sec=_RESULT_SECONDS)
-    except Exception as error:  # noqa: BLE001 - the worker's edge: what it left is looked at afterwards
-        _log.error("engine.part_failed", part=workflow_id, cause=str(error))

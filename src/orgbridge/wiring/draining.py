@@ -84,7 +84,9 @@ class Drain:
         try:
             yield
         finally:
-            # The server puts back what was there before itself.
+            if signal.getsignal(signal.SIGTERM) is told:
+                # What takes it has no loop any more soon.
+                signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
             for ending in endings:
                 ending.cancel()
 
