@@ -43,33 +43,24 @@ $(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
 	@$(PIP) install --require-hashes -r requirements-dev.txt
 	@touch $@
 
-# A local S3, in an environment of its own: its pins and ours exclude each other (docs/decisions/0002).
+# Tools whose pins and ours exclude each other, or that the service never needs, have environments of their own
+# (docs/decisions/0002): a local S3; what builds the site of the documentation; checkov, zizmor and check-jsonschema (330 MB).
 S3_SERVER := $(VENV)/s3-server/.installed
-$(S3_SERVER): requirements-s3.txt | $(BIN)/python
-	@echo "installing the S3 server of the tests (requirements-s3.txt, hashes checked)"
-	@$(BIN)/python -m venv $(VENV)/s3-server
-	@$(VENV)/s3-server/bin/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes -r requirements-s3.txt
+DOCS := $(VENV)/docs/.installed
+SCANNERS := $(VENV)/scanners/.installed
+$(S3_SERVER): requirements-s3.txt
+$(DOCS): requirements-docs.txt
+$(SCANNERS): requirements-scan.txt
+$(S3_SERVER) $(DOCS) $(SCANNERS): | $(BIN)/python
+	@echo "installing the tests' $(notdir $(@D)) ($<, hashes checked)"
+	@$(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes -r $<
 	@touch $@
 
-# The site's tools have an environment of their own: the service needs none of them (docs/decisions/0002).
-DOCS := $(VENV)/docs/.installed
-$(DOCS): requirements-docs.txt | $(BIN)/python
-	@echo "installing what the site of the documentation needs (requirements-docs.txt, hashes checked)"
-	@$(BIN)/python -m venv $(VENV)/docs
-	@$(VENV)/docs/bin/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes -r requirements-docs.txt
-	@touch $@
 # A test builds the site where they are: in CI always, elsewhere after `make docs`.
 ifeq ($(CI),true)
 TEST_DOCS := $(DOCS)
 endif
-
-# checkov, zizmor and check-jsonschema: 330 MB, in an environment of their own as well.
-SCANNERS := $(VENV)/scanners/.installed
-$(SCANNERS): requirements-scan.txt | $(BIN)/python
-	@echo "installing what looks for weaknesses (requirements-scan.txt, hashes checked)"
-	@$(BIN)/python -m venv $(VENV)/scanners
-	@$(VENV)/scanners/bin/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes -r requirements-scan.txt
-	@touch $@
 
 .PHONY: scanners
 scanners: $(if $(filter true,$(CI)),$(SCANNERS)) ## In CI: install checkov and zizmor (PyPI)
@@ -195,12 +186,14 @@ lock: ## Pin the newest versions with hashes (needs uv)
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements.txt
 	$(UV) pip compile pyproject.toml --extra build --extra traces --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make lock" --quiet -c requirements.txt -o requirements-dev.txt
-	echo 'moto[server]' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
-		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-s3.txt
-	printf 'checkov\ncheck-jsonschema\nzizmor\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
-		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-scan.txt
-	printf 'mkdocs<2\nmkdocs-material\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
-		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-docs.txt
+	$(call lock-apart,s3,moto[server])
+	$(call lock-apart,scan,checkov check-jsonschema zizmor)
+	$(call lock-apart,docs,mkdocs<2 mkdocs-material)
+
+define lock-apart
+printf '%s\n' $(foreach one,$(2),'$(one)') | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-$(1).txt
+endef
 
 .PHONY: docs
 docs: $(DOCS) ## Build the site of the documentation into dist/docs
