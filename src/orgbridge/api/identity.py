@@ -41,12 +41,23 @@ async def token(
         str,
         Form(max_length=200, description="password, refresh_token or client_credentials", examples=["password"]),
     ] = "password",
-    scope: Annotated[str, Form(max_length=2000, description="Only these; empty for all.")] = "",
-    refresh_token: Annotated[str, Form(max_length=4096, description="For `refresh_token`.")] = "",
-    client_id: Annotated[
-        str, Form(max_length=200, description="For `client_credentials`, unless Authorization: Basic has it.")
+    scope: Annotated[
+        str, Form(max_length=2000, description="Only these; empty for all.", examples=["records:read"])
     ] = "",
-    client_secret: Annotated[str, Form(max_length=4096, description="Its secret.")] = "",
+    refresh_token: Annotated[
+        str, Form(max_length=4096, description="For `refresh_token`.", examples=["rt_aRefreshToken"])
+    ] = "",
+    client_id: Annotated[
+        str,
+        Form(
+            max_length=200,
+            description="For `client_credentials`, unless Authorization: Basic has it.",
+            examples=["svc_01jd6z7w7kq2m4t8v0x3y5z7b9"],
+        ),
+    ] = "",
+    client_secret: Annotated[
+        str, Form(max_length=4096, description="Its secret.", examples=["aSecretOfTheAccount"])
+    ] = "",
 ) -> Response:
     """Return an access token (RFC 6749): for a user by password, for the refresh token of a sign-in, once, or for a
     service account by its secret.
@@ -78,8 +89,18 @@ async def token(
 )
 async def revoke(
     request: Request,
-    token: Annotated[str, Form(min_length=1, max_length=16_384, description="A refresh token or an access token.")],
-    token_type_hint: Annotated[str, Form(max_length=200, description="Not needed: we can tell.")] = "",
+    token: Annotated[
+        str,
+        Form(
+            min_length=1,
+            max_length=16_384,
+            description="A refresh token or an access token.",
+            examples=["rt_aRefreshToken"],
+        ),
+    ],
+    token_type_hint: Annotated[
+        str, Form(max_length=200, description="Not needed: we can tell.", examples=["refresh_token"])
+    ] = "",
 ) -> Response:
     """End what a token stands for (RFC 7009): a refresh token's whole sign-in, or one access token."""
     await services_of(request).identity.revoke(token)

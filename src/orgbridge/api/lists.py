@@ -12,7 +12,9 @@ from starlette.responses import Response
 from orgbridge.api.replies import json_reply
 from orgbridge.kit.json import JSON
 
-Cursor = Annotated[str | None, Query(max_length=2000, description="`next_cursor` of the page before.")]
+Cursor = Annotated[
+    str | None, Query(max_length=2000, description="`next_cursor` of the page before.", examples=["eyJhZnRlciI6MjAwfQ"])
+]
 Limit = Annotated[int, Query(ge=1, le=200, description="Most items on the page.")]
 
 

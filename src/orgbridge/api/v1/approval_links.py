@@ -56,7 +56,8 @@ _BODY = {
     summary="Look at a link of a mail",
 )
 async def decision_page(
-    request: Request, token: Annotated[str, Query(min_length=1, max_length=200, description="Of the link.")]
+    request: Request,
+    token: Annotated[str, Query(min_length=1, max_length=200, description="Of the link.", examples=["aTokenOfAMail"])],
 ) -> Response:
     """Show what the link is about, as a page with a form, or as JSON; nothing is decided and nothing is used up."""
     as_page = accepts(request, _JSON, _HTML) == _HTML

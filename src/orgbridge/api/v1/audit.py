@@ -16,22 +16,28 @@ from orgbridge.services.audit import Outcome, filter_of
 from orgbridge.services.audit_chain import entry_portrait
 
 router = APIRouter(prefix="/audit", tags=["audit"])
-_Text = Annotated[str | None, Query(max_length=128)]
+_Text = Annotated[str | None, Query(max_length=128, examples=["req_01jd6z7w7kq2m4t8v0x3y5z7b9"])]
 
 
 @router.get("", response_model=AuditPage, responses=problems(400), summary="See who did what")
 async def audit(
     request: Request,
     caller: Administrator,
-    actor: Annotated[str | None, Query(max_length=128, description="User id or sign-in name.")] = None,
+    actor: Annotated[
+        str | None, Query(max_length=128, description="User id or sign-in name.", examples=["integration"])
+    ] = None,
     action: Annotated[
         str | None, Query(max_length=128, description="All of it or its first part.", examples=["records"])
     ] = None,
     object_name: _Text = None,
     outcome: Annotated[Outcome | None, Query()] = None,
     request_id: _Text = None,
-    since: Annotated[Instant | None, Query(description="Not before; with its zone, else UTC.")] = None,
-    until: Annotated[Instant | None, Query(description="Before; with its zone, else UTC.")] = None,
+    since: Annotated[
+        Instant | None, Query(description="Not before; with its zone, else UTC.", examples=["2026-11-01T00:00:00Z"])
+    ] = None,
+    until: Annotated[
+        Instant | None, Query(description="Before; with its zone, else UTC.", examples=["2026-12-01T00:00:00Z"])
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:

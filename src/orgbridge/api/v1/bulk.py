@@ -86,21 +86,31 @@ _RAW_SCHEMA = {
                 "schema": {"type": "string", "format": "binary"},
                 "example": "Name,Industry\nAcme,Technology\n",
             },
-            "application/x-ndjson": {"schema": {"type": "string", "format": "binary"}},
-            "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+            "application/x-ndjson": {
+                "schema": {"type": "string", "format": "binary"},
+                "example": '{"Name": "Acme", "Industry": "Technology"}\n',
+            },
+            "application/json": {
+                "schema": {"type": "array", "items": {"type": "object"}},
+                "example": [{"Name": "Acme", "Industry": "Technology"}],
+            },
         },
     }
 }
 
-_OptionalObject = Annotated[ObjectName | None, Query()]
-_OptionalField = Annotated[FieldName | None, Query()]
+_OptionalObject = Annotated[ObjectName | None, Query(examples=["Account"])]
+_OptionalField = Annotated[FieldName | None, Query(examples=["External_Id__c"])]
 _OptionalOperation = Annotated[LoadOperation | None, Query()]
-_Encoding = Annotated[str | None, Query(max_length=40, description="When it cannot be told from the bytes.")]
-_Delimiter = Annotated[str | None, Query(max_length=10, description="When it cannot be told from the header.")]
+_Encoding = Annotated[
+    str | None, Query(max_length=40, description="When it cannot be told from the bytes.", examples=["cp1252"])
+]
+_Delimiter = Annotated[
+    str | None, Query(max_length=10, description="When it cannot be told from the header.", examples=[";"])
+]
 _Handling = Annotated[dict[str, Any], Depends(handling_query)]
 _Options = Annotated[dict[str, str | bool | None], Depends(query_options)]
 _DRY: dict[int | str, dict[str, Any]] = {200: {"description": "A dry run: what was found", "model": PreflightReply}}
-_PartRows = Annotated[int | None, Query(ge=1, le=MAX_PART_ROWS, description="Rows per part.")]
+_PartRows = Annotated[int | None, Query(ge=1, le=MAX_PART_ROWS, description="Rows per part.", examples=[10000])]
 
 
 def _upload_query(
@@ -164,14 +174,16 @@ async def dml_file_upload(
 async def dml_raw_upload(
     request: Request,
     caller: BulkWriter,
-    object_name: Annotated[ObjectName, Query()],
+    object_name: Annotated[ObjectName, Query(examples=["Account"])],
     operation_type: Annotated[LoadOperation, Query()],
     options: _Options,
     external_id_field: _OptionalField = None,
     encoding: _Encoding = None,
     delimiter: _Delimiter = None,
     part_rows: _PartRows = None,
-    filename: Annotated[str, Query(max_length=255, description="Its ending tells the format.")] = "",
+    filename: Annotated[
+        str, Query(max_length=255, description="Its ending tells the format.", examples=["accounts.csv"])
+    ] = "",
     *,
     handling: _Handling,
 ) -> Response:

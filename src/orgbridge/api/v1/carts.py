@@ -51,13 +51,24 @@ def whose(
             pattern=_SFID,
             description="The account of Salesforce that is bought for; by default that of your own Salesforce user, "
             "else the one that your organization is mapped to. One that you are not granted is 403.",
+            examples=["001000000000001AAA"],
         ),
     ] = None,
     org_id: Annotated[
-        str | None, Query(max_length=64, description="Your organization, when you are granted several.")
+        str | None,
+        Query(
+            max_length=64,
+            description="Your organization, when you are granted several.",
+            examples=["org_01jd6z7w7kq2m4t8v0x3y5z7b9"],
+        ),
     ] = None,
     webstore_id: Annotated[
-        str | None, Query(pattern=_SFID, description="The webstore; by default WEBSTORE_ID, or the account's only one.")
+        str | None,
+        Query(
+            pattern=_SFID,
+            description="The webstore; by default WEBSTORE_ID, or the account's only one.",
+            examples=["0ZE000000000001AAA"],
+        ),
     ] = None,
 ) -> Whose:
     """Return which cart is meant."""

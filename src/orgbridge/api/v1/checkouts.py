@@ -28,13 +28,19 @@ CheckoutId = Annotated[
     Path(pattern=r"^[A-Za-z0-9_]{1,64}$", description="Id of a checkout.", examples=["chk_01jd6z7w7kq2m4t8v0x3y5z7b9"]),
 ]
 OrganizationParam = Annotated[
-    str | None, Query(max_length=200, description="The organization that buys; needed by whoever may act for several.")
+    str | None,
+    Query(
+        max_length=200,
+        description="The organization that buys; needed by whoever may act for several.",
+        examples=["org_01jd6z7w7kq2m4t8v0x3y5z7b9"],
+    ),
 ]
 AccountParam = Annotated[
     str | None,
     Query(
         max_length=18,
         description="The account that buys; by default that of your own Salesforce user, else the mapped one.",
+        examples=["001000000000001AAA"],
     ),
 ]
 

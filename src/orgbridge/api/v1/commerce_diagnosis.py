@@ -20,16 +20,40 @@ router = APIRouter(prefix="/salesforce_account", tags=["accounts"], route_class=
 
 _User = Annotated[
     str | None,
-    Query(min_length=1, max_length=255, description="Sign-in name; empty: yours. Others need the scope admin."),
+    Query(
+        min_length=1,
+        max_length=255,
+        description="Sign-in name; empty: yours. Others need the scope admin.",
+        examples=["anna"],
+    ),
 ]
-_Sku = Annotated[str | None, Query(min_length=1, max_length=180, description="SKU or product code of a product.")]
+_Sku = Annotated[
+    str | None,
+    Query(min_length=1, max_length=180, description="SKU or product code of a product.", examples=["MP-0010"]),
+]
 _Organization = Annotated[
-    str | None, Query(min_length=1, max_length=200, description="Id, name or key of an organization.")
+    str | None,
+    Query(
+        min_length=1,
+        max_length=200,
+        description="Id, name or key of an organization.",
+        examples=["org_01jd6z7w7kq2m4t8v0x3y5z7b9"],
+    ),
 ]
 _Account = Annotated[
-    str | None, Query(max_length=18, description="An account of it; empty: that of the user's contact.")
+    str | None,
+    Query(
+        max_length=18,
+        description="An account of it; empty: that of the user's contact.",
+        examples=["001000000000001AAA"],
+    ),
 ]
-_Store = Annotated[str | None, Query(max_length=18, description="The webstore; empty: the only one, or WEBSTORE_ID.")]
+_Store = Annotated[
+    str | None,
+    Query(
+        max_length=18, description="The webstore; empty: the only one, or WEBSTORE_ID.", examples=["0ZE000000000001AAA"]
+    ),
+]
 
 
 @router.get(

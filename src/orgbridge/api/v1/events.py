@@ -62,7 +62,7 @@ async def job_events(
     request: Request,
     caller: BulkReader,
     job_id: JobId,
-    last_event_id: Annotated[str | None, Header(max_length=200)] = None,
+    last_event_id: Annotated[str | None, Header(max_length=200, examples=["17"])] = None,
 ) -> Response:
     """Stream a job's state, progress and errors by code until it has ended; a comment keeps the line open meanwhile.
 

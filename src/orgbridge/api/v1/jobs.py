@@ -34,10 +34,12 @@ async def jobs(
     request: Request,
     caller: BulkReader,
     state: Annotated[str | None, Query(max_length=20, examples=["InProgress"])] = None,
-    object_name: Annotated[ObjectName | None, Query()] = None,
+    object_name: Annotated[ObjectName | None, Query(examples=["Account"])] = None,
     operation: Annotated[str | None, Query(max_length=20, examples=["insert"])] = None,
-    created_by: Annotated[str | None, Query(max_length=128, description="Sign-in name.")] = None,
-    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    created_by: Annotated[
+        str | None, Query(max_length=128, description="Sign-in name.", examples=["integration"])
+    ] = None,
+    cursor: Annotated[str | None, Query(max_length=500, examples=["eyJhZnRlciI6MjAwfQ"])] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
     """Return a page of loads; `next_cursor` and the Link header lead to the next one."""

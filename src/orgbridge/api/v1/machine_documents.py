@@ -41,7 +41,7 @@ _MachineId = Annotated[
         examples=["02iWs0000000001IAA"],
     ),
 ]
-_DocumentId = Annotated[DocumentId, Path(description="Id of a document.")]
+_DocumentId = Annotated[DocumentId, Path(description="Id of a document.", examples=["doc_01jd6z7w7kq2m4t8v0x3y5z7b9"])]
 
 
 @router.get(
@@ -52,9 +52,14 @@ async def document_page(
     caller: MachinesReader,
     org_id: _OrgId,
     machine_id: _MachineId,
-    kind: Annotated[DocumentKind | None, Query(description="Of this kind only.")] = None,
-    since: Annotated[Instant | None, Query(description="Recorded then or later; without a zone it is UTC.")] = None,
-    until: Annotated[Instant | None, Query(description="Recorded earlier than then.")] = None,
+    kind: Annotated[DocumentKind | None, Query(description="Of this kind only.", examples=["telemetry"])] = None,
+    since: Annotated[
+        Instant | None,
+        Query(description="Recorded then or later; without a zone it is UTC.", examples=["2026-11-01T00:00:00Z"]),
+    ] = None,
+    until: Annotated[
+        Instant | None, Query(description="Recorded earlier than then.", examples=["2026-12-01T00:00:00Z"])
+    ] = None,
     order: Annotated[Literal["newest", "oldest"], Query(description="Which end of the window comes first.")] = "newest",
     cursor: Cursor = None,
     limit: Limit = 50,

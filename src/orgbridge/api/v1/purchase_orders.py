@@ -60,8 +60,18 @@ _PurchaseId = Annotated[
         examples=["po_01jd6z7w7kq2m4t8v0x3y5z7b9"],
     ),
 ]
-_OrganizationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_]{1,64}$", description="Id of an organization.")]
-_MailId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_]{1,64}$", description="Id of a mail.")]
+_OrganizationId = Annotated[
+    str,
+    Path(
+        pattern=r"^[A-Za-z0-9_]{1,64}$",
+        description="Id of an organization.",
+        examples=["org_01jd6z7w7kq2m4t8v0x3y5z7b9"],
+    ),
+]
+_MailId = Annotated[
+    str,
+    Path(pattern=r"^[A-Za-z0-9_]{1,64}$", description="Id of a mail.", examples=["mail_01jd6z7w7kq2m4t8v0x3y5z7b9"]),
+]
 _PDF = {
     "requestBody": {
         "required": True,
@@ -141,11 +151,15 @@ async def me(
     view: Annotated[
         PurchaseView, Query(description="One's own, those to decide about, or all of one's organizations.")
     ] = PurchaseView.MINE,
-    status: Annotated[list[Status] | None, Query(description="Only in these states.")] = None,
-    org_id: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_]{1,64}$")] = None,
-    po_number: Annotated[str | None, Query(max_length=80, pattern=r"^[^\x00-\x1f]*$")] = None,
-    since: Annotated[Instant | None, Query(description="Made at or after.")] = None,
-    until: Annotated[Instant | None, Query(description="Made before.")] = None,
+    status: Annotated[list[Status] | None, Query(description="Only in these states.", examples=[["draft"]])] = None,
+    org_id: Annotated[
+        str | None, Query(pattern=r"^[A-Za-z0-9_]{1,64}$", examples=["org_01jd6z7w7kq2m4t8v0x3y5z7b9"])
+    ] = None,
+    po_number: Annotated[
+        str | None, Query(max_length=80, pattern=r"^[^\x00-\x1f]*$", examples=["PO-2026-0042"])
+    ] = None,
+    since: Annotated[Instant | None, Query(description="Made at or after.", examples=["2026-11-01T00:00:00Z"])] = None,
+    until: Annotated[Instant | None, Query(description="Made before.", examples=["2026-12-01T00:00:00Z"])] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:
@@ -338,7 +352,9 @@ async def put_document(
     request: Request,
     caller: OrdersWriter,
     purchase_order_id: _PurchaseId,
-    filename: Annotated[str, Query(max_length=255, pattern=r"^[^\x00-\x1f]*$", description="For a bare body.")] = "",
+    filename: Annotated[
+        str, Query(max_length=255, pattern=r"^[^\x00-\x1f]*$", description="For a bare body.", examples=["order.pdf"])
+    ] = "",
 ) -> Response:
     """Store a PDF at Salesforce, linked to its `Purchase_Order__c`; the same file sent again is stored once."""
     content_type = request.headers.get("Content-Type", "")

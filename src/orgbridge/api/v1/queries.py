@@ -65,7 +65,7 @@ async def query_get(
         ),
     ],
     include_deleted: bool = False,
-    page_size: Annotated[int | None, Query(ge=200, le=2_000, description="Records of a page.")] = None,
+    page_size: Annotated[int | None, Query(ge=200, le=2_000, description="Records of a page.", examples=[500])] = None,
 ) -> Response:
     """Return the first page as JSON, or all records as NDJSON or CSV, as Accept asks."""
     return await _query(request, QueryText(soql=q, include_deleted=include_deleted, page_size=page_size), caller)
@@ -94,7 +94,9 @@ async def query_post(request: Request, body: QueryRequest, caller: RecordsReader
     summary="Read the next page of a query",
 )
 async def query_next(
-    request: Request, caller: RecordsReader, cursor: Annotated[str, Path(min_length=1, max_length=1_000)]
+    request: Request,
+    caller: RecordsReader,
+    cursor: Annotated[str, Path(min_length=1, max_length=1_000, examples=["eyJhZnRlciI6MjAwfQ"])],
 ) -> Response:
     """Return the page that `next` of the page before points at. A cursor is of use to whom it was given only."""
     return _page(request, await services_of(request).queries.next(cursor, caller=caller))

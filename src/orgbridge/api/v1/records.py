@@ -28,7 +28,7 @@ from orgbridge.services.loads import LoadRequest
 from orgbridge.services.records import RecordOutcome
 
 router = APIRouter(tags=["records"], route_class=StrictRoute)
-ObjectPath = Annotated[ObjectName, Path()]
+ObjectPath = Annotated[ObjectName, Path(examples=["Account"])]
 
 
 @router.post(
@@ -116,10 +116,16 @@ async def retrieve(
     caller: RecordsReader,
     object_name: ObjectPath,
     record_id: Annotated[
-        str, Path(min_length=1, max_length=255, description="Salesforce id, or the external id's value.")
+        str,
+        Path(
+            min_length=1,
+            max_length=255,
+            description="Salesforce id, or the external id's value.",
+            examples=["001000000000001AAA"],
+        ),
     ],
     fields: Annotated[str | None, Query(max_length=10_000, examples=["Name,Industry"])] = None,
-    external_id_field: Annotated[FieldName | None, Query()] = None,
+    external_id_field: Annotated[FieldName | None, Query(examples=["External_Id__c"])] = None,
 ) -> Response:
     """Read a record by its id of 15 or 18 characters, or by an external id."""
     records = services_of(request).records
@@ -140,9 +146,15 @@ async def delete(
     caller: RecordsWriter,
     object_name: ObjectPath,
     record_id: Annotated[
-        str, Path(min_length=1, max_length=255, description="Salesforce id, or the external id's value.")
+        str,
+        Path(
+            min_length=1,
+            max_length=255,
+            description="Salesforce id, or the external id's value.",
+            examples=["001000000000001AAA"],
+        ),
     ],
-    external_id_field: Annotated[FieldName | None, Query()] = None,
+    external_id_field: Annotated[FieldName | None, Query(examples=["External_Id__c"])] = None,
 ) -> Response:
     """Put a record into the recycle bin, by its id or by an external id."""
     records = services_of(request).records

@@ -65,18 +65,35 @@ async def machines(
     request: Request,
     caller: MachinesReader,
     org_id: OrganizationId,
-    serial: Annotated[str | None, Query(min_length=1, max_length=80, description="The serial number.")] = None,
-    product: Annotated[
-        str | None, Query(min_length=1, max_length=255, description="Id, product code or SKU of the product.")
+    serial: Annotated[
+        str | None, Query(min_length=1, max_length=80, description="The serial number.", examples=["SN-110-001"])
     ] = None,
-    status: Annotated[str | None, Query(min_length=1, max_length=255, description="As the org calls it.")] = None,
+    product: Annotated[
+        str | None,
+        Query(
+            min_length=1, max_length=255, description="Id, product code or SKU of the product.", examples=["MP-0010"]
+        ),
+    ] = None,
+    status: Annotated[
+        str | None, Query(min_length=1, max_length=255, description="As the org calls it.", examples=["Installed"])
+    ] = None,
     plant: Annotated[
-        str | None, Query(pattern=r"^[A-Za-z0-9_]{1,64}$", description="Id of a plant of the organization.")
+        str | None,
+        Query(
+            pattern=r"^[A-Za-z0-9_]{1,64}$",
+            description="Id of a plant of the organization.",
+            examples=["plant_01jd6z7w7kq2m4t8v0x3y5z7b9"],
+        ),
     ] = None,
     warranty: Annotated[Cover | None, Query(description="What the warranties come to on the day.")] = None,
     text: Annotated[
         str | None,
-        Query(min_length=1, max_length=255, description="A part of name, serial number or product code, in any case."),
+        Query(
+            min_length=1,
+            max_length=255,
+            description="A part of name, serial number or product code, in any case.",
+            examples=["mixer"],
+        ),
     ] = None,
     at: Day = None,
     cursor: Cursor = None,
@@ -146,7 +163,11 @@ async def parts(
     one: _One,
     account_id: Annotated[
         str | None,
-        Query(max_length=18, description="Whom they are bought for; absent: the account that the machine is on."),
+        Query(
+            max_length=18,
+            description="Whom they are bought for; absent: the account that the machine is on.",
+            examples=["001000000000001AAA"],
+        ),
     ] = None,
     cursor: Cursor = None,
     limit: Parts = 50,

@@ -57,11 +57,18 @@ async def order_list(
     request: Request,
     caller: OrdersReader,
     chosen: Chosen,
-    since: Annotated[date | None, Query(description="First day.")] = None,
-    until: Annotated[date | None, Query(description="Last day.")] = None,
-    status: Annotated[str | None, Query(max_length=100, description="The org's word, e.g. Draft.")] = None,
-    po_number: Annotated[str | None, Query(max_length=80, description="Number of your purchase order.")] = None,
-    machine: Annotated[str | None, Query(max_length=18, description="Id of the Asset that lines are for.")] = None,
+    since: Annotated[date | None, Query(description="First day.", examples=["2026-11-01"])] = None,
+    until: Annotated[date | None, Query(description="Last day.", examples=["2026-11-30"])] = None,
+    status: Annotated[
+        str | None, Query(max_length=100, description="The org's word, e.g. Draft.", examples=["Draft"])
+    ] = None,
+    po_number: Annotated[
+        str | None, Query(max_length=80, description="Number of your purchase order.", examples=["PO-2026-0042"])
+    ] = None,
+    machine: Annotated[
+        str | None,
+        Query(max_length=18, description="Id of the Asset that lines are for.", examples=["02i000000000001AAA"]),
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:
@@ -136,7 +143,10 @@ async def order_place(
 async def order_place_by_query(
     request: Request,
     caller: OrdersWriter,
-    cart_id: Annotated[str | None, Query(max_length=18, description="The cart; without it your current one.")] = None,
+    cart_id: Annotated[
+        str | None,
+        Query(max_length=18, description="The cart; without it your current one.", examples=["0a6000000000001AAA"]),
+    ] = None,
     organization_id: OrganizationParam = None,
     account_id: AccountParam = None,
 ) -> Response:
@@ -158,7 +168,10 @@ async def order_again(
     caller: OrdersWriter,
     chosen: Chosen,
     order_id: OrderId,
-    webstore_id: Annotated[str | None, Query(max_length=18, description="The store; without it the only one.")] = None,
+    webstore_id: Annotated[
+        str | None,
+        Query(max_length=18, description="The store; without it the only one.", examples=["0ZE000000000001AAA"]),
+    ] = None,
 ) -> Response:
     """Put the products of an order into your cart; each that the cart did not take is named with the reason."""
     return json_reply(await services_of(request).orders.reorder(caller, order_id, chosen, webstore_id))

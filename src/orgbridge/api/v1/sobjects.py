@@ -36,7 +36,7 @@ _TAG = {"ETag": {"description": "For If-None-Match", "schema": {"type": "string"
     summary="List the objects of the org",
 )
 async def objects(
-    request: Request, caller: RecordsReader, if_none_match: Annotated[str | None, Header()] = None
+    request: Request, caller: RecordsReader, if_none_match: Annotated[str | None, Header(examples=['"5f2b7c"'])] = None
 ) -> Response:
     """Return Salesforce's global describe; asked for again only when it changed."""
     return _cached(await services_of(request).records.objects(caller=caller), if_none_match)
@@ -62,8 +62,8 @@ async def objects(
 async def describe(
     request: Request,
     caller: RecordsReader,
-    object_name: Annotated[ObjectName, Path()],
-    if_none_match: Annotated[str | None, Header()] = None,
+    object_name: Annotated[ObjectName, Path(examples=["Account"])],
+    if_none_match: Annotated[str | None, Header(examples=['"5f2b7c"'])] = None,
 ) -> Response:
     """Return Salesforce's describe of an object; asked for again only when it changed."""
     return _cached(await services_of(request).records.describe(object_name, caller=caller), if_none_match)

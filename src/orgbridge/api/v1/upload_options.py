@@ -44,7 +44,8 @@ _YES, _NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no"
 
 def query_options(
     sheet: Annotated[
-        str | None, Query(max_length=31, description="Sheet of a workbook; the first if not given.")
+        str | None,
+        Query(max_length=31, description="Sheet of a workbook; the first if not given.", examples=["Accounts"]),
     ] = None,
     mapping: Annotated[
         str | None,
@@ -56,17 +57,30 @@ def query_options(
     ] = None,
     null_policy: Annotated[
         str | None,
-        Query(max_length=2_000, description="What blank cells mean: ignore, clear or error; or Phone:clear,*:ignore."),
+        Query(
+            max_length=2_000,
+            description="What blank cells mean: ignore, clear or error; or Phone:clear,*:ignore.",
+            examples=["Phone:clear,*:ignore"],
+        ),
     ] = None,
     time_zone: Annotated[
-        str | None, Query(max_length=64, description="Zone of instants that name none, e.g. Europe/Berlin.")
+        str | None,
+        Query(
+            max_length=64,
+            description="Zone of instants that name none, e.g. Europe/Berlin.",
+            examples=["Europe/Berlin"],
+        ),
     ] = None,
-    date_format: Annotated[str | None, Query(max_length=64, description="Pattern of dates, e.g. dd.MM.yyyy.")] = None,
+    date_format: Annotated[
+        str | None, Query(max_length=64, description="Pattern of dates, e.g. dd.MM.yyyy.", examples=["dd.MM.yyyy"])
+    ] = None,
     datetime_format: Annotated[
-        str | None, Query(max_length=64, description="Pattern of instants, e.g. dd.MM.yyyy HH:mm.")
+        str | None,
+        Query(max_length=64, description="Pattern of instants, e.g. dd.MM.yyyy HH:mm.", examples=["dd.MM.yyyy HH:mm"]),
     ] = None,
     decimal_mark: Annotated[
-        str | None, Query(max_length=1, description="A point or a comma; the other one separates thousands.")
+        str | None,
+        Query(max_length=1, description="A point or a comma; the other one separates thousands.", examples=[","]),
     ] = None,
     strict: Annotated[bool | None, Query(description="Check everything first and send nothing on any finding.")] = None,
     preflight: Annotated[
@@ -190,16 +204,24 @@ def _rows(text: str | None) -> int | None:
 
 
 def handling_query(
-    canary: Annotated[int | None, Query(ge=1, le=MAX_CANARY, description=HANDLING_OPTIONS["canary"])] = None,
-    max_failure_ratio: Annotated[
-        float | None, Query(ge=0, le=1, description=HANDLING_OPTIONS["max_failure_ratio"])
+    canary: Annotated[
+        int | None, Query(ge=1, le=MAX_CANARY, description=HANDLING_OPTIONS["canary"], examples=[200])
     ] = None,
-    row_retry: Annotated[int | None, Query(ge=0, le=MAX_ROUNDS, description=HANDLING_OPTIONS["row_retry"])] = None,
+    max_failure_ratio: Annotated[
+        float | None, Query(ge=0, le=1, description=HANDLING_OPTIONS["max_failure_ratio"], examples=[0.1])
+    ] = None,
+    row_retry: Annotated[
+        int | None, Query(ge=0, le=MAX_ROUNDS, description=HANDLING_OPTIONS["row_retry"], examples=[3])
+    ] = None,
     serial: Annotated[bool | None, Query(description=HANDLING_OPTIONS["serial"])] = None,
-    group_by: Annotated[str | None, Query(max_length=255, description=HANDLING_OPTIONS["group_by"])] = None,
+    group_by: Annotated[
+        str | None, Query(max_length=255, description=HANDLING_OPTIONS["group_by"], examples=["ParentId"])
+    ] = None,
     before_images: Annotated[bool | None, Query(description=HANDLING_OPTIONS["before_images"])] = None,
     delta: Annotated[bool | None, Query(description=HANDLING_OPTIONS["delta"])] = None,
-    delta_source: Annotated[str | None, Query(max_length=255, description=HANDLING_OPTIONS["delta_source"])] = None,
+    delta_source: Annotated[
+        str | None, Query(max_length=255, description=HANDLING_OPTIONS["delta_source"], examples=["erp-accounts"])
+    ] = None,
     delta_verify: Annotated[bool | None, Query(description=HANDLING_OPTIONS["delta_verify"])] = None,
 ) -> dict[str, Any]:
     """Return how a load is to be carried out, as the query says; None for what it does not say."""

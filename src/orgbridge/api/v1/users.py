@@ -40,7 +40,7 @@ SessionId = Annotated[
         examples=["session_01jd6z7w7kq2m4t8v0x3y5z7b9"],
     ),
 ]
-RoleFilter = Annotated[RoleName | None, Query(description="Only those with this role.")]
+RoleFilter = Annotated[RoleName | None, Query(description="Only those with this role.", examples=["integrator"])]
 DisabledFilter = Annotated[bool | None, Query(description="Only those that are, or are not, disabled.")]
 
 

@@ -38,6 +38,7 @@ async def notify_option(
             max_length=2_000,
             description="An https address that is told when the load has ended; the reply holds the secret that the "
             "message is signed with.",
+            examples=["https://hooks.example.com/orgbridge"],
         ),
     ] = None,
 ) -> None:
@@ -102,7 +103,7 @@ async def delivery_list(
     request: Request,
     caller: SignedIn,
     state: Annotated[Literal["pending", "delivered", "dead"] | None, Query()] = None,
-    webhook_id: Annotated[str | None, Query(max_length=64)] = None,
+    webhook_id: Annotated[str | None, Query(max_length=64, examples=["hook_01jd6z7w7kq2m4t8v0x3y5z7b9"])] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
     """Return messages, newest first; the dead ones were given up and can be sent again."""
