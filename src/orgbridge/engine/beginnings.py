@@ -20,7 +20,7 @@ async def begin(resources: Resources, load: LoadRecord, part: PartRecord) -> dic
         StepRefused: The load insists on something that Salesforce does not give.
     """
     if not load.cancel_requested:
-        if images.wanted(resources, load, part):
+        if images.wanted(load, part, most_rows=resources.config.image_rows):
             await images.take(resources, load, part)
         if holds.wanted(load):
             return await holds.hold(resources, load, part)

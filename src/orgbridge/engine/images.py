@@ -23,8 +23,14 @@ def image_key(load_id: str, number: int) -> str:
     return f"loads/{load_id}/before/{number:05d}.csv"
 
 
-def wanted(resources: Resources, load: LoadRecord, part: PartRecord) -> bool:
-    """Tell whether before-images are taken: when the load says so, else up to a size of the load."""
+def wanted(load: LoadRecord, part: PartRecord, *, most_rows: int) -> bool:
+    """Tell whether before-images are taken: when the load says so, else up to a size of the load.
+
+    Args:
+        load: The load; of an input that is being cut still, only a part's place and an expectation say how long it is.
+        part: One of its parts.
+        most_rows: Rows of the largest load for which they are taken unasked.
+    """
     if IngestOperation(load.operation) not in _WRITING:
         return False
     chosen = load.options.get("before_images")
@@ -34,7 +40,7 @@ def wanted(resources: Resources, load: LoadRecord, part: PartRecord) -> bool:
     if rows is None:
         # The rest of the input is being cut still.
         rows = max(part.first_row + part.rows - 1, (load.input_facts or {}).get("expected_rows") or 0)
-    return rows <= resources.config.image_rows
+    return rows <= most_rows
 
 
 async def take(resources: Resources, load: LoadRecord, part: PartRecord) -> None:
