@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -40,6 +40,21 @@ class Answer:
     location: str | None
     #: Seconds after which there may be more to tell.
     retry_after: float | None
+
+
+class _Sending(TypedDict, total=False):
+    """What may go with a call."""
+
+    params: Params | None
+    #: Sent as JSON.
+    json_body: json.JSON
+    #: Sent as it is.
+    data: object
+    headers: Mapping[str, str] | None
+    #: The path is below the service's own address, and not below version 1.
+    root: bool
+    #: Seconds without a byte after which the call has failed.
+    silence: float
 
 
 class Service:
@@ -279,21 +294,8 @@ class Service:
 
     # Transport
 
-    async def _json(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Params | None = None,
-        json_body: json.JSON = None,
-        data: object = None,
-        headers: Mapping[str, str] | None = None,
-        root: bool = False,
-        silence: float = _SILENCE_SECONDS,
-    ) -> dict[str, Any]:
-        async with self._response(
-            method, path, params=params, json_body=json_body, data=data, headers=headers, root=root, silence=silence
-        ) as response:
+    async def _json(self, method: str, path: str, **sending: Unpack[_Sending]) -> dict[str, Any]:
+        async with self._response(method, path, **sending) as response:
             body = await response.read()
         try:
             answer = json.loads(body) if body else {}

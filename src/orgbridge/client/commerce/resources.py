@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 from orgbridge.client.errors import SalesforceError
 from orgbridge.client.replies import parse_object
@@ -49,6 +49,15 @@ class Patience:
     first: float = 0.2
     #: Longest pause that is our own choice; a `Retry-After` may ask for more.
     longest: float = 2.0
+
+
+class Sending(TypedDict, total=False):
+    """What may go with a change; see `StoreResource.send`."""
+
+    repeatable: bool
+    headers: Mapping[str, str] | None
+    seconds: float | None
+    guard: Guard | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,20 +163,14 @@ class StoreResource:
         path: str,
         body: JSON = None,
         params: Mapping[str, str | int | None] | None = None,
-        *,
-        repeatable: bool = False,
-        headers: Mapping[str, str] | None = None,
-        seconds: float | None = None,
-        guard: Guard | None = None,
+        **sending: Unpack[Sending],
     ) -> dict[str, Any]:
         """Change something and return the object that Salesforce answers with, an empty one for an empty reply.
 
         Raises:
             The same as `send`.
         """
-        reply = await self.send(
-            method, path, body, params, repeatable=repeatable, headers=headers, seconds=seconds, guard=guard
-        )
+        reply = await self.send(method, path, body, params, **sending)
         return parse_object(reply.body, path.rpartition("/")[2]) if reply.body.strip() else {}
 
     async def settle(self, ask: Callable[[], Awaitable[Asked[_T]]], patience: Patience) -> Asked[_T]:
