@@ -17,8 +17,9 @@ from typing import Any
 from orgbridge.emulator.commerce.amounts import cents
 from orgbridge.emulator.commerce.deals import Deal, Row
 from orgbridge.emulator.commerce.money import ZERO, of_row, shared_out
-from orgbridge.emulator.commerce.offers import broken_rule, entitled, offers_for, quantity_rules
+from orgbridge.emulator.commerce.offers import Offer, broken_rule, entitled, offers_for, quantity_rules
 from orgbridge.emulator.commerce.promotions import Promotion, applied, off_delivery, reductions
+from orgbridge.emulator.commerce.quotedlines import Terms, terms_of
 
 #: What belongs to a calculation and is made anew by the next.
 _RESULTS = (
@@ -96,20 +97,24 @@ def _priced(deal: Deal, cart_id: str, messages: list[_Message]) -> list[_Line]:
         wanted[row["Product2Id"]] = wanted.get(row["Product2Id"], Decimal(0)) + of_row(row["Quantity"])
     seen = entitled(deal, wanted)
     offers, rules = offers_for(deal, wanted), quantity_rules(deal, wanted)
+    agreed = terms_of(deal, rows)
     lines = []
     for row in rows:
         line, product = _Line(row=row, quantity=of_row(row["Quantity"])), row["Product2Id"]
         lines.append(line)
-        offer = offers.get(product)
+        offer, terms = offers.get(product), agreed.get(row["Id"])
         if product not in seen:
             messages.append(_Message(kind="Entitlement", text=f"{row['Name']} is not available.", about=row["Id"]))
-        elif offer is None:
+        elif offer is None and terms is None:
             messages.append(_Message(kind="Pricing", text=f"{row['Name']} has no price.", about=row["Id"]))
         if product in rules and (text := broken_rule(rules[product], wanted[product])):
             messages.append(_Message(kind="Other", text=text, about=row["Id"]))
         if (stock := deal.policy.stock.get(row["Sku"] or "")) is not None and stock < wanted[product]:
             text = f"Only {stock} pieces of {row['Name']} are in stock."
             messages.append(_Message(kind="Inventory", text=text, about=row["Id"]))
+        if terms is not None:
+            _as_agreed(line, terms, offer)
+            continue
         if offer is None:
             line.change |= dict.fromkeys(("ListPrice", "SalesPrice", "PriceBookEntryId"))
             continue
@@ -121,6 +126,14 @@ def _priced(deal: Deal, cart_id: str, messages: list[_Message]) -> list[_Line]:
             "PriceBookEntryId": offer.entry_id,
         }
     return lines
+
+
+def _as_agreed(line: _Line, terms: Terms, offer: Offer | None) -> None:
+    """Let a line that came from a quote cost what was agreed, whatever the store's price is now."""
+    unit = terms.unit_price
+    list_price = unit if offer is None or offer.list_price is None else offer.list_price
+    line.list_total, line.total = cents(list_price * line.quantity), terms.total(line.quantity)
+    line.change |= {"ListPrice": list_price, "SalesPrice": unit, "PriceBookEntryId": terms.entry_id}
 
 
 def _charged(deal: Deal, cart_id: str, groups: Mapping[str, Row], products: Iterable[_Line]) -> list[_Line]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from orgbridge.emulator.commerce import inputs, shapes
+from orgbridge.emulator.commerce import inputs, quotedlines, shapes
 from orgbridge.emulator.commerce.cartviews import ItemViews
 from orgbridge.emulator.commerce.deals import Deal, Row, bad_input, missing
 from orgbridge.emulator.commerce.lines import default_group, finish, line_of, product_lines, remove_lines
@@ -306,10 +306,15 @@ def _move(deal: Deal, cart: Row, source: Row, target: str, quantity: Decimal) ->
     have = of_row(source["Quantity"])
     if quantity > have:
         raise deal.policy.bad_quantity.error("The cart has fewer pieces of this item.")
+    there = product_lines(deal, cart["Id"])
+    agreed = quotedlines.terms_of(deal, there)
+    terms = agreed.get(source["Id"])
     twin = [
         line
-        for line in product_lines(deal, cart["Id"])
-        if line["CartDeliveryGroupId"] == target and line["Product2Id"] == source["Product2Id"]
+        for line in there
+        if line["CartDeliveryGroupId"] == target
+        and line["Product2Id"] == source["Product2Id"]
+        and agreed.get(line["Id"]) == terms
     ]
     if twin:
         deal.change("CartItem", [{"Id": twin[0]["Id"], "Quantity": of_row(twin[0]["Quantity"]) + quantity}])
@@ -320,7 +325,9 @@ def _move(deal: Deal, cart: Row, source: Row, target: str, quantity: Decimal) ->
         copied = ("CartId", "Name", "Product2Id", "Sku", "SubType", "Type")
         fresh = {name: source[name] for name in copied}
         totals = dict.fromkeys(("TotalAmount", "TotalPrice", "TotalListPrice"), 0)
-        deal.add("CartItem", [{**fresh, **totals, "CartDeliveryGroupId": target, "Quantity": quantity}])
+        (new,) = deal.add("CartItem", [{**fresh, **totals, "CartDeliveryGroupId": target, "Quantity": quantity}])
+        if terms is not None:
+            quotedlines.note(deal, new, terms)
     if quantity == have:
         remove_lines(deal, cart, [source])
     else:

@@ -16,6 +16,7 @@ from orgbridge.emulator.commerce.deals import Deal, Row, bad_input, missing, req
 from orgbridge.emulator.commerce.entitlements import product_id_of
 from orgbridge.emulator.commerce.money import of_row, read_quantity
 from orgbridge.emulator.commerce.offers import broken_rule, entitled, quantity_rules
+from orgbridge.emulator.commerce.quotedlines import forget, terms_of
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.kit.json import JSON
 
@@ -46,8 +47,14 @@ def _quantity(deal: Deal, body: Mapping[str, JSON]) -> Decimal:
     return number
 
 
-def add_line(deal: Deal, cart: Row, given: JSON) -> str:
+def add_line(deal: Deal, cart: Row, given: JSON, *, merge: bool = True) -> str:
     """Add a product to a cart, or more of it to its line; return the line's id. Nothing is worked out yet.
+
+    Args:
+        deal: The business.
+        cart: The cart.
+        given: The body.
+        merge: Whether a line that is there already takes the pieces.
 
     Raises:
         SFError: The product is not to be had, the quantity is wrong, or the cart is full. Nothing was added.
@@ -71,8 +78,8 @@ def add_line(deal: Deal, cart: Row, given: JSON) -> str:
     lines = product_lines(deal, cart["Id"])
     same = [line for line in lines if line["Product2Id"] == product]
     _check_rule(deal, product, quantity + sum((of_row(line["Quantity"]) for line in same), Decimal(0)))
-    own = [line for line in same if group in (None, line["CartDeliveryGroupId"]) and line["SubType"] is None]
-    if own and sub_type is None and not custom and not _keeps_duplicates(deal):
+    own = _takers(deal, same, group) if merge and sub_type is None and not custom else []
+    if own:
         deal.change("CartItem", [{"Id": own[0]["Id"], "Quantity": of_row(own[0]["Quantity"]) + quantity}])
         return str(own[0]["Id"])
     if len(lines) >= deal.policy.cart_lines:
@@ -94,8 +101,16 @@ def add_line(deal: Deal, cart: Row, given: JSON) -> str:
     return deal.add("CartItem", [fresh])[0]
 
 
-def _keeps_duplicates(deal: Deal) -> bool:
-    return "OptionsDuplicateCartItemsEnabled" in deal.buyer.store.options
+def _takers(deal: Deal, same: Sequence[Row], group: str | None) -> list[Row]:
+    """Return the lines of a product that take more pieces of it."""
+    if "OptionsDuplicateCartItemsEnabled" in deal.buyer.store.options:
+        return []
+    agreed = terms_of(deal, same)
+    return [
+        line
+        for line in same
+        if group in (None, line["CartDeliveryGroupId"]) and line["SubType"] is None and line["Id"] not in agreed
+    ]
 
 
 def _group(deal: Deal, cart_id: str, group_id: str | None) -> str | None:
@@ -194,6 +209,7 @@ def remove_lines(deal: Deal, cart: Row, lines: Sequence[Row]) -> None:
         deal.remove([row["Id"] for row in deal.rows(sobject, {"CartItemId": ids})], hard=True)
     deal.remove([row["Id"] for row in deal.rows("CartValidationOutput", {"RelatedEntityId": ids})], hard=True)
     deal.remove(ids)
+    forget(deal, ids)
     finish(deal, cart["Id"])
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from orgbridge.emulator.commerce.deals import Deal, Row
 from orgbridge.emulator.commerce.money import ZERO, of_row
+from orgbridge.emulator.commerce.quotedlines import quote_of, terms_of
 from orgbridge.kit.json import JSON
 
 _SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -74,6 +75,7 @@ def place(deal: Deal, cart: Row, reference: str) -> str:
     entries = deal.by_id("PricebookEntry", {line["PriceBookEntryId"] for line in lines if line["PriceBookEntryId"]})
     books = {entry["Pricebook2Id"] for entry in entries.values()}
     book = books.pop() if len(books) == 1 else None
+    agreed = terms_of(deal, lines)
     activated = deal.buyer.store.order_status != "Draft"
     order = {
         "AccountId": cart["AccountId"],
@@ -84,6 +86,7 @@ def place(deal: Deal, cart: Row, reference: str) -> str:
         "OrderedDate": deal.now,
         "Status": "Draft",
         "OrderReferenceNumber": reference,
+        "QuoteId": quote_of(agreed),
         "PoNumber": cart["PoNumber"],
         "TaxLocaleType": cart["TaxLocaleType"],
         "BillingEmailAddress": cart["GuestEmailAddress"],
@@ -95,7 +98,10 @@ def place(deal: Deal, cart: Row, reference: str) -> str:
     order_id = deal.add("Order", [order])[0]
     group_ids = _place_groups(deal, order_id, groups, lines)
     items = [
-        _order_item(deal, order_id, group_ids, line, entries if book is not None else {}, number + 1)
+        {
+            **_order_item(deal, order_id, group_ids, line, entries if book is not None else {}, number + 1),
+            **({"QuoteLineItemId": agreed[line["Id"]].quote_line_id} if line["Id"] in agreed else {}),
+        }
         for number, line in enumerate(lines)
     ]
     deal.add("OrderItem", items)

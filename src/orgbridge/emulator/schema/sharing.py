@@ -97,6 +97,8 @@ COMMUNITY_SHARING: Mapping[str, str] = {
     ),
     "Product2": f"({{row}}.Id IN ({_ENTITLED.replace('{more}', '')}) OR {{row}}.Id IN ({_MACHINES}))",
     "Purchase_Order__c": f"({_OWN} OR {_account('Account__c')})",
+    "Quote": _account("AccountId"),
+    "QuoteLineItem": _below("QuoteId", "Quote"),
     "ServiceContract": _account("AccountId"),
     "Shipment": _below("OrderSummaryId", "OrderSummary"),
     "ShipmentItem": f"{{row}}.ShipmentId IN ({_SHIPPED})",
