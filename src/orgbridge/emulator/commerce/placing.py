@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from orgbridge.emulator.commerce.bundles import CART, ORDER, carry
 from orgbridge.emulator.commerce.deals import Deal, Row
 from orgbridge.emulator.commerce.money import ZERO, of_row
 from orgbridge.emulator.commerce.quotedlines import quote_of, terms_of
@@ -104,7 +105,8 @@ def place(deal: Deal, cart: Row, reference: str) -> str:
         }
         for number, line in enumerate(lines)
     ]
-    deal.add("OrderItem", items)
+    made = deal.add("OrderItem", items)
+    carry(deal, CART, ORDER, dict(zip((line["Id"] for line in lines), made, strict=True)))
     deal.change("Order", [{"Id": order_id, **_order_totals(lines)}])
     if activated:
         activate(deal, order_id)

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 
-from orgbridge.emulator.commerce import carts, inputs, lines, quotedlines
+from orgbridge.emulator.commerce import bundles, carts, inputs, lines, quotedlines
 from orgbridge.emulator.commerce.deals import Deal, Row, bad_input, missing, required
 from orgbridge.emulator.commerce.money import of_row
+from orgbridge.emulator.commerce.offers import entitled
 from orgbridge.emulator.commerce.promotions import applied
 from orgbridge.emulator.commerce.settling import State, work_of
 from orgbridge.emulator.commerce.versions import Shape
@@ -77,7 +78,10 @@ def from_cart(deal: Deal, cart: Row, given: JSON) -> str:
     rows = lines.product_lines(deal, cart["Id"])
     book, entries = _priced(deal, cart, rows)
     quote_id = deal.add("Quote", [{**_head(deal, cart, fields), "Pricebook2Id": book, **fields}])[0]
-    deal.add("QuoteLineItem", [_quote_line(quote_id, row, entries[row["Id"]], n) for n, row in enumerate(rows, 1)])
+    fresh = [_quote_line(quote_id, row, entries[row["Id"]], n) for n, row in enumerate(rows, 1)]
+    made = dict(zip((row["Id"] for row in rows), deal.add("QuoteLineItem", fresh), strict=True))
+    bundles.carry(deal, bundles.CART, bundles.QUOTE, made)
+    _relate(deal, quote_id, rows, made)
     if comments is not None:
         deal.add("Note", [{"ParentId": quote_id, "Title": "Comments of the buyer", "Body": comments}])
     if delete:
@@ -200,6 +204,32 @@ def _quote_line(quote_id: str, row: Row, entry_id: str, number: int) -> dict[str
     }
 
 
+def _relate(deal: Deal, quote_id: str, rows: Sequence[Row], made: Mapping[str, str]) -> None:
+    """Say which lines of a quote are parts of others."""
+    above = {row["Id"]: row for row in rows}
+    relations = []
+    for row in rows:
+        if row["ParentCartItemId"] not in above:
+            continue
+        main = above[row["ParentCartItemId"]]
+        component = bundles.components_of(deal, main["Product2Id"]).get(row["Product2Id"])
+        if component is None:
+            raise QuoteRefused([QuoteError("UNSUPPORTED_PRODUCT", f"{row['Name']} is no longer a part of a bundle.")])
+        relations.append(
+            {
+                "QuoteId": quote_id,
+                "MainQuoteLineId": made[main["Id"]],
+                "AssociatedQuoteLineId": made[row["Id"]],
+                "AssociatedQuantScaleMethod": row["QuantityScaleMethod"],
+                "AssociatedQuoteLinePricing": row["AssociatedItemPricing"],
+                "ProductRelatedComponentId": component["Id"],
+                "ProductRelationshipTypeId": component["ProductRelationshipTypeId"],
+            }
+        )
+    if relations:
+        deal.add("QuoteLineRelationship", relations)
+
+
 # -- a cart from a quote -----------------------------------------------------------------------------------------
 
 
@@ -231,32 +261,56 @@ def to_cart(deal: Deal, quote: Row, given: JSON) -> str:
     rows = deal.rows("QuoteLineItem", {"QuoteId": quote["Id"]}, '"SortOrder", Id')
     if not rows:
         raise QuoteRefused([QuoteError("EMPTY_QUOTE", "The quote has no products.")])
+    products = deal.by_id("Product2", {row["Product2Id"] for row in rows})
     there = {line["Product2Id"] for line in lines.product_lines(deal, cart["Id"])}
-    twice = [row for row in rows if row["Product2Id"] in there]
+    twice = [str(row["Product2Id"]) for row in rows if row["Product2Id"] in there]
     if twice:
-        names = deal.by_id("Product2", {row["Product2Id"] for row in twice})
         raise QuoteRefused(
-            [QuoteError("MATCHING_PRODUCT", f"{names[row['Product2Id']]['Name']} is in the cart.") for row in twice]
+            [QuoteError("MATCHING_PRODUCT", f"{products[one]['Name']} is in the cart.") for one in twice]
         )
-    errors: list[QuoteError] = []
-    for row in rows:
-        try:
-            quantity = f"{of_row(row['Quantity']):f}"
-            line_id = lines.add_line(
-                deal,
-                cart,
-                {"productId": row["Product2Id"], "quantity": quantity, "type": "Product"},
-                merge=not converts,
-            )
-        except SFError as error:
-            errors.append(QuoteError(error.code, error.message))
-            continue
-        if converts:
-            quotedlines.note(deal, line_id, quotedlines.agreed(row))
-    if errors:
-        raise QuoteRefused(errors)
+    made = _add(deal, cart, rows, products)
+    if converts:
+        for row in rows:
+            quotedlines.note(deal, made[row["Id"]], quotedlines.agreed(row))
+    bundles.carry(deal, bundles.QUOTE, bundles.CART, made)
     lines.finish(deal, cart["Id"])
     return str(cart["Id"])
+
+
+def _add(deal: Deal, cart: Row, rows: Sequence[Row], products: Mapping[str, Row]) -> dict[str, str]:
+    """Add the lines of a quote to a cart, parts below what they are parts of; return the lines' ids by quote line."""
+    relations = {
+        str(one["AssociatedQuoteLineId"]): one
+        for one in deal.rows("QuoteLineRelationship", {"MainQuoteLineId": [row["Id"] for row in rows]})
+    }
+    made: dict[str, str] = {}
+    errors: list[QuoteError] = []
+    for row in sorted(rows, key=lambda one: one["Id"] in relations):
+        product = products.get(row["Product2Id"], {})
+        try:
+            if row["Id"] in relations:
+                made[row["Id"]] = _add_part(deal, made, row, relations[row["Id"]], product)
+            else:
+                given = {"productId": row["Product2Id"], "quantity": f"{of_row(row['Quantity']):f}", "type": "Product"}
+                made[row["Id"]] = lines.add_line(deal, cart, given, merge=False)
+        except SFError as error:
+            errors.append(QuoteError(error.code, f"{product.get('Name')}: {error.message}"))
+    if errors:
+        raise QuoteRefused(errors)
+    return made
+
+
+def _add_part(deal: Deal, made: Mapping[str, str], row: Row, relation: Row, product: Row) -> str:
+    main = deal.find("CartItem", made.get(relation["MainQuoteLineId"]))
+    if main is None or row["Product2Id"] not in entitled(deal, [row["Product2Id"]]):
+        raise deal.policy.not_entitled.error("You don't have access to this product.")
+    component = {
+        "QuantityScaleMethod": relation["AssociatedQuantScaleMethod"],
+        "DoesBundlePriceIncludeChild": relation["AssociatedQuoteLinePricing"] == bundles.INCLUDED,
+    }
+    parts = (main["ChildProductCount"] or 0) + 1
+    deal.change("CartItem", [{"Id": main["Id"], "ProductClass": "Bundle", "ChildProductCount": parts}])
+    return deal.add("CartItem", [bundles.part(main, product, component, of_row(row["Quantity"]))])[0]
 
 
 def _check_status(deal: Deal, quote: Row, *, converts: bool) -> None:

@@ -21,7 +21,7 @@ from orgbridge.emulator.http.routing import Route
 
 
 async def create(call: Call) -> Response:
-    """Answer POST carts/{cart}/quotes: 201 with the quote's id, or `errors` and nothing made."""
+    """Answer POST carts/{cart}/quotes: 201 with the quote's id, or `errors` and nothing made. Assumed: the address."""
     need_version(call, 66)
     body = await call.json_object()
     return await _told(call, "quoteId", lambda d: quotes.from_cart(d, carts.to_change(d, call.args["cart"]), body))
