@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from orgbridge.emulator.commerce.guests import TABLES as GUEST_TABLES
 from orgbridge.emulator.commerce.policy import Commerce, CommercePolicy
+from orgbridge.emulator.commerce.quotedlines import TABLES as QUOTE_TABLES
+from orgbridge.emulator.commerce.savedconfigurations import TABLES as CONFIGURATION_TABLES
 from orgbridge.emulator.commerce.seeding import seed_commerce
 from orgbridge.emulator.commerce.settling import TABLES as CART_TABLES
 from orgbridge.emulator.faults import Faults
@@ -182,6 +184,8 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         org = Org(storage, catalogue or load_catalogue(storage, objects), time, policies)
         storage.ensure(CART_TABLES)
         storage.ensure(GUEST_TABLES)
+        storage.ensure(QUOTE_TABLES)
+        storage.ensure(CONFIGURATION_TABLES)
     except BaseException:
         storage.close()
         raise

@@ -15,10 +15,12 @@ from decimal import Decimal
 from typing import Any
 
 from orgbridge.emulator.commerce.amounts import cents
+from orgbridge.emulator.commerce.bundles import is_included
 from orgbridge.emulator.commerce.deals import Deal, Row
 from orgbridge.emulator.commerce.money import ZERO, of_row, shared_out
-from orgbridge.emulator.commerce.offers import broken_rule, entitled, offers_for, quantity_rules
+from orgbridge.emulator.commerce.offers import Offer, QuantityRule, broken_rule, entitled, offers_for, quantity_rules
 from orgbridge.emulator.commerce.promotions import Promotion, applied, off_delivery, reductions
+from orgbridge.emulator.commerce.quotedlines import Terms, terms_of
 
 #: What belongs to a calculation and is made anew by the next.
 _RESULTS = (
@@ -91,25 +93,31 @@ def _clear(deal: Deal, cart_id: str) -> None:
 
 def _priced(deal: Deal, cart_id: str, messages: list[_Message]) -> list[_Line]:
     rows = deal.rows("CartItem", {"CartId": cart_id, "Type": "Product"})
-    wanted: dict[str, Decimal] = {}
-    for row in rows:
-        wanted[row["Product2Id"]] = wanted.get(row["Product2Id"], Decimal(0)) + of_row(row["Quantity"])
-    seen = entitled(deal, wanted)
-    offers, rules = offers_for(deal, wanted), quantity_rules(deal, wanted)
+    wanted = _wanted(row for row in rows if not is_included(row))
+    pieces = _wanted(rows)
+    seen = entitled(deal, pieces)
+    offers, rules = offers_for(deal, {**pieces, **wanted}), quantity_rules(deal, wanted)
+    agreed = terms_of(deal, rows)
     lines = []
     for row in rows:
         line, product = _Line(row=row, quantity=of_row(row["Quantity"])), row["Product2Id"]
         lines.append(line)
-        offer = offers.get(product)
+        offer, terms = offers.get(product), agreed.get(row["Id"])
         if product not in seen:
             messages.append(_Message(kind="Entitlement", text=f"{row['Name']} is not available.", about=row["Id"]))
-        elif offer is None:
+        elif offer is None and terms is None and not is_included(row):
             messages.append(_Message(kind="Pricing", text=f"{row['Name']} has no price.", about=row["Id"]))
-        if product in rules and (text := broken_rule(rules[product], wanted[product])):
+        if row["ParentCartItemId"] is None and (text := _broken(rules.get(product), wanted[product])):
             messages.append(_Message(kind="Other", text=text, about=row["Id"]))
-        if (stock := deal.policy.stock.get(row["Sku"] or "")) is not None and stock < wanted[product]:
+        if (stock := deal.policy.stock.get(row["Sku"] or "")) is not None and stock < pieces[product]:
             text = f"Only {stock} pieces of {row['Name']} are in stock."
             messages.append(_Message(kind="Inventory", text=text, about=row["Id"]))
+        if terms is not None:
+            _as_agreed(line, terms, offer)
+            continue
+        if is_included(row):
+            line.change |= {"ListPrice": ZERO, "SalesPrice": ZERO, "PriceBookEntryId": offer and offer.entry_id}
+            continue
         if offer is None:
             line.change |= dict.fromkeys(("ListPrice", "SalesPrice", "PriceBookEntryId"))
             continue
@@ -121,6 +129,26 @@ def _priced(deal: Deal, cart_id: str, messages: list[_Message]) -> list[_Line]:
             "PriceBookEntryId": offer.entry_id,
         }
     return lines
+
+
+def _wanted(rows: Iterable[Row]) -> dict[str, Decimal]:
+    """Return how many pieces of each product there are."""
+    found: dict[str, Decimal] = {}
+    for row in rows:
+        found[row["Product2Id"]] = found.get(row["Product2Id"], Decimal(0)) + of_row(row["Quantity"])
+    return found
+
+
+def _broken(rule: QuantityRule | None, quantity: Decimal) -> str | None:
+    return None if rule is None else broken_rule(rule, quantity)
+
+
+def _as_agreed(line: _Line, terms: Terms, offer: Offer | None) -> None:
+    """Let a line that came from a quote cost what was agreed, whatever the store's price is now."""
+    unit = terms.unit_price
+    list_price = unit if offer is None or offer.list_price is None else offer.list_price
+    line.list_total, line.total = cents(list_price * line.quantity), terms.total(line.quantity)
+    line.change |= {"ListPrice": list_price, "SalesPrice": unit, "PriceBookEntryId": terms.entry_id}
 
 
 def _charged(deal: Deal, cart_id: str, groups: Mapping[str, Row], products: Iterable[_Line]) -> list[_Line]:
@@ -325,8 +353,8 @@ def _total_cart(deal: Deal, cart: Row, products: list[_Line], charges: list[_Lin
 
 
 def counts(products: Iterable[_Line]) -> dict[str, Any]:
-    """Return what a cart counts of its product lines."""
-    lines = list(products)
+    """Return what a cart counts of its product lines: parts of others are none of its products."""
+    lines = [line for line in products if line.row["ParentCartItemId"] is None]
     return {
         "TotalProductCount": sum((line.quantity for line in lines), Decimal(0)),
         "UniqueProductCount": len({line.row["Product2Id"] for line in lines}),

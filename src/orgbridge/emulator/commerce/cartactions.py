@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from orgbridge.emulator.commerce import carts, delivery, inputs, lines, shapes
+from orgbridge.emulator.commerce import bundles, carts, delivery, inputs, lines, shapes
 from orgbridge.emulator.commerce.calculation import calculate
 from orgbridge.emulator.commerce.cartviews import ItemViews, summary
 from orgbridge.emulator.commerce.deals import Deal, Row, bad_input, missing, required
@@ -57,14 +57,19 @@ def clone(deal: Deal, cart: Row, target_type: str | None) -> Row:
 
 def _copy_items(deal: Deal, source: Row, target_id: str) -> None:
     group = lines.default_group(deal, target_id)
-    names = ("Name", "Product2Id", "Quantity", "Sku", "SubType", "Type")
-    totals = dict.fromkeys(("TotalAmount", "TotalPrice", "TotalListPrice"), 0)
-    rows = [
-        {**{name: line[name] for name in names}, **totals, "CartId": target_id, "CartDeliveryGroupId": group}
-        for line in lines.product_lines(deal, source["Id"])
-    ]
-    if rows:
-        deal.add("CartItem", rows)
+    rows = lines.product_lines(deal, source["Id"])
+    shared = {"CartId": target_id, "CartDeliveryGroupId": group}
+    made: dict[str, str] = {}
+    for some in (bundles.own(rows), [row for row in rows if row["ParentCartItemId"] is not None]):
+        fresh = [{**_copy(line), **shared, "ParentCartItemId": made.get(line["ParentCartItemId"])} for line in some]
+        if fresh:
+            made |= dict(zip((line["Id"] for line in some), deal.add("CartItem", fresh), strict=True))
+    bundles.carry(deal, bundles.CART, bundles.CART, made)
+
+
+def _copy(line: Row) -> dict[str, JSON]:
+    names = ("Name", "Product2Id", "Quantity", "Sku", "SubType", "Type", "ProductClass", *bundles.COLUMNS)
+    return {**{name: line[name] for name in names}, **dict.fromkeys(("TotalAmount", "TotalPrice", "TotalListPrice"), 0)}
 
 
 def preserve(deal: Deal, guest_cart_id: str | None) -> dict[str, JSON] | None:
@@ -84,7 +89,7 @@ def preserve(deal: Deal, guest_cart_id: str | None) -> dict[str, JSON] | None:
     guest = None if found is None or not found.startswith("0a6") else deal.find("WebCart", found)
     if guest is None or guest["AccountId"] is not None or guest["WebStoreId"] != deal.buyer.store.id:
         return None
-    rows = lines.product_lines(deal, guest["Id"])
+    rows = bundles.own(lines.product_lines(deal, guest["Id"]))
     new = deal.get("WebCart", carts.create_cart(deal, {"name": str(guest["Name"])}))
     refusals = lines.copy_lines(deal, new, [(row["Product2Id"], of_row(row["Quantity"])) for row in rows])
     for coupon in coupons(deal, guest["Id"]):
@@ -134,7 +139,7 @@ def to_wishlist(deal: Deal, cart: Row, body: Mapping[str, JSON]) -> dict[str, JS
     if row["OwnerId"] != buyer.user_id:
         raise missing("wishlist", wanted[:40])
     there = {item["Product2Id"] for item in deal.rows("WishlistItem", {"WishlistId": row["Id"]})}
-    products = [line["Product2Id"] for line in lines.product_lines(deal, cart["Id"])]
+    products = [line["Product2Id"] for line in bundles.own(lines.product_lines(deal, cart["Id"]))]
     fresh = [product for product in dict.fromkeys(products) if product not in there]
     names = deal.by_id("Product2", fresh)
     if fresh:

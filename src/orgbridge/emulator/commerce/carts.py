@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orgbridge.emulator.commerce import inputs, sessions, settling
+from orgbridge.emulator.commerce import inputs, quotedlines, sessions, settling
 from orgbridge.emulator.commerce.calculation import calculate
 from orgbridge.emulator.commerce.deals import Deal, Row, bad_input, missing
 from orgbridge.emulator.commerce.settling import Stage, State, Work
@@ -179,7 +179,10 @@ def delete_cart(deal: Deal, cart: Row) -> None:
         deal.change("CartDeliveryGroup", [{"Id": group["Id"], "SelectedDeliveryMethodId": None} for group in groups])
     for sobject in (*_BELOW, "CartValidationOutput", "CartItem"):
         name = "WebCartId" if sobject == "WebCartAdjustmentBasis" else "CartId"
-        deal.remove([row["Id"] for row in deal.rows(sobject, {name: cart["Id"]})], hard=True)
+        ids = [row["Id"] for row in deal.rows(sobject, {name: cart["Id"]})]
+        deal.remove(ids, hard=True)
+        if sobject == "CartItem":
+            quotedlines.forget(deal, ids)
     for sobject in _OF_CART:
         deal.remove([row["Id"] for row in deal.rows(sobject, {"WebCartId": cart["Id"]})], hard=True)
     deal.remove([group["Id"] for group in groups], hard=True)

@@ -40,6 +40,8 @@ class Product:
     sku: str | None
     #: `Simple` and the like.
     product_class: str
+    #: Whether it is configured while it is sold.
+    configurable: bool
 
     @property
     def url_name(self) -> str:
@@ -102,9 +104,11 @@ def products_of(connection: Connection, ids: Iterable[str]) -> dict[str, Product
     """Return products by id; those that are not there are not in it."""
     found: dict[str, Product] = {}
     for some in chunks(dict.fromkeys(ids)):
-        sql = f'SELECT Id, Name, StockKeepingUnit, ProductClass FROM "Product2" WHERE Id IN ({_marks(some)})'  # noqa: S608
+        names = "Id, Name, StockKeepingUnit, ProductClass, ConfigureDuringSale"
+        sql = f'SELECT {names} FROM "Product2" WHERE Id IN ({_marks(some)})'  # noqa: S608
         for row in connection.execute(f"{sql} AND IsDeleted = 0", some):
-            found[row[0]] = Product(id=row[0], name=row[1], sku=row[2], product_class=row[3] or "Simple")
+            kind, configurable = row[3] or "Simple", row[4] == "Allowed"
+            found[row[0]] = Product(id=row[0], name=row[1], sku=row[2], product_class=kind, configurable=configurable)
     return found
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from orgbridge.emulator.commerce import inputs, shapes
+from orgbridge.emulator.commerce import bundles, inputs, quotedlines, shapes
 from orgbridge.emulator.commerce.cartviews import ItemViews
 from orgbridge.emulator.commerce.deals import Deal, Row, bad_input, missing
 from orgbridge.emulator.commerce.lines import default_group, finish, line_of, product_lines, remove_lines
@@ -272,7 +272,8 @@ def _arrange_one(deal: Deal, cart: Row, body: Mapping[str, JSON]) -> None:
     target = _target(deal, cart, body)
     item_id, product_id = inputs.text(body, "cartItemId"), inputs.text(body, "productId")
     if item_id is None:
-        sources = [line for line in product_lines(deal, cart["Id"]) if line["Product2Id"] == product_id]
+        rows = bundles.own(product_lines(deal, cart["Id"]))
+        sources = [line for line in rows if line["Product2Id"] == product_id]
         if not sources:
             raise missing("product", product_id)
         source = next((line for line in sources if line["CartDeliveryGroupId"] != target), sources[0])
@@ -282,6 +283,7 @@ def _arrange_one(deal: Deal, cart: Row, body: Mapping[str, JSON]) -> None:
         remove_lines(deal, cart, [source])
         return
     if source["CartDeliveryGroupId"] == target:
+        bundles.follow_quantity(deal, source, quantity)
         deal.change("CartItem", [{"Id": source["Id"], "Quantity": quantity}])
         return
     _move(deal, cart, source, target, quantity)
@@ -306,21 +308,33 @@ def _move(deal: Deal, cart: Row, source: Row, target: str, quantity: Decimal) ->
     have = of_row(source["Quantity"])
     if quantity > have:
         raise deal.policy.bad_quantity.error("The cart has fewer pieces of this item.")
+    there = bundles.own(product_lines(deal, cart["Id"]))
+    configured = bundles.configured(deal, there)
+    if source["Id"] in configured and quantity != have:
+        raise bad_input("A configured product can't be split between delivery groups.")
+    agreed = quotedlines.terms_of(deal, there)
+    terms = agreed.get(source["Id"])
     twin = [
         line
-        for line in product_lines(deal, cart["Id"])
-        if line["CartDeliveryGroupId"] == target and line["Product2Id"] == source["Product2Id"]
+        for line in there
+        if line["CartDeliveryGroupId"] == target
+        and line["Product2Id"] == source["Product2Id"]
+        and agreed.get(line["Id"]) == terms
+        and not {line["Id"], source["Id"]} & configured
     ]
     if twin:
         deal.change("CartItem", [{"Id": twin[0]["Id"], "Quantity": of_row(twin[0]["Quantity"]) + quantity}])
     elif quantity == have:
-        deal.change("CartItem", [{"Id": source["Id"], "CartDeliveryGroupId": target}])
+        moved = [source, *bundles.below(deal, [source["Id"]])]
+        deal.change("CartItem", [{"Id": line["Id"], "CartDeliveryGroupId": target} for line in moved])
         return
     else:
         copied = ("CartId", "Name", "Product2Id", "Sku", "SubType", "Type")
         fresh = {name: source[name] for name in copied}
         totals = dict.fromkeys(("TotalAmount", "TotalPrice", "TotalListPrice"), 0)
-        deal.add("CartItem", [{**fresh, **totals, "CartDeliveryGroupId": target, "Quantity": quantity}])
+        (new,) = deal.add("CartItem", [{**fresh, **totals, "CartDeliveryGroupId": target, "Quantity": quantity}])
+        if terms is not None:
+            quotedlines.note(deal, new, terms)
     if quantity == have:
         remove_lines(deal, cart, [source])
     else:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from orgbridge.emulator.commerce import inputs
+from orgbridge.emulator.commerce import bundles, inputs
 from orgbridge.emulator.commerce.calculation import count
 from orgbridge.emulator.commerce.carts import check_editable, is_async, recalculate
 from orgbridge.emulator.commerce.deals import Deal, Row, bad_input, missing, required
 from orgbridge.emulator.commerce.entitlements import product_id_of
 from orgbridge.emulator.commerce.money import of_row, read_quantity
 from orgbridge.emulator.commerce.offers import broken_rule, entitled, quantity_rules
+from orgbridge.emulator.commerce.quotedlines import forget, terms_of
 from orgbridge.emulator.schema.errors import SFError
 from orgbridge.kit.json import JSON
 
@@ -46,8 +47,14 @@ def _quantity(deal: Deal, body: Mapping[str, JSON]) -> Decimal:
     return number
 
 
-def add_line(deal: Deal, cart: Row, given: JSON) -> str:
+def add_line(deal: Deal, cart: Row, given: JSON, *, merge: bool = True) -> str:
     """Add a product to a cart, or more of it to its line; return the line's id. Nothing is worked out yet.
+
+    Args:
+        deal: The business.
+        cart: The cart.
+        given: The body.
+        merge: Whether a line that is there already takes the pieces.
 
     Raises:
         SFError: The product is not to be had, the quantity is wrong, or the cart is full. Nothing was added.
@@ -68,11 +75,11 @@ def add_line(deal: Deal, cart: Row, given: JSON) -> str:
         raise bad_input(f"The subType {sub_type[:40]} isn't valid.")
     custom = inputs.custom_fields(deal, "CartItem", body)
     group = _group(deal, cart["Id"], inputs.text(body, "cartDeliveryGroupId"))
-    lines = product_lines(deal, cart["Id"])
+    lines = bundles.own(product_lines(deal, cart["Id"]))
     same = [line for line in lines if line["Product2Id"] == product]
     _check_rule(deal, product, quantity + sum((of_row(line["Quantity"]) for line in same), Decimal(0)))
-    own = [line for line in same if group in (None, line["CartDeliveryGroupId"]) and line["SubType"] is None]
-    if own and sub_type is None and not custom and not _keeps_duplicates(deal):
+    own = _takers(deal, same, group) if merge and sub_type is None and not custom else []
+    if own:
         deal.change("CartItem", [{"Id": own[0]["Id"], "Quantity": of_row(own[0]["Quantity"]) + quantity}])
         return str(own[0]["Id"])
     if len(lines) >= deal.policy.cart_lines:
@@ -94,8 +101,16 @@ def add_line(deal: Deal, cart: Row, given: JSON) -> str:
     return deal.add("CartItem", [fresh])[0]
 
 
-def _keeps_duplicates(deal: Deal) -> bool:
-    return "OptionsDuplicateCartItemsEnabled" in deal.buyer.store.options
+def _takers(deal: Deal, same: Sequence[Row], group: str | None) -> list[Row]:
+    """Return the lines of a product that take more pieces of it."""
+    if "OptionsDuplicateCartItemsEnabled" in deal.buyer.store.options:
+        return []
+    kept = {*terms_of(deal, same), *bundles.configured(deal, same)}
+    return [
+        line
+        for line in same
+        if group in (None, line["CartDeliveryGroupId"]) and line["SubType"] is None and line["Id"] not in kept
+    ]
 
 
 def _group(deal: Deal, cart_id: str, group_id: str | None) -> str | None:
@@ -150,14 +165,15 @@ def add_lines(deal: Deal, cart: Row, body: Mapping[str, JSON]) -> list[str | SFE
 
 
 def line_of(deal: Deal, cart: Row, line_id: str) -> Row:
-    """Return a product line of a cart.
+    """Return a product line of a cart that may be changed.
 
     Raises:
-        SFError: The cart has no such line.
+        SFError: The cart has no such line, or it is a part of another one.
     """
     row = deal.find("CartItem", line_id)
     if row is None or row["CartId"] != cart["Id"] or row["Type"] != "Product":
         raise SFError("ITEM_NOT_FOUND", f"The cart item {line_id[:40]} could not be found.", 404)
+    bundles.check_own(row)
     return row
 
 
@@ -175,26 +191,46 @@ def change_line(deal: Deal, cart: Row, line: Row, given: JSON) -> None:
     product = line["Product2Id"]
     if product not in entitled(deal, [product]):
         raise deal.policy.not_entitled.error("You don't have access to this product.")
-    others = [
-        one for one in product_lines(deal, cart["Id"]) if one["Product2Id"] == product and one["Id"] != line["Id"]
-    ]
-    _check_rule(deal, product, quantity + sum((of_row(one["Quantity"]) for one in others), Decimal(0)))
+    check_quantity(deal, cart, line, quantity)
     change: dict[str, JSON] = {"Id": line["Id"], "Quantity": quantity, **inputs.custom_fields(deal, "CartItem", body)}
     group = _group(deal, cart["Id"], inputs.text(body, "cartDeliveryGroupId"))
     if group is not None:
         change["CartDeliveryGroupId"] = group
+        parts = bundles.below(deal, [line["Id"]])
+        if parts:
+            deal.change("CartItem", [{"Id": one["Id"], "CartDeliveryGroupId": group} for one in parts])
+    bundles.follow_quantity(deal, line, quantity)
     deal.change("CartItem", [change])
     finish(deal, cart["Id"])
 
 
+def check_quantity(deal: Deal, cart: Row, line: Row, quantity: Decimal) -> None:
+    """Refuse a quantity for a line that, with the product's other lines, breaks the product's rule.
+
+    Raises:
+        SFError: As the org's settings say.
+    """
+    product = line["Product2Id"]
+    rows = bundles.own(product_lines(deal, cart["Id"]))
+    others = [one for one in rows if one["Product2Id"] == product and one["Id"] != line["Id"]]
+    _check_rule(deal, product, quantity + sum((of_row(one["Quantity"]) for one in others), Decimal(0)))
+
+
 def remove_lines(deal: Deal, cart: Row, lines: Sequence[Row]) -> None:
     """Remove lines of a cart with what belongs to them."""
+    drop(deal, lines)
+    finish(deal, cart["Id"])
+
+
+def drop(deal: Deal, lines: Sequence[Row]) -> None:
+    """Remove lines with what belongs to them; nothing is counted or worked out yet."""
     ids = [line["Id"] for line in lines]
+    ids = list(dict.fromkeys([*(part["Id"] for part in bundles.below(deal, ids)), *ids]))
     for sobject in ("CartTax", "CartItemPriceAdjustment"):
         deal.remove([row["Id"] for row in deal.rows(sobject, {"CartItemId": ids})], hard=True)
     deal.remove([row["Id"] for row in deal.rows("CartValidationOutput", {"RelatedEntityId": ids})], hard=True)
     deal.remove(ids)
-    finish(deal, cart["Id"])
+    forget(deal, ids)
 
 
 def copy_lines(deal: Deal, cart: Row, wanted: Sequence[tuple[str, Decimal]]) -> list[SFError | None]:

@@ -10,8 +10,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from orgbridge.emulator.commerce.bundles import CART, ORDER, carry
 from orgbridge.emulator.commerce.deals import Deal, Row
 from orgbridge.emulator.commerce.money import ZERO, of_row
+from orgbridge.emulator.commerce.quotedlines import quote_of, terms_of
 from orgbridge.kit.json import JSON
 
 _SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -74,6 +76,7 @@ def place(deal: Deal, cart: Row, reference: str) -> str:
     entries = deal.by_id("PricebookEntry", {line["PriceBookEntryId"] for line in lines if line["PriceBookEntryId"]})
     books = {entry["Pricebook2Id"] for entry in entries.values()}
     book = books.pop() if len(books) == 1 else None
+    agreed = terms_of(deal, lines)
     activated = deal.buyer.store.order_status != "Draft"
     order = {
         "AccountId": cart["AccountId"],
@@ -84,6 +87,7 @@ def place(deal: Deal, cart: Row, reference: str) -> str:
         "OrderedDate": deal.now,
         "Status": "Draft",
         "OrderReferenceNumber": reference,
+        "QuoteId": quote_of(agreed),
         "PoNumber": cart["PoNumber"],
         "TaxLocaleType": cart["TaxLocaleType"],
         "BillingEmailAddress": cart["GuestEmailAddress"],
@@ -95,10 +99,14 @@ def place(deal: Deal, cart: Row, reference: str) -> str:
     order_id = deal.add("Order", [order])[0]
     group_ids = _place_groups(deal, order_id, groups, lines)
     items = [
-        _order_item(deal, order_id, group_ids, line, entries if book is not None else {}, number + 1)
+        {
+            **_order_item(deal, order_id, group_ids, line, entries if book is not None else {}, number + 1),
+            **({"QuoteLineItemId": agreed[line["Id"]].quote_line_id} if line["Id"] in agreed else {}),
+        }
         for number, line in enumerate(lines)
     ]
-    deal.add("OrderItem", items)
+    made = deal.add("OrderItem", items)
+    carry(deal, CART, ORDER, dict(zip((line["Id"] for line in lines), made, strict=True)))
     deal.change("Order", [{"Id": order_id, **_order_totals(lines)}])
     if activated:
         activate(deal, order_id)

@@ -93,6 +93,12 @@ class CommercePolicy:
     action_status: int = 200
     #: Status of a coupon that was taken.
     coupon_status: int = 201
+    #: Status of a quote that was made of a cart, and of a cart that has a quote's products.
+    quote_status: int = 201
+    #: Status of a reply whose `errors` say why there is no quote, or no cart.
+    quote_refusal_status: int = 400
+    #: Whether products are configured, and bundles quoted: Revenue Cloud beside B2B Commerce.
+    revenue_cloud: bool = True
     #: Whether promotions of a cart are wrapped twice, as was seen; otherwise once, as is documented.
     wrapped_promotions: bool = True
     #: Status of a placed sale.

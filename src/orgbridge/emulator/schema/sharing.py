@@ -48,6 +48,14 @@ def _owned(field: str, parent: str) -> str:
     return f'{{row}}.{field} IN (SELECT x.Id FROM "{parent}" x WHERE x.OwnerId = ?)'  # noqa: S608 fixed names
 
 
+def _two_below(field: str, row: str, reference: str, parent: str, test: str) -> str:
+    """Return the condition of rows below a row that is below a parent, of which the test holds."""
+    return (
+        f'{{row}}.{field} IN (SELECT y.Id FROM "{row}" y JOIN "{parent}" x ON x.Id = y.{reference}'  # noqa: S608 fixed names
+        f" WHERE x.{test})"
+    )
+
+
 _PAPERS = (
     f'SELECT x.Id FROM "Purchase_Order__c" x WHERE x.Account__c IN ({_ACCOUNTS})'  # noqa: S608 fixed names
     f' UNION SELECT x.Id FROM "Order" x WHERE x.AccountId IN ({_ACCOUNTS}) UNION {_ACCOUNTS}'
@@ -71,6 +79,7 @@ COMMUNITY_SHARING: Mapping[str, str] = {
     "CartCheckoutSession": _owned("WebCartId", "WebCart"),
     "CartDeliveryGroup": _owned("CartId", "WebCart"),
     "CartItem": _owned("CartId", "WebCart"),
+    "CartItemAttribute": _two_below("CartItemId", "CartItem", "CartId", "WebCart", "OwnerId = ?"),
     "CartItemPriceAdjustment": _owned("CartId", "WebCart"),
     "CartTax": _owned("CartId", "WebCart"),
     "CartValidationOutput": _owned("CartId", "WebCart"),
@@ -88,6 +97,7 @@ COMMUNITY_SHARING: Mapping[str, str] = {
     "OrderDeliveryGroup": _below("OrderId", "Order"),
     "OrderDeliveryGroupSummary": _below("OrderSummaryId", "OrderSummary"),
     "OrderItem": _below("OrderId", "Order"),
+    "OrderItemAttribute": _two_below("OrderItemId", "OrderItem", "OrderId", "Order", f"AccountId IN ({_ACCOUNTS})"),
     "OrderItemSummary": _below("OrderSummaryId", "OrderSummary"),
     "OrderSummary": f"({_OWN} OR {_account('AccountId')})",
     "Pricebook2": f"{{row}}.Id IN ({_BOOKS})",
@@ -97,6 +107,12 @@ COMMUNITY_SHARING: Mapping[str, str] = {
     ),
     "Product2": f"({{row}}.Id IN ({_ENTITLED.replace('{more}', '')}) OR {{row}}.Id IN ({_MACHINES}))",
     "Purchase_Order__c": f"({_OWN} OR {_account('Account__c')})",
+    "Quote": _account("AccountId"),
+    "QuoteLineItem": _below("QuoteId", "Quote"),
+    "QuoteLineItemAttribute": _two_below(
+        "QuoteLineItemId", "QuoteLineItem", "QuoteId", "Quote", f"AccountId IN ({_ACCOUNTS})"
+    ),
+    "QuoteLineRelationship": _below("QuoteId", "Quote"),
     "ServiceContract": _account("AccountId"),
     "Shipment": _below("OrderSummaryId", "OrderSummary"),
     "ShipmentItem": f"{{row}}.ShipmentId IN ({_SHIPPED})",

@@ -71,7 +71,7 @@ def cart_product(
     """Return a product as lists and carts show it."""
     values: dict[str, JSON] = {
         "fields": dict(fields),
-        "isConfigurationAllowed": False,
+        "isConfigurationAllowed": product.configurable,
         "name": product.name,
         "productClass": product.product_class,
         "productId": product.id,

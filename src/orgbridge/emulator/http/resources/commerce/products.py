@@ -213,7 +213,7 @@ def _overview(call: Call, one: Product, fields: dict[str, str | None], rule: Qua
         "defaultImage": None if flag(call, "excludeMedia") else bodies.default_image(call.version),
         "fields": dict(fields),
         "id": one.id,
-        "isConfigurationAllowed": False,
+        "isConfigurationAllowed": one.configurable,
         "name": one.name,
         "productClass": one.product_class,
         "productSellingModels": [] if flag(call, "includeProductSellingModels") else None,
