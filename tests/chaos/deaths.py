@@ -18,6 +18,8 @@ VICTIMS = ("worker", "org", "service")
 #: Where it cannot be seen that a process waits for its write: so long nothing may pass its gate.
 _QUIET_SECONDS = 0.4
 _STEP_SECONDS, _END_SECONDS = 40.0, 120.0
+#: Orders that a death is tried with.
+_TRIES = 3
 
 
 class Moment(StrEnum):
@@ -160,8 +162,21 @@ class Executioner:
         self._go_on = asyncio.Event()
 
     async def run(self, death: Death) -> list[str]:
-        """Let a process die, and return what is wrong with the order afterwards."""
+        """Let a process die, and return what is wrong with the order afterwards.
+
+        A worker that gives its lease up on a busy machine takes the step along with it: the order must end all the
+        same, and the death is died with another order.
+        """
+        for _ in range(_TRIES):
+            wrong = await self._die(death)
+            if wrong is not None:
+                return wrong
+        return [f"workers gave their leases up before the step: {self._market.given_up}"]
+
+    async def _die(self, death: Death) -> list[str] | None:
+        """Return what is wrong with an order; None when nothing is and a worker ended by itself before the step."""
         market = self._market
+        gone = len(market.given_up)
         self._reached, self._go_on = asyncio.Event(), asyncio.Event()
         cart, before = await market.fill(), await market.orders()
         for gate in market.gates.values():
@@ -176,14 +191,18 @@ class Executioner:
             if trap.done() and not self._reached.is_set():
                 await trap
                 await asyncio.wait({reached, asked}, timeout=_STEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if not self._reached.is_set():
+            came = self._reached.is_set()
+            if not came and len(market.given_up) == gone:
                 return ["the step was not reached"]
-            await market.kill(death.victim)
+            if came:
+                await market.kill(death.victim)
             self._end(trap)
-            await market.revive(death.victim)
+            if came:
+                await market.revive(death.victim)
             async with asyncio.timeout(_END_SECONDS):
                 told = await asked
-            return await market.faults(cart, PATHS[death.way], told, before)
+            wrong = await market.faults(cart, PATHS[death.way], told, before)
+            return wrong if came or wrong else None
         finally:
             self._end(trap)
             for task in (reached, asked):

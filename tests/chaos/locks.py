@@ -48,6 +48,13 @@ class Tables:
         file.close()
         return found
 
+    def living_workers(self) -> int:
+        """Count the workers whose lease holds. PostgreSQL only."""
+        assert self._postgres is not None, "SQLite has no leases"
+        with psycopg.connect(self._postgres, autocommit=True) as connection:
+            found = connection.execute("SELECT count(*) FROM executor_leases WHERE expires_at > now()").fetchone()
+        return 0 if found is None else int(found[0])
+
     def hold(self, which: str) -> None:
         """Let nobody write to the store's placements (`store`), or to the engine's steps (`engine`)."""
         if self._postgres is not None:

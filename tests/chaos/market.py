@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from orgbridge.cli.demo.processes import clean_environment, free_port
 from orgbridge.cli.service import sign_in
 from orgbridge.client import ClientCredentials, JWTCredentials, Salesforce, Secret, StoreContext, TokenConfig
 from orgbridge.client.commerce.cart_values import NewLine
+from orgbridge.engine.worker import LEASE_LOST_EXIT
 from orgbridge.kit import json
 from orgbridge.kit.clock import SystemClock
 from tests.chaos.locks import Tables
@@ -28,6 +29,8 @@ from tests.support.gates import Gate
 from tests.support.processes import ForkedChild, answers, forked_to_end, salesforce_settings
 
 _BUYER, _ACCOUNT, _STORE = "buyer.kiel@nordmuehle.example", "ACC-110", "Machine Parts EU"
+#: How often the supervisor looks for workers that ended.
+_LOOK_SECONDS = 0.2
 _TIMEOUT = aiohttp.ClientTimeout(total=6)
 
 
@@ -40,6 +43,7 @@ class Market:
         workers: How many; SQLite carries one.
         settle_seconds: After how long what was sent and not answered is over.
         books: Price books that a cart is ordered from: one, or two.
+        lease_seconds: How long a worker's lease lasts; None for as long as usual.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Market:
         workers: int = 1,
         settle_seconds: float = 1.5,
         books: int = 1,
+        lease_seconds: float | None = None,
     ) -> None:
         key = serialization.load_pem_private_key(buyer_key().encode(), None)
         form = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -71,6 +76,7 @@ class Market:
                 "ORGBRIDGE_SALESFORCE_JWT_AUDIENCE": self.gates[name].url,
                 "ORGBRIDGE_ORDER_SETTLE_SECONDS": str(settle_seconds),
                 **({"PSQL_CONNECTION_STRING": postgres} if postgres else {}),
+                **({"ORGBRIDGE_LEASE_SECONDS": str(lease_seconds)} if lease_seconds else {}),
             }
             arguments = ("serve", "--port", str(port)) if name == "service" else ("worker",)
             self.children[name] = ForkedChild(name, arguments, self._settings, folder)
@@ -79,7 +85,11 @@ class Market:
         self.books = books
         self.products: list[str] = []
         self._token = ""
-        self._stopped: set[int] = set()
+        #: Workers that gave their lease up and were started again, in turn.
+        self.given_up: list[str] = []
+        # Who was killed stays dead until it is revived, and is started by one of the two only.
+        self._down: set[str] = set()
+        self._hands = asyncio.Lock()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Market]:
@@ -92,10 +102,14 @@ class Market:
         self._admin = Salesforce(TokenConfig(credentials=credentials, token_url=token_url))
         self._buyer = Salesforce(TokenConfig(credentials=buyer, token_url=token_url))
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as self._http:
+            supervisor = asyncio.create_task(self._supervise())
             try:
                 await self._start()
                 yield self
             finally:
+                supervisor.cancel()
+                with suppress(asyncio.CancelledError):
+                    await supervisor
                 self.tables.let_go()
                 await self._admin.close()
                 await self._buyer.close()
@@ -104,6 +118,16 @@ class Market:
                 await asyncio.to_thread(self.org.kill)
                 for gate in self.gates.values():
                     gate.shut()
+
+    async def _supervise(self) -> None:
+        """Start a worker again that gave its lease up, as whatever runs workers does: its exit status asks for it."""
+        while True:
+            await self.clock.sleep(_LOOK_SECONDS)
+            for name, child in self.children.items():
+                async with self._hands:
+                    if name not in self._down and child.status == LEASE_LOST_EXIT:
+                        self.given_up.append(name)
+                        await child.start()
 
     async def _start(self) -> None:
         environment = clean_environment(self._settings)
@@ -209,7 +233,9 @@ class Market:
     async def kill(self, name: str) -> None:
         """Kill one of the three."""
         if name != "org":
-            await self.children[name].kill()
+            async with self._hands:
+                self._down.add(name)
+                await self.children[name].kill()
             return
         for gate in self.gates.values():
             gate.shut()
@@ -218,7 +244,9 @@ class Market:
     async def revive(self, name: str) -> None:
         """Start one of the three again."""
         if name != "org":
-            await self.children[name].start()
+            async with self._hands:
+                self._down.discard(name)
+                await self.children[name].start()
             return
         await asyncio.to_thread(self.org.start)
         for gate in self.gates.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,27 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[str | None]:
         pytest.skip("the long form's")
     with running_postgres() as server:
         yield server.create_migrated()
+
+
+@pytest.mark.timeout(300)
+async def test_a_worker_that_gives_its_lease_up_is_started_again(tmp_path: Path) -> None:
+    """Frozen for longer than its lease it ends by itself, as it should; started again it ends the order that waits."""
+    with running_postgres() as server:
+        market = Market(tmp_path, postgres=server.create_migrated(), lease_seconds=2)
+        async with market.open(), asyncio.timeout(120):
+            cart, before = await market.fill(), await market.orders()
+            market.freeze("worker")
+            asked = asyncio.create_task(market.ask(PATHS["checkout"], cart))
+            try:
+                while market.tables.living_workers():
+                    await asyncio.sleep(0.05)
+                market.thaw("worker")
+                told = await asked
+            finally:
+                asked.cancel()
+                await asyncio.wait({asked})
+            assert await market.faults(cart, PATHS["checkout"], told, before) == [], market.last_words()
+            assert market.given_up == ["worker"]
 
 
 @pytest.mark.timeout(7200)

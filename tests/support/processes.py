@@ -88,6 +88,11 @@ class ForkedChild(Child):
         """True until the process has ended."""
         return self._fork is not None and self._fork.poll() is None
 
+    @property
+    def status(self) -> int | None:
+        """The exit status of the last process, negative for a signal; None while it runs and before the first."""
+        return None if self._fork is None else self._fork.poll()
+
     async def start(self) -> None:
         """Start the process; its output is appended to the log."""
         with self.log.open("ab") as log:

@@ -7,6 +7,7 @@ from typing import Any
 
 from orgbridge.emulator.commerce import world
 from orgbridge.emulator.commerce.seed_rows import Rows, SeedWorld
+from orgbridge.emulator.commerce.seed_shipping import SeedOrder, activate_orders
 
 _DAY = date(2024, 2, 5)
 _PARTS_EACH = 40
@@ -126,6 +127,10 @@ def _service(rows: Rows, made: SeedWorld, assets: dict[str, list[str]]) -> None:
     )
 
 
+def _ordered(number: int) -> date:
+    return _DAY + timedelta(days=30 * number)
+
+
 def _orders(rows: Rows, made: SeedWorld) -> None:
     """Make four orders for each company that a buyer belongs to, two of them with a purchase order."""
     places = [
@@ -156,14 +161,18 @@ def _orders(rows: Rows, made: SeedWorld) -> None:
     )
     paper_ids = dict(zip(numbers, purchase_orders, strict=True))
     books = {group.name: rows.ids("Pricebook2", f"{group.name} Prices")[0] for group in world.GROUPS}
+    stores = {name: rows.ids("WebStore", name)[0] for name in world.STORES}
+    companies = {one.key: one.name for one in world.ACCOUNTS}
     orders = rows.add(
         "Order",
         [
             {
                 "AccountId": made.accounts[one.account],
                 "OwnerId": made.buyers[one.username],
-                "EffectiveDate": (_DAY + timedelta(days=30 * n)).isoformat(),
+                "EffectiveDate": _ordered(n).isoformat(),
+                "OrderedDate": f"{_ordered(n).isoformat()}T09:00:00.000Z",
                 "Status": "Draft",
+                "SalesStoreId": stores[group.store],
                 "Pricebook2Id": books[group.name],
                 "PoNumber": numbers.get((one.username, n)),
                 "Purchase_Order__c": paper_ids.get((one.username, n)),
@@ -184,11 +193,18 @@ def _orders(rows: Rows, made: SeedWorld) -> None:
             for step in range(2)
         ],
     )
-    rows.change(
-        "Order",
+    activate_orders(
+        rows,
         [
-            {"Id": order, "Status": "Activated", "ActivatedDate": f"{_DAY.isoformat()}T12:00:00.000Z"}
-            for order, (_, _, n) in zip(orders, places, strict=True)
+            SeedOrder(
+                id=order,
+                user_id=made.buyers[one.username],
+                store_id=stores[group.store],
+                company=companies[one.account],
+                day=_ordered(n),
+                shipped=n == 0,
+            )
+            for order, (one, group, n) in zip(orders, places, strict=True)
             if n % 2 == 0
         ],
     )

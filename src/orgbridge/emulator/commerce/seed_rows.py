@@ -34,8 +34,10 @@ class Rows:
     """
 
     def __init__(self, org: Org, connection: Connection) -> None:
-        self._org = org
-        self._connection = connection
+        #: The org.
+        self.org = org
+        #: The open write transaction.
+        self.connection = connection
 
     def add(self, sobject: str, rows: Sequence[Mapping[str, Any]], *, user_id: str | None = None) -> list[str]:
         """Insert rows, as the administrator unless told, and return their ids.
@@ -43,9 +45,7 @@ class Rows:
         Raises:
             RuntimeError: A row does not keep the org's rules.
         """
-        outcomes = self._org.insert_in(
-            self._connection, sobject, rows, user_id=user_id or self._org.admin_id, system=True
-        )
+        outcomes = self.org.insert_in(self.connection, sobject, rows, user_id=user_id or self.org.admin_id, system=True)
         bad = next((fault for outcome in outcomes for fault in outcome.errors), None)
         if bad is not None:
             raise RuntimeError(f"the commerce {sobject} rows do not keep the rules: {bad}")
@@ -57,7 +57,7 @@ class Rows:
         Raises:
             RuntimeError: A row does not keep the org's rules.
         """
-        outcomes = self._org.update_in(self._connection, sobject, rows, user_id=self._org.admin_id, system=True)
+        outcomes = self.org.update_in(self.connection, sobject, rows, user_id=self.org.admin_id, system=True)
         bad = next((fault for outcome in outcomes for fault in outcome.errors), None)
         if bad is not None:
             raise RuntimeError(f"the commerce {sobject} rows do not keep the rules: {bad}")
@@ -65,7 +65,7 @@ class Rows:
     def ids(self, sobject: str, start: str = "") -> list[str]:
         """Return the ids of the rows whose name begins so, in the order in which they were made."""
         sql = f"SELECT Id FROM {quote(sobject)} WHERE substr(Name, 1, ?) = ? ORDER BY Id"  # noqa: S608 fixed names
-        return [row[0] for row in self._connection.execute(sql, (len(start), start))]
+        return [row[0] for row in self.connection.execute(sql, (len(start), start))]
 
     def prices(self, book: str, prices: Sequence[tuple[str, float]]) -> list[str]:
         """Give products their prices in a price book and return the ids of the entries."""

@@ -305,9 +305,9 @@ def test_summaries_come_in_pages_between_dates(shop: Shop) -> None:
         shop.add(1)
         place(shop, check_out(shop))
         shop.clock.ahead += timedelta(minutes=5)
-    first = shop.call("GET", "WS/order-summaries?pageSize=2&sortOrder=OrderedDateAsc").json()
+    first = shop.call("GET", "WS/order-summaries?pageSize=3&sortOrder=OrderedDateAsc").json()
     rest = shop.call(
-        "GET", f"WS/order-summaries?pageSize=2&sortOrder=OrderedDateAsc&pageToken={first['nextPageToken']}"
+        "GET", f"WS/order-summaries?pageSize=3&sortOrder=OrderedDateAsc&pageToken={first['nextPageToken']}"
     ).json()
     both = [one["orderedDate"] for one in first["orderSummaries"] + rest["orderSummaries"]]
     assert both == sorted(both)
@@ -317,7 +317,7 @@ def test_summaries_come_in_pages_between_dates(shop: Shop) -> None:
     assert [one["orderedDate"] for one in later["orderSummaries"]] == [both[-1], both[-2]]
     earlier = shop.call("GET", f"WS/order-summaries?latestDate={middle}&ownerScoped=true").json()
     assert both[-2] not in [one["orderedDate"] for one in earlier["orderSummaries"]]
-    assert "?ownerScoped=true&pageSize=2&" in first["currentPageUrl"]
+    assert "?ownerScoped=true&pageSize=3&" in first["currentPageUrl"]
 
 
 def test_an_order_is_shown_with_items_and_groups(shop: Shop) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.emulator.carts.shops import ADMIN, APPROVER, BREMEN, Shop, check_out, error_of, place
+from tests.unit.emulator.carts.shops import ADMIN, APPROVER, BREMEN, KIEL, Shop, check_out, error_of, place
 
 _DAYS = ("2026-03-09T08:00:00.000Z", "2026-03-05T08:00:00.000Z", "2026-03-07T08:00:00.000Z")
 
@@ -110,10 +110,25 @@ def test_shipments_are_the_accounts_own(shop: Shop) -> None:
     for path in lists:
         assert error_of(shop.call("GET", path, user=BREMEN)) == (404, "MISSING_RECORD")
         assert shop.call("GET", f"{path}?effectiveAccountId={kiel}", user=APPROVER).json()["count"] > 0
-    for sobject, seen in (("Shipment", 3), ("ShipmentItem", 1)):
-        query = {"q": f"SELECT Id FROM {sobject}"}
+    for sobject, order, seen in (("Shipment", "", 3), ("ShipmentItem", "Shipment.", 1)):
+        query = {"q": f"SELECT Id FROM {sobject} WHERE {order}OrderSummaryId = '{summary}'"}
         assert shop.call("GET", "/query", params=query).json()["totalSize"] == seen
         assert shop.call("GET", "/query", params=query, user=BREMEN).json()["totalSize"] == 0
+
+
+@pytest.mark.parametrize(("user", "other"), [(KIEL, BREMEN), (BREMEN, KIEL)])
+def test_the_seed_has_shipments(shop: Shop, user: str, other: str) -> None:
+    """Of a buyer's activated orders the oldest is on its way out of the box: one parcel has come, the other has not."""
+    listed = shop.call("GET", "WS/order-summaries?sortOrder=OrderedDateAsc", user=user).json()["orderSummaries"]
+    assert len(listed) == 2
+    both = [
+        shop.call("GET", f"WS/order-summaries/{one['orderSummaryId']}/shipments", user=user).json()["shipments"]
+        for one in listed
+    ]
+    assert [[one["status"] for one in shipments] for shipments in both] == [["Delivered", "Shipped"], []]
+    items = [shop.call("GET", f"WS/shipments/{one['shipmentId']}/items", user=user).json()["items"] for one in both[0]]
+    assert [[one["quantity"] for one in some] for some in items] == [[1.0], [2.0]]
+    assert shop.call("GET", f"WS/shipments/{both[0][0]['shipmentId']}/items", user=other).status_code == 404
 
 
 def test_shipments_refuse_what_makes_no_sense(shop: Shop) -> None:
