@@ -46,6 +46,8 @@ def check_line_endings(path: Path, ending: LineEnding) -> None:
     last = b""
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
+            if ending is LineEnding.LF and not last and b"\r" not in block:
+                continue
             window = last + block  # So that a CRLF across two blocks is seen as one.
             match ending:
                 case LineEnding.LF:
@@ -180,12 +182,19 @@ class UploadReader:
         if returns:
             text = text.replace("\r\n", "\n")
         delimiter = self._delimiter.char
-        lines = text.split("\n")[:-1][:rows]
-        widths = set(map(str.count, lines, repeat(delimiter)))
-        if widths != {columns - 1} or "" in lines or max(map(len, lines)) > csv.field_size_limit():
+        # No cell has a quote: the quotes of a line tell how many cells it has.
+        lines = text.replace(delimiter, f'"{delimiter}"').split("\n")
+        lines.pop()
+        if len(lines) > rows:
+            del lines[rows:]
+            text = text[: sum(map(len, lines)) - 2 * (columns - 1) * rows + rows]
+        widths = set(map(str.count, lines, repeat('"')))
+        # An empty line is no record; with more than one column its width tells.
+        blank = columns == 1 and "" in lines
+        if widths != {2 * columns - 2} or blank or max(map(len, lines)) > csv.field_size_limit():
             return None
-        text = "\n".join(lines)
-        used = len(text.encode()) + (1 + len(lines) if returns else 1)
+        text = text[:-1]
+        used = (len(text) if text.isascii() else len(text.encode())) + (1 + len(lines) if returns else 1)
         cells = text.replace("\n", delimiter).split(delimiter)
         self.offset += used
         self._fed = self.offset
@@ -195,8 +204,7 @@ class UploadReader:
             self._guess = min(4 * self._guess, max(_BLOCK >> 4, used * rows // len(lines) + _BLOCK // 16))
         else:
             self._guess = max(_BLOCK >> 6, 2 * used)
-        quoted_lines = text.replace(delimiter, f'"{delimiter}"').split("\n")
-        return Table([cells[place::columns] for place in range(columns)], quoted_lines)
+        return Table([cells[place::columns] for place in range(columns)], lines)
 
     def _lines(self) -> Iterator[str]:
         longest = INGEST_RECORD_CHARS * 4

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from orgbridge.emulator.org.batches import Batch
 from orgbridge.emulator.org.contexts import Context
+from orgbridge.emulator.org.fullcolumns import is_full
 from orgbridge.emulator.org.lookups import ids_by_key, key_values, live_ids, rows_by_id
 from orgbridge.emulator.org.outcomes import Missing
 from orgbridge.emulator.org.rules import Rules
@@ -55,7 +58,7 @@ def check_required(rules: Rules, batch: Batch, *, creating: bool) -> None:
                 for position in range(batch.size):
                     missing.setdefault(position, []).append(field.name)
             continue
-        texts = [value for value in column if value.__class__ is str]
+        texts: Any = column if is_full(column) and field.is_text else [v for v in column if v.__class__ is str]
         if len(texts) == batch.size and all(map(str.strip, texts)):
             continue
         for position, value in enumerate(column):
@@ -78,7 +81,7 @@ def check_references(catalogue: Catalogue, context: Context, rules: Rules, batch
         if column is None:
             continue
         # The saving user is known to be there: the usual owner of every row costs no lookup.
-        wanted = {v for v in column if isinstance(v, str)} - {context.user_id}
+        wanted = {v for v in (set(column) if is_full(column) else column) if isinstance(v, str)} - {context.user_id}
         if name == "RecordTypeId":
             # The master record type has no row of its own.
             wanted.discard(MASTER_RECORD_TYPE_ID)

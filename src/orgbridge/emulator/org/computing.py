@@ -8,6 +8,7 @@ from functools import partial
 from orgbridge.emulator.org.batches import Batch
 from orgbridge.emulator.org.contexts import Context
 from orgbridge.emulator.org.derivations import COPIES, DERIVATIONS, Copy, stored_instant
+from orgbridge.emulator.org.fullcolumns import is_full
 from orgbridge.emulator.org.hierarchies import set_asset_roots
 from orgbridge.emulator.org.lookups import rows_by_id
 from orgbridge.emulator.org.outcomes import MISSING, Missing
@@ -76,7 +77,7 @@ def _copy(catalogue: Catalogue, context: Context, sobject: SObject, batch: Batch
 def _merged(batch: Batch, name: str, current: Mapping[str, list[Stored]] | None) -> list[Stored]:
     """Return a field's values as they will be: given, else as they are, else null."""
     column = batch.column(name)
-    if MISSING not in column:
+    if is_full(column) or MISSING not in column:
         return column  # type: ignore[return-value]  # Nothing is missing.
     old = [None] * batch.size if current is None or name not in current else current[name]
     return [o if isinstance(v, Missing) else v for v, o in zip(column, old, strict=True)]
@@ -101,7 +102,9 @@ def check_rows(
 ) -> None:
     """Hold the records against the rules that look at several fields; `current` and `ids` are those of an update."""
     for rule in rules.row_rules:
-        if current is not None and batch.values.keys().isdisjoint(rule.fields):
+        # What nobody names breaks no rule; of a new row only what the rule is about counts.
+        of_interest = rule.fields if current is not None or rule.about is None else rule.about
+        if (current is not None or rule.about is not None) and batch.values.keys().isdisjoint(of_interest):
             continue
         rule.check(Rows(context, batch, {name: _merged(batch, name, current) for name in rule.fields}, ids))
 

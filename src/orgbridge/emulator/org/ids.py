@@ -28,8 +28,15 @@ def make_ids(key_prefix: str, first: int, count: int) -> list[str]:
 def _block(key_prefix: str, block: int, start: int = 0, stop: int = 62) -> list[str]:
     """Return ids that differ in the last digit only: they share fourteen characters and two of the checksum."""
     whole = make_id(key_prefix, block * 62)
-    head, check, bits = whole[:14], whole[15:17], _CHECK.index(whole[17])
-    return [f"{head}{digit}{check}{_CHECK[bits | bit]}" for digit, bit in _LAST[start:stop]]
+    head = whole[:14]
+    return [head + end for end in _ends(whole[15:])[start:stop]]
+
+
+@lru_cache(maxsize=1_024)
+def _ends(checksum: str) -> tuple[str, ...]:
+    """Return the last digit and checksum of the ids of a block whose first has this checksum."""
+    check, bits = checksum[:2], _CHECK.index(checksum[2])
+    return tuple(f"{digit}{check}{_CHECK[bits | bit]}" for digit, bit in _LAST)
 
 
 #: For ids that are taken one by one: the next ones are made along with the first.

@@ -26,6 +26,7 @@ from orgbridge.emulator.org.computing import after_write, check_rows, compute, d
 from orgbridge.emulator.org.contents import publish
 from orgbridge.emulator.org.contexts import Context
 from orgbridge.emulator.org.derivations import stored_instant
+from orgbridge.emulator.org.fullcolumns import FullColumn, is_full, repeated
 from orgbridge.emulator.org.ids import make_ids
 from orgbridge.emulator.org.intake import match_keys, part_by_key, read_batch
 from orgbridge.emulator.org.locks import lock_parents
@@ -196,18 +197,17 @@ class Saving:
             column = batch.values.get(name)
             field = rules.sobject.field(name)
             if column is None:
-                batch.values[name] = [default] * batch.size
+                batch.values[name] = repeated(default, batch.size)
+            elif is_full(column):
+                continue
             elif field is not None and not field.nillable:
                 batch.values[name] = [default if v is None or isinstance(v, Missing) else v for v in column]
             else:
                 batch.values[name] = [default if isinstance(v, Missing) else v for v in column]
         if rules.record_type is not None:
-            column = batch.column("RecordTypeId")
-            kind = rules.record_type
-            batch.values["RecordTypeId"] = [kind if v is None or isinstance(v, Missing) else v for v in column]
+            _fill_gaps(batch, "RecordTypeId", rules.record_type)
         if "OwnerId" in rules.references:
-            column = batch.column("OwnerId")
-            batch.values["OwnerId"] = [context.user_id if v is None or isinstance(v, Missing) else v for v in column]
+            _fill_gaps(batch, "OwnerId", context.user_id)
 
     def _take_ids(self, context: Context, sobject: SObject, count: int) -> list[str]:
         if not count:
@@ -220,7 +220,8 @@ class Saving:
         now = stored_instant(context.now)
         columns: dict[str, Any] = {"Id": ids}
         for name, column in batch.values.items():
-            columns[name] = [None if isinstance(v, Missing) else v for v in column] if MISSING in column else column
+            gaps = not is_full(column) and MISSING in column
+            columns[name] = [None if isinstance(v, Missing) else v for v in column] if gaps else column
         name_field = sobject.name_field
         if name_field and name_field.defaulted_on_create and not name_field.auto_number:
             # A custom object's text name is the record's id when none is given.
@@ -241,7 +242,8 @@ class Saving:
         }
         for name, value in audit.items():
             columns.setdefault(name, repeat(value))
-        insert_rows(context.connection, sobject.name, columns, len(ids))
+        alike = {n: repeat(c[0]) for n, c in columns.items() if isinstance(c, FullColumn) and c.alike}
+        insert_rows(context.connection, sobject.name, columns | alike, len(ids))
         after_write(self._book.catalogue, context, sobject, columns, ids, {})
         if sobject.name == "ContentVersion":
             publish(replace(context, system=True), self._insert_named, ids)
@@ -365,10 +367,19 @@ def _not_allowed(sobject: SObject, verb: str, allowed: bool) -> Fault:
     return Fault("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type {sobject.name} does not support {verb}")
 
 
+def _fill_gaps(batch: Batch, name: str, value: Stored) -> None:
+    """Give the records a value that say nothing about a field, or clear it."""
+    column = batch.values.get(name)
+    if column is None:
+        batch.values[name] = repeated(value, batch.size)
+    elif not is_full(column):
+        batch.values[name] = [value if v is None or isinstance(v, Missing) else v for v in column]
+
+
 def _keys(field: Field, values: Sequence[Any]) -> list[str | None]:
     if field.case_sensitive:
         return list(values)
-    if None not in values:
+    if is_full(values) or None not in values:
         return list(map(str.casefold, values))
     return [None if value is None else value.casefold() for value in values]
 

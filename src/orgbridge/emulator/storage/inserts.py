@@ -10,8 +10,10 @@ from typing import Any
 
 from orgbridge.emulator.storage.tables import quote
 
-#: Rows of one statement. More make it no faster, and its text longer.
+#: Rows of one statement. More make its text longer: it is read once for each number of rows up to this.
 ROWS_AT_ONCE = 50
+#: Rows of one statement of many rows, and from how many on. Between statements other threads want their turn.
+MANY_AT_ONCE, MANY = 250, 2_000
 
 #: A row repeats a value that may stand in a table only once, or leaves out one that must be there.
 UniqueError = sqlite3.IntegrityError
@@ -44,7 +46,7 @@ def insert_rows(
             varied[name] = column
         else:
             alike[name] = next(iter(column))
-    at_once = min(ROWS_AT_ONCE, count, _room(connection, len(alike), len(varied)))
+    at_once = min(MANY_AT_ONCE if count >= MANY else ROWS_AT_ONCE, count, _room(connection, len(alike), len(varied)))
     # Row by row, all values one after the other: a statement takes a slice of them behind those that all rows share.
     flat = list(chain.from_iterable(zip(*varied.values(), strict=True)))
     shared, width = list(alike.values()), len(varied)
@@ -66,7 +68,8 @@ def _is_alike(column: Sequence[Any], count: int) -> bool:
     first, last = column[0], column[-1]
     if first != last or isinstance(first, float) or column.count(first) != count:
         return False
-    return set(map(type, column)) == {type(first)}
+    # What equals a text is a text.
+    return isinstance(first, str) or set(map(type, column)) == {type(first)}
 
 
 def _room(connection: sqlite3.Connection, alike: int, varied: int) -> int:
