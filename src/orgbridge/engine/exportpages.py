@@ -4,13 +4,14 @@ Laws:
 1. A page is recorded only after its file lies whole in the store and its records were counted and agree with what the
    page's own header announced.
 2. A recorded page is never fetched again, unless Salesforce names the pages otherwise now or its file is damaged.
-3. Locators are asked for by `resultPages`; where the org or the API version has none, each page names the next one.
+3. Whoever takes pages is given each one once, in order, after it was recorded.
+4. Locators are asked for by `resultPages`; where the org or the API version has none, each page names the next one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -42,6 +43,8 @@ class PageFetch:
     load_id: str
     salesforce: Salesforce
     job_id: str
+    #: Told each page in order, while later ones are still on their way.
+    taken: Callable[[PageRecord], Awaitable[None]] | None = None
     _kept: dict[int, PageRecord] = field(default_factory=dict)
 
     async def run(self) -> list[PageRecord]:
@@ -72,15 +75,28 @@ class PageFetch:
             finally:
                 slots.release()
 
+        in_order: asyncio.Queue[asyncio.Task[PageRecord] | None] = asyncio.Queue()
+
+        async def hand_over() -> None:
+            while (task := await in_order.get()) is not None:
+                await self._hand_over(await task)
+
         async with asyncio.TaskGroup() as group, aclosing(self._locators()) as locators:
+            group.create_task(hand_over())
             number = 0
             async for locator in locators:
                 await slots.acquire()
                 tasks.append(group.create_task(fetch(number, locator)))
+                in_order.put_nowait(tasks[-1])
                 number += 1
+            in_order.put_nowait(None)
         if tasks:
             return [task.result() for task in tasks]
         return await self._one_after_another()
+
+    async def _hand_over(self, page: PageRecord) -> None:
+        if self.taken is not None:
+            await self.taken(page)
 
     async def _locators(self) -> AsyncGenerator[str | None, None]:
         """Yield the locators of all pages; none at all where they cannot be listed."""
@@ -109,6 +125,7 @@ class PageFetch:
         while True:
             page = await self._page(len(pages), locator)
             pages.append(page)
+            await self._hand_over(page)
             locator = page.following
             if locator is None:
                 return pages
@@ -125,12 +142,13 @@ class PageFetch:
         page = await patience.until_done(lambda: self._fetch(number, locator))
 
         async def record() -> None:
+            others = sum(kept.rows for kept in self._kept.values() if kept.number != number)
             async with self.resources.database.unit() as unit:
                 await unit.pages.put(page)
+                await unit.loads.update(self.load_id, rows_succeeded=others + page.rows)
 
         await patience.until_done(record)
         self._kept[number] = page
-        await patience.until_done(self._show)
         return page
 
     async def _fetch(self, number: int, locator: str | None) -> PageRecord:
@@ -158,10 +176,6 @@ class PageFetch:
     async def _recorded(self) -> list[PageRecord]:
         async with self.resources.database.unit(write=False) as unit:
             return await unit.pages.list(self.load_id)
-
-    async def _show(self) -> None:
-        async with self.resources.database.unit() as unit:
-            await unit.loads.update(self.load_id, rows_succeeded=sum(page.rows for page in self._kept.values()))
 
 
 async def _counted(page: ResultsPage, counter: RecordCounter) -> AsyncIterator[bytes]:

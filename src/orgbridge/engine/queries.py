@@ -14,6 +14,7 @@ from orgbridge.engine.errors import StepRefused
 from orgbridge.engine.exportfiles import PageDamaged, Pages, write_results
 from orgbridge.engine.exportpages import PageFetch
 from orgbridge.engine.faults import Fault
+from orgbridge.engine.gatherings import Gathering
 from orgbridge.engine.ingests import note_load_calls
 from orgbridge.engine.paces import share_of
 from orgbridge.engine.resources import Resources
@@ -160,17 +161,20 @@ class _QuerySteps:
         salesforce = self._salesforce(load)
         form = ExportFormat(load.options.get("output_format") or ExportFormat.CSV)
         for _ in range(_MENDINGS):
-            pages = await PageFetch(self.resources, self.load_id, salesforce, job_id).run()
-            records = sum(page.rows for page in pages)
-            if expected is not None and records != expected:
-                message = f"Query job {job_id}: its pages hold {records} records, the job says {expected}."
-                raise StepRefused(Fault(code="load.unbalanced", message=message))
+            gathering = Gathering(self.resources, _results_key(self.load_id, form), form)
             try:
-                stored = await self._assemble(load, form, pages)
+                pages = await PageFetch(self.resources, self.load_id, salesforce, job_id, gathering.take).run()
+                records = sum(page.rows for page in pages)
+                if expected is not None and records != expected:
+                    message = f"Query job {job_id}: its pages hold {records} records, the job says {expected}."
+                    raise StepRefused(Fault(code="load.unbalanced", message=message))
+                stored = await self._assemble(load, form, pages, gathering)
             except PageDamaged as damage:
                 _log.warning("engine.page_damaged", load_id=self.load_id, page=damage.number)
                 await patience.until_done(partial(self._forget, damage.number))
                 continue
+            finally:
+                gathering.give_up()
             return {
                 "key": stored.key,
                 "bytes": stored.bytes,
@@ -201,15 +205,20 @@ class _QuerySteps:
 
         await self.resources.patience().until_done(forget)
 
-    async def _assemble(self, load: LoadRecord, form: ExportFormat, pages: list[PageRecord]) -> StoredFile:
+    async def _assemble(
+        self, load: LoadRecord, form: ExportFormat, pages: list[PageRecord], gathering: Gathering
+    ) -> StoredFile:
         patience = self.resources.patience(self.load_id)
         bound = Pages(files=self.resources.files, pages=pages)
         header = await patience.until_done(lambda: self.resources.split(bound.header))
         columns = await self._columns(load, form, header)
-        key = f"loads/{self.load_id}/results.{form.value}"
-        stored = await patience.until_done(
-            lambda: self.resources.split(partial(write_results, bound, columns, form, key))
-        )
+        stored = await gathering.finish()
+        if stored is None:
+            stored = await patience.until_done(
+                lambda: self.resources.split(
+                    partial(write_results, bound, columns, form, _results_key(self.load_id, form))
+                )
+            )
 
         async def note() -> None:
             facts = {"columns": [column.to_json() for column in columns]}
@@ -312,3 +321,7 @@ class _QuerySteps:
 
     def _salesforce(self, load: LoadRecord) -> Salesforce:
         return self.resources.orgs.get(load.org).salesforce
+
+
+def _results_key(load_id: str, form: ExportFormat) -> str:
+    return f"loads/{load_id}/results.{form.value}"

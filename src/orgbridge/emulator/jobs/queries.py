@@ -7,7 +7,7 @@ Source: facts/salesforce/bulk2.md section 9.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -68,7 +68,7 @@ class QueryRun:
         self._org = org
         self._clock = clock
         self._open = ExitStack()
-        self._blocks: Iterator[list[Sequence[str]]] | None = None
+        self._blocks: Iterator[list[tuple[str, ...]]] | None = None
 
     def step(self) -> bool:
         """Do the next durable step: begin, some rows, or the end. True when the job needs no more."""
@@ -89,8 +89,8 @@ class QueryRun:
                 return True
         lines: list[str] = []
         size = 0
-        while len(lines) < _CHUNK_ROWS and size < _CHUNK_CHARACTERS and (columns := next(self._blocks, None)):
-            more = quoted(zip(*columns, strict=True), job.delimiter)
+        while len(lines) < _CHUNK_ROWS and size < _CHUNK_CHARACTERS and (rows := next(self._blocks, None)):
+            more = quoted(rows, job.delimiter)
             size += sum(map(len, more))
             lines += more
         with self._org.storage.write() as connection:
@@ -158,7 +158,8 @@ class QueryRun:
 
 
 def _alphabetical(
-    header: list[str], blocks: Iterator[list[Sequence[str]]]
-) -> tuple[list[str], Iterator[list[Sequence[str]]]]:
+    header: list[str], blocks: Iterator[list[tuple[str, ...]]]
+) -> tuple[list[str], Iterator[list[tuple[str, ...]]]]:
     places = sorted(range(len(header)), key=lambda place: header[place])
-    return [header[place] for place in places], ([columns[place] for place in places] for columns in blocks)
+    ordered = ([tuple(row[place] for place in places) for row in rows] for rows in blocks)
+    return [header[place] for place in places], ordered

@@ -53,7 +53,7 @@ def query_chunk(lines: Sequence[str], job: Job, *, number: int, first_row: int) 
     around = 2 + len(job.line_ending.chars)
     sizes = map(len, lines) if body.isascii() else (len(line.encode()) for line in lines)
     # A line begins behind the line in front of it, with its two quotes and its end.
-    starts = array("Q", accumulate((size + around for size in sizes), initial=0)) if lines else array("Q")
+    starts = array("Q", accumulate(map(around.__add__, sizes), initial=0)) if lines else array("Q")
     return Chunk(number=number, first_row=first_row, rows=len(lines), starts=starts[: len(lines)], body=body)
 
 

@@ -11,7 +11,7 @@ from orgbridge.wire.bulk import ColumnDelimiter
 def quoted(rows: Iterable[Sequence[str]], delimiter: ColumnDelimiter) -> list[str]:
     """Return each row with every cell quoted, but for the row's first and last quote and without a line end."""
     between, listed = f'"{delimiter.char}"', list(rows)
-    lines = [between.join(row) for row in listed]
+    lines = list(map(between.join, listed))
     if sum(map(str.count, lines, '"' * len(lines))) == 2 * (sum(map(len, listed)) - len(listed)):
         return lines
     # Some cell holds a quote.

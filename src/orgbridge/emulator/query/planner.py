@@ -6,11 +6,12 @@ platform promises none), and every order ends with the row's number, so that pag
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from orgbridge.emulator.query.access import check_with, scope_conditions, sharing_conditions
 from orgbridge.emulator.query.aggregates import AGGREGATES, plan_groups
+from orgbridge.emulator.query.celltexts import cell_text
 from orgbridge.emulator.query.expressions import operand_of, sorted_operand
 from orgbridge.emulator.query.filters import Filter
 from orgbridge.emulator.query.fragments import MAX_DEPTH, Fragment, balanced, depth, identifier, join
@@ -193,7 +194,8 @@ class _Planner:
         rowid = f"{scope.alias}.rowid"
         source = f" FROM {scope.from_clause()}"
         where = balanced("AND", conditions).wrap(" WHERE ") if conditions else Fragment("")
-        head = join("", (join(", ", [*select.columns(), Fragment(rowid)]).wrap("SELECT ", source), where))
+        values = select.columns()
+        cells = [cell_text(values[column.index], column.type) for column in select.csv_columns]
         features = select.features | ({Feature.OFFSET} if query.offset is not None else set())
         if query.for_:
             features.add(Feature.VIEWING)
@@ -203,7 +205,8 @@ class _Planner:
             sobject=scope.sobject,
             shape=shape,
             columns=tuple(select.csv_columns),
-            head=head,
+            head=_selecting([*values, Fragment(rowid)], source, where),
+            texts=_selecting(cells, source, where),
             tail=Fragment("ORDER BY " + ", ".join([*order, rowid])),
             seek=None if order else f"{'AND' if conditions else 'WHERE'} {rowid} >",
             is_ranged=_is_ranged(query, scope),
@@ -229,6 +232,7 @@ class _Planner:
             shape=None,
             columns=(),
             head=counting,
+            texts=counting,
             tail=Fragment(""),
             seek=None,
             is_ranged=False,
@@ -257,6 +261,7 @@ class _Planner:
             shape=groups.shape,
             columns=(),
             head=groups.statement,
+            texts=groups.statement,
             tail=Fragment(groups.order),
             seek=None,
             is_ranged=False,
@@ -315,6 +320,10 @@ class _Planner:
             # Assumed: code and text; the rule is documented.
             text = "OFFSET in a subquery needs LIMIT 1 in the parent query"
             raise self._refusals.malformed(query.offset_position, text)
+
+
+def _selecting(values: Sequence[Fragment], source: str, where: Fragment) -> Fragment:
+    return join("", (join(", ", values).wrap("SELECT ", source), where))
 
 
 def _number(count: int | tree.Bind | None) -> int | None:

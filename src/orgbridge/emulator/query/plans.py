@@ -158,6 +158,8 @@ class QueryPlan:
     #: The statement without LIMIT, in two parts between which a further condition may be put, see `seek`.
     head: Fragment
     tail: Fragment
+    #: The first part with cells of a CSV in the place of values: texts in the order of `columns`, none of them NULL.
+    texts: Fragment
     #: What stands between the parts: WHERE or AND, if a condition is put there; None where none may be.
     seek: str | None
     #: True when a one-sided range of instants must hold: few rows or many may match, and SQLite cannot know which.
@@ -202,7 +204,13 @@ class QueryPlan:
         return self.seek is not None
 
     def page(
-        self, start: int = 0, size: int | None = None, after_rowid: int | None = None, *, is_small: bool = False
+        self,
+        start: int = 0,
+        size: int | None = None,
+        after_rowid: int | None = None,
+        *,
+        is_small: bool = False,
+        as_texts: bool = False,
     ) -> Fragment:
         """Return the statement of one page.
 
@@ -213,13 +221,15 @@ class QueryPlan:
                 Ignored where the plan cannot seek.
             is_small: Few rows match: they are better searched by an index and sorted than met in a scan that gives
                 them in order. SQLite is told so by a sort key that no longer is the bare rowid.
+            as_texts: Give the cells of a CSV in the place of values; no rowid is among them.
         """
+        head = self.texts if as_texts else self.head
         count = -1 if size is None else size
         if self.limit is not None:
             left = max(0, self.limit - start)
             count = left if size is None else min(size, left)
         if after_rowid is not None and self.seek is not None:
             seek = Fragment(f"{self.seek} ?", (after_rowid,))
-            return join(" ", (self.head, seek, self.tail, Fragment("LIMIT ? OFFSET ?", (count, 0))))
+            return join(" ", (head, seek, self.tail, Fragment("LIMIT ? OFFSET ?", (count, 0))))
         tail = Fragment(self.tail.text.replace("ORDER BY ", "ORDER BY +")) if is_small and self.can_seek else self.tail
-        return join(" ", (self.head, tail, Fragment("LIMIT ? OFFSET ?", (count, self.offset + start))))
+        return join(" ", (head, tail, Fragment("LIMIT ? OFFSET ?", (count, self.offset + start))))

@@ -7,6 +7,7 @@ import sqlite3
 from functools import lru_cache
 
 from orgbridge.emulator.storage.locations import distance
+from orgbridge.emulator.storage.numerals import decimal_cell
 from orgbridge.emulator.storage.presentation import formatted
 from orgbridge.emulator.storage.words import contains
 
@@ -49,6 +50,7 @@ def register(connection: sqlite3.Connection) -> None:
     """Give a connection every function."""
     connection.create_function("SF_FOLD", 1, fold, deterministic=True)
     connection.create_function("SF_LIKE", 2, like, deterministic=True)
+    connection.create_function("SF_DECIMAL", 1, decimal_cell, deterministic=True)
     connection.create_function("SF_DISTANCE", 5, distance, deterministic=True)
     connection.create_function("SF_FORMAT", 3, formatted, deterministic=True)
     connection.create_function("SF_CONTAINS", -1, contains, deterministic=True)

@@ -18,6 +18,7 @@ from orgbridge.emulator.schema.errors import SFError
 from orgbridge.emulator.schema.loading import standard_catalogue
 from orgbridge.emulator.schema.model import Catalogue, ChildRelationship, Field, SObject
 from orgbridge.emulator.storage.database import Connection, Storage
+from orgbridge.emulator.storage.numerals import decimal_text
 from orgbridge.kit.json import dumps
 from orgbridge.wire.fieldtypes import FieldType
 from orgbridge.wire.ids import make_id
@@ -168,7 +169,7 @@ def test_run_query_answers_in_one_call(catalogue: Catalogue, org: Connection, no
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_decimal_text_is_the_same_number_with_a_point(number: float) -> None:
     """No digit is lost and there always is a point."""
-    text = csvrows.decimal_text(number)
+    text = decimal_text(number)
     assert (float(text), "." in text) == (number, True)
 
 
@@ -177,7 +178,7 @@ def test_a_decimal_text_is_the_same_number_with_a_point(number: float) -> None:
 )
 def test_decimal_texts_look_like_the_platforms(number: float, text: str) -> None:
     """Small numbers are plain, large ones have an exponent."""
-    assert csvrows.decimal_text(number) == text
+    assert decimal_text(number) == text
 
 
 @pytest.mark.parametrize(
