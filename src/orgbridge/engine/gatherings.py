@@ -42,7 +42,7 @@ class Gathering:
             await self.resources.split(partial(self._file.add, page))
         except (PageDamaged, OrgbridgeError, OSError) as error:
             _log.warning("engine.gathering_given_up", key=self.key, page=page.number, cause=str(error))
-            self.give_up()
+            await self.give_up()
 
     async def finish(self) -> StoredFile | None:
         """Make the file of all pages taken durable; None when the gathering was given up."""
@@ -55,8 +55,8 @@ class Gathering:
             _log.warning("engine.gathering_given_up", key=self.key, page=None, cause=str(error))
             return None
 
-    def give_up(self) -> None:
+    async def give_up(self) -> None:
         """Remove what is not finished."""
         file, self._file = self._file, None
         if file is not None:
-            file.give_up()
+            await self.resources.split(file.give_up)

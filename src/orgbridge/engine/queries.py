@@ -174,7 +174,7 @@ class _QuerySteps:
                 await patience.until_done(partial(self._forget, damage.number))
                 continue
             finally:
-                gathering.give_up()
+                await gathering.give_up()
             return {
                 "key": stored.key,
                 "bytes": stored.bytes,
