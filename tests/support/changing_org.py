@@ -16,6 +16,7 @@ from orgbridge.kit.json import dumps
 from orgbridge.orgs.connections import Orgs
 from orgbridge.services.commerce.change_events import OrgRow, Watched
 from orgbridge.services.commerce.change_looks import ChangeLooks, ChangePage
+from orgbridge.services.commerce.trees import AccountNode, AccountTrees, Lineage
 from tests.support.clocks import HandClock
 
 
@@ -38,6 +39,14 @@ class Record:
     account: str
     created_at: datetime
     versions: list[Version] = field(default_factory=list)
+
+
+class TreesWithoutParents(AccountTrees):
+    """Accounts of which none is below another."""
+
+    async def lineage(self, account_id: str) -> Lineage:
+        """Return an account with nothing above it."""
+        return Lineage(node=AccountNode(id=account_id, name=account_id, parent_id=None), above=())
 
 
 class ChangingOrg(ChangeLooks):

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from orgbridge.emulator.commerce.guests import TABLES as GUEST_TABLES
 from orgbridge.emulator.commerce.policy import Commerce, CommercePolicy
+from orgbridge.emulator.commerce.profilecodes import TABLES as PROFILE_TABLES
 from orgbridge.emulator.commerce.quotedlines import TABLES as QUOTE_TABLES
 from orgbridge.emulator.commerce.savedconfigurations import TABLES as CONFIGURATION_TABLES
 from orgbridge.emulator.commerce.seeding import seed_commerce
@@ -184,6 +185,7 @@ def build_app(config: EmulatorConfig, *, catalogue: Catalogue | None = None, clo
         org = Org(storage, catalogue or load_catalogue(storage, objects), time, policies)
         storage.ensure(CART_TABLES)
         storage.ensure(GUEST_TABLES)
+        storage.ensure(PROFILE_TABLES)
         storage.ensure(QUOTE_TABLES)
         storage.ensure(CONFIGURATION_TABLES)
     except BaseException:

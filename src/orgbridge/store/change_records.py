@@ -40,3 +40,5 @@ class ChangeRecord:
     status: str
     #: Whether it was in the recycle bin.
     deleted: bool
+    #: Account that it belonged to, of 18 characters; None for none, and where a version before 0017 saw it.
+    account_id: str | None = None

@@ -27,5 +27,6 @@ change_seen = sa.Table(
     sa.Column("modstamp", Instant, nullable=False),
     sa.Column("status", sa.String(255), nullable=False),
     sa.Column("deleted", sa.Boolean, nullable=False),
+    sa.Column("account_id", sa.String(18)),
     sa.Index("ix_change_seen_modstamp", "org", "sobject", "modstamp"),
 )

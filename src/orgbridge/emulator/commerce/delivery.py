@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from orgbridge.emulator.commerce import bundles, inputs, quotedlines, shapes
+from orgbridge.emulator.commerce.addressbook import ADDRESS_COLUMNS
 from orgbridge.emulator.commerce.cartviews import ItemViews
 from orgbridge.emulator.commerce.deals import Deal, Row, bad_input, missing
 from orgbridge.emulator.commerce.lines import default_group, finish, line_of, product_lines, remove_lines
@@ -30,18 +31,6 @@ _ADDRESS = {
     "region": "DeliverToState",
     "shipToPhoneNumber": "ShipToPhoneNumber",
     "street": "DeliverToStreet",
-    "companyName": "CompanyName",
-}
-_OF_BOOK = {
-    "city": "City",
-    "country": "Country",
-    "firstName": "AddressFirstName",
-    "lastName": "AddressLastName",
-    "name": "Name",
-    "postalCode": "PostalCode",
-    "region": "State",
-    "shipToPhoneNumber": "PhoneNumber",
-    "street": "Street",
     "companyName": "CompanyName",
 }
 
@@ -74,14 +63,14 @@ def book_address(deal: Deal, address_id: str) -> dict[str, JSON]:
     row = deal.find("ContactPointAddress", address_id)
     if row is None or row["ParentId"] != deal.buyer.account_id:
         raise missing("address", address_id[:40])
-    return {name: row[column] for name, column in _OF_BOOK.items()}
+    return {name: row[column] for name, column in ADDRESS_COLUMNS.items()}
 
 
 def default_address(deal: Deal) -> dict[str, JSON] | None:
     """Return the account's default address for deliveries, else its first one; None for none."""
     where = {"ParentId": deal.buyer.account_id, "AddressType": "Shipping"}
     rows = deal.rows("ContactPointAddress", where, '"IsDefault" DESC, Id')
-    return {name: rows[0][column] for name, column in _OF_BOOK.items()} if rows else None
+    return {name: rows[0][column] for name, column in ADDRESS_COLUMNS.items()} if rows else None
 
 
 def address_fields(deal: Deal, given: JSON, shape: Mapping[str, int | tuple[int, int]]) -> dict[str, JSON]:

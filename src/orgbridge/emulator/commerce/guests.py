@@ -112,12 +112,13 @@ def masked(body: JSON) -> JSON:
     if not isinstance(body, Mapping):
         return body
     if set(body) == _FIELD and body["type"] in ("email", "phone") and body["text"]:
-        hide = _masked_email if body["type"] == "email" else _masked_phone
+        hide = masked_email if body["type"] == "email" else masked_phone
         return {**body, "text": hide(str(body["text"]))}
     return {name: masked(value) for name, value in body.items()}
 
 
-def _masked_email(text: str) -> str:
+def masked_email(text: str) -> str:
+    """Return an e-mail address of which little can be read."""
     local, _, domain = text.partition("@")
     name, dot, end = domain.rpartition(".")
     return f"{_hidden(local)}@{_hidden(name)}{dot}{end}"
@@ -127,7 +128,8 @@ def _hidden(text: str) -> str:
     return text[:_HEAD] + "*" * (len(text) - _HEAD)
 
 
-def _masked_phone(text: str) -> str:
+def masked_phone(text: str) -> str:
+    """Return a phone number of which little can be read."""
     return "*" * len(text) if len(text) <= _TAIL else "*" * (len(text) - _TAIL) + text[-_TAIL:]
 
 

@@ -99,6 +99,10 @@ class CommercePolicy:
     quote_refusal_status: int = 400
     #: Whether products are configured, and bundles quoted: Revenue Cloud beside B2B Commerce.
     revenue_cloud: bool = True
+    #: Whether an e-mail address or phone number is changed only with a code ("two-factor authentication").
+    profile_codes: bool = False
+    #: The code of every such proof: nothing is sent.
+    profile_code: str = "123456"
     #: Whether promotions of a cart are wrapped twice, as was seen; otherwise once, as is documented.
     wrapped_promotions: bool = True
     #: Status of a placed sale.

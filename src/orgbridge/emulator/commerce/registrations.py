@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orgbridge.emulator.commerce import inputs
+from orgbridge.emulator.commerce.addressbook import ADDRESS_COLUMNS
 from orgbridge.emulator.commerce.contexts import BUYER_PERMISSION_SETS
 from orgbridge.emulator.commerce.deals import Deal, bad_input, required
 from orgbridge.emulator.commerce.versions import Shape
@@ -28,19 +29,6 @@ _REGISTRATION: Shape = {
     "phoneNumber": 61,
 }
 _ADDRESS: Shape = {**inputs.ADDRESS, "companyName": 61}
-#: Properties of an address with the columns they stand for.
-_COLUMNS = {
-    "city": "City",
-    "companyName": "CompanyName",
-    "country": "Country",
-    "firstName": "AddressFirstName",
-    "lastName": "AddressLastName",
-    "name": "Name",
-    "postalCode": "PostalCode",
-    "region": "State",
-    "shipToPhoneNumber": "PhoneNumber",
-    "street": "Street",
-}
 _NEEDED = ("country", "name", "street")
 _NOTIFICATIONS = {"DefaultGroupNotificationFrequency": "N", "DigestFrequency": "N", "ReputationPoints": 0}
 
@@ -83,7 +71,7 @@ def _addresses(deal: Deal, body: Mapping[str, JSON]) -> list[dict[str, JSON]]:
         address = inputs.check(_ADDRESS, one, deal.version)
         for name in _NEEDED:
             required(address, name)
-        values = {column: inputs.text(address, name) for name, column in _COLUMNS.items()}
+        values = {column: inputs.text(address, name) for name, column in ADDRESS_COLUMNS.items()}
         rows.append({**values, "AddressType": "Shipping", "IsDefault": place == 0})
     return rows
 

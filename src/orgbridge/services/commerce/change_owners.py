@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from orgbridge.services.commerce.accounts import AccountService
 from orgbridge.services.commerce.change_events import ABOVE, Watched
+from orgbridge.store.change_records import ChangeRecord
 from orgbridge.store.database import Database
 
 Line = tuple[str, ...]
@@ -42,10 +43,17 @@ class ChangeOwners:
             found[line] = owner
         return found
 
-    async def remembered(self, watched: Watched, record_ids: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+    async def remembered(
+        self, watched: Watched, record_ids: Sequence[str], seen: Mapping[str, ChangeRecord]
+    ) -> dict[str, tuple[str, str | None]]:
         """Return account and organization of records that Salesforce does not know any more, as far as we do.
 
-        Those are carts of the mirror and orders that were placed here.
+        Those are carts of the mirror, orders that were placed here, and what a look saw before it was gone.
+
+        Args:
+            watched: Their object.
+            record_ids: Which.
+            seen: What looks saw of them.
 
         Raises:
             ClientError: Salesforce could not be asked for the hierarchy of an account.
@@ -58,8 +66,15 @@ class ChangeOwners:
                     accounts = await unit.placements.accounts_of(record_ids)
                 case _:
                     accounts = {}
+        # What the org itself said last goes before what was kept here.
+        accounts = {**accounts, **_accounts(record_ids, seen)}
         organizations: dict[str, str | None] = {}
         for account_id in dict.fromkeys(accounts.values()):
             mapping = await self._accounts.owner(account_id)
             organizations[account_id] = mapping.organization_id if mapping is not None else None
         return {one: (account_id, organizations[account_id]) for one, account_id in accounts.items()}
+
+
+def _accounts(record_ids: Sequence[str], seen: Mapping[str, ChangeRecord]) -> dict[str, str]:
+    known = {one: seen[one].account_id for one in record_ids if one in seen}
+    return {one: account for one, account in known.items() if account is not None}

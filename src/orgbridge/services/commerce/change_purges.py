@@ -1,8 +1,9 @@
 """Records that were deleted and are in no recycle bin any more: told all the same, though no query finds them.
 
 The org lists deletions of the last 15 days by their ids. What is told of already, and what a query still finds, is left
-to the looks at changes; the rest is purged. Whose it was Salesforce does not tell: carts that this service mirrors and
-orders that it placed are known here, any other record is told to whoever is granted all.
+to the looks at changes; the rest is purged. Whose it was Salesforce does not tell: it is what a look saw last, and of
+carts that this service mirrors and orders that it placed it is known here. Any other record, which nothing here ever
+saw, is told to whoever is granted all: to guess whose it was could tell it to the wrong one.
 
 Laws:
 1. How far deletions were read is a feed of its own, `Order/deleted`, whose watermark is what Salesforce said it
@@ -136,7 +137,7 @@ class ChangePurges:
         now: datetime,
     ) -> list[DeliveryRecord]:
         messages: dict[str, DeliveryRecord] = {}
-        remembered = await self._owners.remembered(watched, purged) if purged else {}
+        remembered = await self._owners.remembered(watched, purged, known) if purged else {}
         for one in purged:
             account_id, organization_id = remembered.get(one, (None, None))
             row = _row(one, found.at[one], account_id)

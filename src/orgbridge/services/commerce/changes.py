@@ -314,4 +314,5 @@ class ChangeFollower:
             modstamp=row.modstamp,
             status=row.status,
             deleted=row.deleted,
+            account_id=row.accounts[0] if row.accounts else None,
         )

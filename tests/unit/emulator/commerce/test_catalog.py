@@ -343,3 +343,33 @@ def test_suggestions_are_ones_own_searches(shop: Shop) -> None:
     body = shop.store(KIEL, "GET", path).json()
     assert [one["value"] for one in body["recentSearchSuggestions"]] == ["belt", "blade 100"]
     assert shop.store(APPROVER, "GET", path).json() == {"recentSearchSuggestions": []}
+
+
+def test_featured_products_are_listed_by_relation(shop: Shop) -> None:
+    """Related products come in their order, those the buyer may not see and parts of bundles left out."""
+    kinds = {}
+    for name, role in (
+        ("Spare Part", "AddOnComponent"),
+        ("Goes with it", "AddOnComponent"),
+        ("Box", "BundleComponent"),
+    ):
+        row = {"Name": name, "AssociatedProductRoleCat": role}
+        kinds[name] = shop.call(ADMIN, "POST", "/sobjects/ProductRelationshipType", json=row).json()["id"]
+    for place, (kind, number) in enumerate(
+        [("Spare Part", 4), ("Spare Part", 3), ("Goes with it", 5), ("Spare Part", 1999), ("Box", 6)]
+    ):
+        row = {
+            "ParentProductId": shop.product(1),
+            "ChildProductId": shop.product(number),
+            "ProductRelationshipTypeId": kinds[kind],
+            "Sequence": 9 - place,
+        }
+        assert shop.call(ADMIN, "POST", "/sobjects/ProductRelatedComponent", json=row).status_code == 201
+    path = f"/products/{shop.product(1)}/featured-products"
+    found = shop.store(KIEL, "GET", f"{path}?fields=StockKeepingUnit").json()["featuredProductsByRelationshipType"]
+    skus = {key: [one["fields"]["StockKeepingUnit"] for one in listed] for key, listed in found.items()}
+    assert skus == {"goesWithIt": ["MP-0005"], "sparePart": ["MP-0003", "MP-0004"]}
+    one = shop.store(KIEL, "GET", f"{path}?relationshipTypes=sparePart").json()["featuredProductsByRelationshipType"]
+    assert list(one) == ["sparePart"]
+    assert shop.store(KIEL, "GET", f"/products/{shop.product(1999)}/featured-products").status_code == 404
+    assert shop.store(KIEL, "GET", path, version=63).status_code == 404

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from httpx2 import Response
 
 from tests.support.commerce_org import ADMIN, APPROVER, BREMEN, KIEL, LYON, NOBODY, OMAHA
 from tests.unit.emulator.commerce.conftest import US, Shop, code_of
@@ -146,3 +149,52 @@ def test_a_profile_is_read_and_changed(shop: Shop) -> None:
     assert changed.json()["lastName"] == "Kielmann"
     assert shop.store(KIEL, "GET", "/myprofile").json()["phoneNumber"] == "+49 431 1"
     assert "phoneNumber" not in shop.store(KIEL, "GET", "/myprofile", version=58).json()
+
+
+def _code(shop: Shop, kind: str, purpose: str) -> dict[str, Any]:
+    body = {"method": kind, "reCaptchaToken": "x", "type": purpose}
+    reply = shop.store(KIEL, "POST", "/myprofile/actions/initOTP", json=body)
+    assert reply.status_code == 200, reply.text
+    return dict(reply.json())
+
+
+def _prove(shop: Shop, identifier: str, code: str = "123456", user: str = KIEL) -> str:
+    body = {"code": code, "identifier": identifier}
+    return str(shop.store(user, "POST", "/myprofile/actions/verify", json=body).json()["status"])
+
+
+def _change(shop: Shop, identifier: str | None, **fields: str) -> Response:
+    proof = {"reCaptchaToken": "x", "stepUpVerificationIdentifier": identifier}
+    return shop.store(KIEL, "PATCH", "/myprofile", json={**fields, "verificationInput": proof if identifier else {}})
+
+
+def test_an_address_is_changed_with_a_code_where_the_org_asks_for_one(shop: Shop) -> None:
+    """A proved step-up is good for one change; the new address is verified by a code of its own."""
+    shop.http.patch("/_emulator/commerce", json={"profile_codes": True})
+    new = {"email": "karin@nordmuehle.example"}
+    assert _change(shop, None, **new).status_code == 400
+    sent = _code(shop, "EMAIL", "StepUp")
+    assert (sent["status"], sent["recipient"][:3]) == ("Success", "bu*")
+    assert _change(shop, sent["identifier"], **new).status_code == 403
+    assert _prove(shop, sent["identifier"], user=BREMEN) == "Failure"
+    assert _prove(shop, sent["identifier"]) == "Success"
+    assert _change(shop, sent["identifier"], **new, phoneNumber="+49 1").status_code == 400
+    changed = _change(shop, sent["identifier"], **new).json()
+    assert (changed["email"], changed["isEmailVerified"]) == (new["email"], False)
+    assert changed["verificationResponse"]["method"] == "Email"
+    assert _change(shop, sent["identifier"], **new).status_code == 403
+    assert _prove(shop, changed["verificationResponse"]["identifier"]) == "Success"
+    assert shop.store(KIEL, "GET", "/myprofile").json()["isEmailVerified"] is True
+    assert _change(shop, None, lastName="Kieler").status_code == 200
+
+
+def test_a_code_bears_five_tries_and_older_versions_know_none(shop: Shop) -> None:
+    """After five wrong ones the right one is of no use; a user without a phone number gets no code there."""
+    identifier = _code(shop, "EMAIL", "Verify")["identifier"]
+    assert [_prove(shop, identifier, "0") for _ in range(5)] == ["Failure"] * 5
+    assert _prove(shop, identifier) == "Failure"
+    body = {"method": "SMS", "reCaptchaToken": "x", "type": "StepUp"}
+    path = "/myprofile/actions/initOTP"
+    assert shop.store(KIEL, "POST", path, json=body).status_code == 400
+    assert shop.store(KIEL, "POST", path, json={**body, "method": "PIGEON"}).status_code == 400
+    assert shop.store(KIEL, "POST", path, json=body, version=63).status_code == 404

@@ -1,7 +1,6 @@
-"""Accounts that a user may buy for, and the user's own profile.
+"""Accounts that a user may buy for.
 
-Source: facts/commerce/catalog.md section 5. Assumed: the list is sorted by name, the own account first; codes that are
-sent to verify a profile are not, those resources are not there.
+Source: facts/commerce/catalog.md section 5. Assumed: the list is sorted by name, the own account first.
 """
 
 from __future__ import annotations
@@ -12,9 +11,7 @@ from orgbridge.emulator.commerce import versions
 from orgbridge.emulator.commerce.contexts import check_visitor, find_store, managed_accounts, own_account
 from orgbridge.emulator.commerce.versions import Shape
 from orgbridge.emulator.http.calls import Call
-from orgbridge.emulator.http.resources.commerce import bodies
 from orgbridge.emulator.http.resources.commerce.buyers import WS, flag, need_version
-from orgbridge.emulator.http.resources.commerce.rowsaving import update_row
 from orgbridge.emulator.http.routing import Route
 from orgbridge.emulator.storage.database import Connection
 from orgbridge.kit.json import JSON
@@ -26,17 +23,6 @@ _ACCOUNT: Shape = {
     "externalManagedAccountId": 49,
     "isMyAccount": 53,
 }
-_PROFILE: Shape = {
-    "email": 52,
-    "firstName": 52,
-    "isEmailVerified": 64,
-    "isPhoneVerified": 64,
-    "lastName": 52,
-    "phoneNumber": 59,
-    "userName": 59,
-}
-_COLUMNS = {"email": "Email", "firstName": "FirstName", "lastName": "LastName", "phoneNumber": "Phone"}
-_INPUT: dict[str, type] = {**dict.fromkeys(_COLUMNS, str), "verificationInput": dict}
 
 
 def _enter(call: Call, connection: Connection) -> None:
@@ -78,50 +64,4 @@ def _account(call: Call, connection: Connection, row: str | None, account_id: st
     return versions.body(_ACCOUNT, call.version, values)
 
 
-def _profile(call: Call, connection: Connection) -> dict[str, JSON]:
-    sql = 'SELECT Email, FirstName, LastName, Phone, Username FROM "User" WHERE Id = ?'
-    email, first, last, phone, username = connection.execute(sql, (call.user_id,)).fetchone()
-    values: dict[str, JSON] = {
-        "email": email,
-        "firstName": first,
-        "isEmailVerified": True,
-        "isPhoneVerified": False,
-        "lastName": last,
-        "phoneNumber": phone,
-        "userName": username,
-    }
-    return versions.body(_PROFILE, call.version, values)
-
-
-async def profile(call: Call) -> Response:
-    """Answer GET myprofile."""
-    need_version(call, 52)
-
-    def work() -> dict[str, JSON]:
-        with call.parts.storage.read() as connection:
-            _enter(call, connection)
-            return _profile(call, connection)
-
-    return call.json(await call.thread(work))
-
-
-async def change_profile(call: Call) -> Response:
-    """Answer PATCH myprofile."""
-    need_version(call, 59)
-    given = await bodies.read_body(call, _INPUT)
-
-    def work() -> dict[str, JSON]:
-        with call.parts.storage.write() as connection:
-            _enter(call, connection)
-            row = {_COLUMNS[name]: value for name, value in given.items() if name in _COLUMNS}
-            if row:
-                update_row(call, connection, "User", {"Id": call.user_id, **row})
-            return _profile(call, connection)
-
-    return call.json(await call.thread(work))
-
-
-ROUTES = (
-    Route(pattern=f"{WS}/external-managed-accounts", handlers={"GET": managed}),
-    Route(pattern=f"{WS}/myprofile", handlers={"GET": profile, "PATCH": change_profile}),
-)
+ROUTES = (Route(pattern=f"{WS}/external-managed-accounts", handlers={"GET": managed}),)

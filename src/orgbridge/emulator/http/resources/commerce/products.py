@@ -131,12 +131,12 @@ async def product(call: Call) -> Response:
         found = products_of(connection, rights)
         if product_id is None or product_id not in found:
             raise bodies.missing_product(policy, given)
-        return _detail(call, connection, buyer, found[product_id], rights[product_id], sobject, names)
+        return detail(call, connection, buyer, found[product_id], rights[product_id], sobject, names)
 
     return call.json(await reading(call, work))
 
 
-def _detail(
+def detail(
     call: Call,
     connection: Connection,
     buyer: BuyerContext,
@@ -145,6 +145,7 @@ def _detail(
     sobject: SObject,
     names: Sequence[str] | None,
 ) -> dict[str, JSON]:
+    """Return a product with all that there is of it, as far as the call does not leave it out."""
     version = call.version
     fields = {} if flag(call, "excludeFields") else field_texts(connection, sobject, [found.id], names)[found.id]
     path: JSON = None
@@ -251,14 +252,14 @@ async def children(call: Call) -> Response:
         items: list[JSON] = []
         for child, quantity, default, included, required in shown:
             right = rights.get(child, NO_RIGHTS)
-            detail = _detail(call, connection, buyer, found[child], right, sobject, names) if right.view else None
+            info = detail(call, connection, buyer, found[child], right, sobject, names) if right.view else None
             values: dict[str, JSON] = {
                 "defaultQuantity": None if quantity is None else str(quantity),
                 "isDefault": bool(default),
                 "isEntitled": right.view,
                 "isPriceIncludedInParent": bool(included),
                 "isRequired": bool(required),
-                "productInfo": detail,
+                "productInfo": info,
             }
             items.append(versions.body(_CHILD, call.version, values))
         values = {"count": len(items), "items": items, "productClass": kind, "total": len(rows)}
