@@ -8,7 +8,7 @@ Source: facts/salesforce/bulk2.md sections 3 to 5 and 7.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from orgbridge.emulator.faults import Faults
@@ -17,6 +17,7 @@ from orgbridge.emulator.jobs.rows import Job, JobKind, ResultKind, add_chunk, fi
 from orgbridge.emulator.jobs.spool import Spool
 from orgbridge.emulator.jobs.tables import Table
 from orgbridge.emulator.jobs.uploads import RECORDS_NOT_FOUND, UploadFault, UploadReader, check_line_endings
+from orgbridge.emulator.jobs.worker import Run
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.outcomes import SaveOutcome
 from orgbridge.emulator.schema.errors import Fault, SFError
@@ -49,11 +50,20 @@ class IngestTools:
     batch_rows: int = INGEST_BATCH_RECORDS
 
 
+def least_left(runs: Iterable[Run]) -> Run | None:
+    """Return which of the runs goes ahead of the others: the one that has least to do, of those that may."""
+    free = [run for run in runs if isinstance(run, IngestRun) and run.left is not None]
+    return min(free, key=lambda run: run.left or 0, default=None)
+
+
 class IngestRun:
     """Carries one ingest job on, a batch per step."""
 
     def __init__(self, tools: IngestTools, job_id: str) -> None:
         self.job_id = job_id
+        #: Bytes of the uploaded file that are still to be read; None before the first step, and of a job whose rows
+        #: lock their parents: whom it meets there depends on turns.
+        self.left: int | None = None
         self._tools = tools
         self._reader: UploadReader | None = None
         self._header: list[str] = []
@@ -64,6 +74,7 @@ class IngestRun:
         job = self._load()
         if job is None or job.terminal or job.state is JobState.OPEN:
             return True
+        self.left = None if self._locks_parents(job) else job.uploaded_bytes - job.offset
         if job.state is JobState.UPLOAD_COMPLETE:
             return not self._change(job, state=JobState.IN_PROGRESS)
         end = self._tools.faults.job_end(job.id, job.batches, sobject=job.object, operation=job.operation)
@@ -96,6 +107,10 @@ class IngestRun:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+    def _locks_parents(self, job: Job) -> bool:
+        sobject = self._tools.org.catalogue.sobject(job.object)
+        return sobject is None or any(field.cascade_delete for field in sobject.stored_fields)
 
     def _load(self) -> Job | None:
         with self._tools.org.storage.read() as connection:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from orgbridge.emulator.jobs.ingest import IngestRun, IngestTools
+from orgbridge.emulator.jobs.ingest import IngestRun, IngestTools, least_left
 from orgbridge.emulator.jobs.queries import QueryRun, plan_bulk
 from orgbridge.emulator.jobs.requests import IngestRequest, QueryRequest
 from orgbridge.emulator.jobs.results import ingest_header, stream_chunks, stream_rows, stream_unprocessed
@@ -83,6 +83,7 @@ class Jobs:
             lambda job_id: IngestRun(tools, job_id),
             lambda: tools.faults.batch_delay_seconds,
             tools.org.locks.end_round,
+            least_left,
         )
         self._query_worker = JobWorker(
             "emulator-query",

@@ -1,10 +1,15 @@
-"""The thread that carries bulk jobs on, one small step of each in turn, and picks them up again after a crash."""
+"""The thread that carries bulk jobs on, one small step of each in turn, and picks them up again after a crash.
+
+When each has had its turn, one of them may go ahead for some steps more. Of jobs that begin together the first is then
+done while the last has hardly begun, and whoever waits for results has something to do; in strict turns all of them
+would end together.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 _log = logging.getLogger(__name__)
@@ -12,6 +17,8 @@ _log = logging.getLogger(__name__)
 _IDLE_SECONDS = 1.0
 #: Jobs that hold a file or a cursor open at the same time.
 _AT_ONCE = 8
+#: Steps that a job may go ahead in a round, unless a new job comes in between.
+_AHEAD = 32
 
 
 class Run(Protocol):
@@ -41,6 +48,7 @@ class JobWorker:
         start: Makes the run of a job id.
         delay_seconds: Pause in front of each step, asked for every time.
         end_round: Told the worker's name and the ids of the jobs that had their turn, after each of them had one.
+        ahead: Returns which of several runs goes ahead when each has had its turn, None for none of them. None does.
     """
 
     def __init__(
@@ -50,11 +58,13 @@ class JobWorker:
         start: Callable[[str], Run],
         delay_seconds: Callable[[], float],
         end_round: Callable[[str, list[str]], None] | None = None,
+        ahead: Callable[[Collection[Run]], Run | None] | None = None,
     ) -> None:
         self._waiting = waiting
         self._start = start
         self._delay_seconds = delay_seconds
         self._end_round = end_round
+        self._ahead = ahead
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._name = name
@@ -97,10 +107,29 @@ class JobWorker:
                     if self._step(run):
                         run.close()
                         del runs[job_id]
+                self._go_ahead(runs)
                 self._tell_end([job_id for job_id, _ in turns])
         finally:
             for run in runs.values():
                 run.close()
+
+    def _go_ahead(self, runs: dict[str, Run]) -> None:
+        """Carry one of several runs on until it is done, a new job comes, or it has been let ahead long enough.
+
+        Jobs that are made to last are meant to be seen side by side: of these none goes ahead.
+        """
+        if self._ahead is None or len(runs) < 2 or self._delay_seconds():
+            return
+        run = self._ahead(runs.values())
+        if run is None:
+            return
+        for _ in range(_AHEAD):
+            if self._stop.is_set() or self._wake.is_set():
+                return
+            if self._step(run):
+                run.close()
+                del runs[run.job_id]
+                return
 
     def _tell_end(self, job_ids: list[str]) -> None:
         if self._end_round is not None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orgbridge.emulator.org.fullcolumns import pick
 from orgbridge.emulator.org.outcomes import MISSING
 from orgbridge.emulator.org.values import Faults, Value
 
@@ -39,7 +40,7 @@ class Batch:
         """Return the records at these positions, which have no faults, as a batch of their own."""
         if len(positions) == self.size and not self.faults:
             return Batch(self.size, dict(self.values))
-        values = {name: [column[p] for p in positions] for name, column in self.values.items()}
+        values = {name: pick(column, positions) for name, column in self.values.items()}
         return Batch(len(positions), values)
 
     def part(self, positions: Sequence[int]) -> Batch:
@@ -47,7 +48,7 @@ class Batch:
         if len(positions) == self.size:
             return self
         faults = {place: list(self.faults[p]) for place, p in enumerate(positions) if p in self.faults}
-        values = {name: [column[p] for p in positions] for name, column in self.values.items()}
+        values = {name: pick(column, positions) for name, column in self.values.items()}
         return Batch(len(positions), values, faults)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from orgbridge.emulator.org.outcomes import Missing
 from orgbridge.emulator.schema.rendering import Stored
@@ -26,6 +26,12 @@ class FullColumn(list[Stored | Missing]):
 def repeated(value: Stored, size: int) -> FullColumn:
     """Return a column that says the same for every record; the value is not null."""
     return FullColumn([value] * size, alike=True)
+
+
+def pick(column: list[Stored | Missing], positions: Sequence[int]) -> list[Stored | Missing]:
+    """Return the values at some positions; of a full column they are one again."""
+    picked = [column[position] for position in positions]
+    return FullColumn(picked, alike=column.alike) if isinstance(column, FullColumn) else picked
 
 
 def is_full(column: object) -> bool:

@@ -123,24 +123,25 @@ def match_keys(context: Context, sobject: SObject, key: Field, batch: Batch) -> 
     """Put into the batch's `Id` the row that each record of an upsert is about; missing where there is none yet."""
     if key.name == "Id":
         return
-    values = batch.column(key.name)
-    keys = {p: key_value(key, v) for p, v in enumerate(values) if isinstance(v, str | int | float)}
-    found = ids_by_key(context.connection, sobject, key, set(keys.values()))
+    keys = key_values(key, batch.column(key.name))
+    found = ids_by_key(context.connection, sobject, key, {k for k in keys if k is not None})
     sound = batch.sound()
     given = batch.values.pop("Id", None)
     # A record with other faults is matched too: its outcome carries the id of the row that it was about.
-    ids: list[Value] = [MISSING] * batch.size
-    for position, text in keys.items():
-        if len(matches := found.get(text, [])) == 1:
-            ids[position] = matches[0]
+    known: dict[str | int | float | None, Value] = {k: ids[0] for k, ids in found.items() if len(ids) == 1}
+    ids = [known.get(k, MISSING) for k in keys]
+    if given is None and None not in keys and len(known) == len(found):
+        batch.values["Id"] = ids
+        return
     for position in sound:
-        if position not in keys:
+        value = keys[position]
+        if value is None:
             fault = Fault("MISSING_ARGUMENT", f"{key.name} not specified", (key.name,))
             add_fault(batch.faults, position, fault)
         elif given is not None and isinstance(given[position], str):
             message = f"cannot specify both an Id and the external ID field {key.name}"
             add_fault(batch.faults, position, Fault("INVALID_FIELD_FOR_INSERT_UPDATE", message, ("Id",)))
-        elif len(matches := found.get(keys[position], [])) > 1:
+        elif len(matches := found.get(value, [])) > 1:
             add_fault(batch.faults, position, _several(key, matches))
     batch.values["Id"] = ids
 

@@ -32,6 +32,7 @@ from orgbridge.emulator.org.intake import match_keys, part_by_key, read_batch
 from orgbridge.emulator.org.locks import lock_parents
 from orgbridge.emulator.org.lookups import rows_by_id
 from orgbridge.emulator.org.outcomes import MISSING, ROLLED_BACK, Inserted, Missing, SaveOutcome, ValueMode, failed
+from orgbridge.emulator.org.rollups import rollups
 from orgbridge.emulator.org.rules import Rulebook, Rules
 from orgbridge.emulator.org.sharing import shared_ids
 from orgbridge.emulator.org.values import Value, add_fault
@@ -284,12 +285,16 @@ class Saving:
         given = {name for name, column in batch.values.items() if not all(isinstance(v, Missing) for v in column)}
         derived, needed = derived_fields(sobject, given)
         needed |= {name for rule in rules.row_rules if not given.isdisjoint(rule.fields) for name in rule.fields}
-        names = sorted(given | derived | needed)
+        # What every record says is not asked of the rows, unless something else hangs on it.
+        needed |= {rollup.reference for rollup in rollups(self._book.catalogue, sobject.name)} & given
+        untold = {name for name in given if not is_full(batch.values[name])}
+        names = sorted(untold | derived | needed)
         before = rows_by_id(context.connection, sobject, ids, names)
         seen: Collection[str] = before
         if context.view is not None:
             seen = shared_ids(context.connection, context.seen(sobject), before.keys(), context.user_id)
-        for position, record_id in enumerate(ids):
+        all_there = len(before) == len(ids) and seen is before and not any(row[0] for row in before.values())
+        for position, record_id in enumerate(() if all_there else ids):
             row = before.get(record_id)
             if row is None or record_id not in seen:
                 add_fault(batch.faults, position, INVALID_REFERENCE)
@@ -307,7 +312,7 @@ class Saving:
         current = {name: [before[i][place + 1] for i in own] for place, name in enumerate(names)}
         compute(self._book.catalogue, context, sobject, part, current)
         changed = given | derived
-        for name in changed:
+        for name in changed & current.keys():
             column = part.column(name)
             part.values[name] = [o if isinstance(v, Missing) else v for v, o in zip(column, current[name], strict=True)]
         duplicates = find_duplicates(context, rules, part, own)
@@ -393,6 +398,8 @@ def auto_number(field: Field, number: int) -> str:
 
 def _waves(positions: Sequence[int], ids: Sequence[Value]) -> list[list[int]]:
     """Return the positions in groups without a repeated id, so that a later record sees what an earlier one did."""
+    if positions and len({ids[position] for position in positions}) == len(positions):
+        return [list(positions)]
     waves: list[list[int]] = []
     count: dict[str, int] = {}
     for position in positions:

@@ -125,3 +125,44 @@ def test_gaps_and_clearings_are_kept_apart(org, cells, rows):
             found = connection.execute('SELECT Site, NumberOfEmployees FROM "Account" WHERE Id = ?', (record_id,))
             texts = {"": "old", "#N/A": None, "a": "a"}[site]
             assert tuple(found.fetchone()) == (texts, {"": 7, "#N/A": None, "1": 1}[number])
+
+
+def _changed(clock, header: str, rows: list[tuple[str, ...]], size: int) -> list[tuple[object, ...]]:
+    """Return every column of the opportunities after these updates of them, so many records at a time."""
+    storage = Storage(":memory:")
+    org = Org(storage, CATALOGUE, clock)
+    with storage.write() as connection:
+
+        def save(operation: IngestOperation, names: str, part: list[tuple[str, ...]]) -> list[str]:
+            done = org.dml_cells(connection, "Opportunity", operation, names.split(","), part, user_id=org.admin_id)
+            return [str(outcome.id) for outcome in done]
+
+        new = [(f"o{place}", "Prospecting", "2025-01-31", "12.5") for place in range(len(rows))]
+        ids = save(IngestOperation.INSERT, "Name,StageName,CloseDate,Amount", new)
+        changes = [(record_id, *row) for record_id, row in zip(ids, rows, strict=True)]
+        for start in range(0, len(changes), size):
+            save(IngestOperation.UPDATE, f"Id,{header}", changes[start : start + size])
+        found = connection.execute('SELECT * FROM "Opportunity" ORDER BY rowid').fetchall()
+    storage.close()
+    return found
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["Closed Won", "Prospecting", "Closed Won", ""]),
+            st.sampled_from(["7", "100.25", "8", "-1", "#N/A", ""]),
+            st.sampled_from(["2026-12-01", "2025-05-05", ""]),
+            st.sampled_from(["40", "", "41"]),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+@example(rows=[("Closed Won", "7", "2026-12-01", "40")] * 2)
+@example(rows=[("Closed Won", "7", "2026-12-01", ""), ("Closed Won", "8", "2026-12-02", "")])
+def test_updates_together_are_updates_one_by_one(clock, rows):
+    """What a stage or an amount brings along is the same, whether all records name a field, some or none."""
+    header = "StageName,Amount,CloseDate,Probability"
+    assert _changed(clock, header, rows, len(rows)) == _changed(clock, header, rows, 1)
