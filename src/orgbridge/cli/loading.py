@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from orgbridge.cli.errors import ServiceRefused, UsageError
+from orgbridge.cli.errors import CLIError, ServiceRefused, UsageError
 from orgbridge.cli.load_options import InputOptions, as_query
 from orgbridge.cli.service import Service, file_chunks
 from orgbridge.cli.terminal import Terminal
@@ -126,15 +127,46 @@ def check_output(path: Path) -> None:
 
 
 async def save_results(
-    service: Service, job_id: str, kind: ResultKind, path: Path, *, accept: str = "text/csv", loadable: bool = False
+    service: Service,
+    job_id: str,
+    kind: ResultKind,
+    path: Path,
+    *,
+    accept: str = "text/csv",
+    loadable: bool = False,
+    sha256: str | None = None,
 ) -> None:
-    """Write a job's results to a file, whole or not at all."""
+    """Write a job's results to a file, whole or not at all.
+
+    Args:
+        service: Where the job is.
+        job_id: The job.
+        kind: Which rows.
+        path: The file.
+        accept: The form.
+        loadable: Whether the rows are to be loaded again.
+        sha256: What the results' hash must be; None: it is not looked at.
+
+    Raises:
+        FileDiffers: The results have another hash; nothing was written.
+    """
     temporary = path.with_name(path.name + ".part")
+    seen = hashlib.sha256()
     try:
         async with service.results(job_id, kind.value, accept=accept, loadable=loadable) as blocks:
             with temporary.open("wb") as file:
                 async for block in blocks:
                     file.write(block)
+                    if sha256 is not None:
+                        seen.update(block)
+        if sha256 is not None and seen.hexdigest() != sha256:
+            raise FileDiffers
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class FileDiffers(CLIError):
+    """What came is not what the receipt proves; nothing was written. Run the command again with --resume."""
+
+    code = "cli.file_differs"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from orgbridge.cli.context import DataOption, JSONFlag, run, service_address
-from orgbridge.cli.errors import CLIError, ExitCode, UsageError
+from orgbridge.cli.errors import ExitCode, UsageError
 from orgbridge.cli.loading import ResultKind, check_output, fetch_receipt, follow, save_results
 from orgbridge.cli.receipts import exit_code_of, print_receipt
 from orgbridge.cli.service import Service
@@ -29,7 +28,6 @@ _ACCEPT = {
     ExportFormat.NDJSON: "application/x-ndjson",
     ExportFormat.PARQUET: "application/vnd.apache.parquet",
 }
-_HASH_BYTES = 1024 * 1024
 
 
 def export(
@@ -76,8 +74,8 @@ async def _export(
         receipt = await fetch_receipt(service, job_id)
         code = exit_code_of(status, receipt)
         if code is ExitCode.ALL:
-            await save_results(service, job_id, ResultKind.ALL, output, accept=_ACCEPT[form])
-            check_written(output, receipt)
+            promised = (receipt.get("results") or {}).get("sha256")
+            await save_results(service, job_id, ResultKind.ALL, output, accept=_ACCEPT[form], sha256=promised)
         print_receipt(terminal, status, receipt, results_at=str(output) if code is ExitCode.ALL else None)
         return code
 
@@ -107,25 +105,3 @@ def queried_object(soql: str) -> str:
         return parse(soql).sources[0].path[-1]
     except SOQLError as error:
         raise UsageError(f"This is no SOQL: {error}") from error
-
-
-def check_written(path: Path, receipt: dict[str, Any]) -> None:
-    """See that the file is what the receipt says, byte for byte.
-
-    Raises:
-        FileDiffers: It is not; the file is removed.
-    """
-    promised = (receipt.get("results") or {}).get("sha256")
-    seen = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_HASH_BYTES):
-            seen.update(block)
-    if promised and seen.hexdigest() != promised:
-        path.unlink(missing_ok=True)
-        raise FileDiffers
-
-
-class FileDiffers(CLIError):
-    """What was written is not what the receipt proves; the file was removed. Run the command again with --resume."""
-
-    code = "cli.file_differs"
