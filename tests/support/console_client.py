@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
 
-from tests.support.local_house import LoneService
+from tests.support.local_house import LocalHouse, LoneService
 
 PASSWORD = "correct horse battery"
 COOKIE = "orgbridge_console"
@@ -44,3 +46,23 @@ async def signed_in(service: LoneService, *scopes: str, admin: bool = False) -> 
 def text_of(page: str) -> str:
     """Return a page's text, roughly as it is read: tags out, spaces as one."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
+
+
+@contextmanager
+def at_console(house: LocalHouse, *scopes: str, admin: bool = False) -> Iterator[httpx2.Client]:
+    """Give a client of a running house that is signed in at the console as a new user; forms are its own."""
+    name = f"user-{os.urandom(4).hex()}"
+    with house.client() as api:
+        body = {"username": name, "password": PASSWORD, "scopes": list(scopes), "is_admin": admin}
+        assert api.post("/users", json=body).status_code == 201
+    with httpx2.Client(base_url=house.url, timeout=30) as client:
+        client.headers.update(own(client))
+        reply = client.post("/console/sign-in", data={"username": name, "password": PASSWORD})
+        assert reply.status_code == 303, reply.text
+        yield client
+
+
+def form_of(**fields: str) -> dict[str, Any]:
+    """Return the fields of the page New load as a browser sends them, those left alone included."""
+    untouched = ("external_id_field", "delimiter", "null_policy", "part_rows", "canary", "row_retry", "mapping")
+    return {"object_name": "Account", "operation_type": "insert", **dict.fromkeys(untouched, ""), **fields}

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from orgbridge.console.audit import audit_routes
 from orgbridge.console.cookies import PREFIX
 from orgbridge.console.desk import Desk, Shelf
-from orgbridge.console.loads import load_routes
+from orgbridge.console.loads import LOADS, load_routes
 from orgbridge.console.new_load import NEW_LOAD, new_load_routes
+from orgbridge.console.orders import order_routes
 from orgbridge.console.overview import overview_routes
 from orgbridge.console.progress import progress_routes
+from orgbridge.console.purchase_orders import purchase_routes
+from orgbridge.console.queries import EXPORTS, QUERY, query_routes
 from orgbridge.console.rendering import Renderer
 from orgbridge.console.sign_in import SIGN_IN, SIGN_OUT, sign_in_routes
 from orgbridge.console.statics import STATICS, read_statics, static_routes
@@ -21,7 +25,7 @@ from orgbridge.console.troubles import Dress
 from orgbridge.services.bundle import Services
 
 #: Forms that only ask.
-_ASKING = frozenset({f"{PREFIX}/query"})
+_ASKING = frozenset({QUERY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,10 @@ def build_console(services: Services, *, name: str, version: str) -> Console:
         *progress_routes(shelf),
         *load_routes(shelf),
         *new_load_routes(shelf),
+        *query_routes(shelf),
+        *order_routes(shelf),
+        *purchase_routes(shelf),
+        *audit_routes(shelf),
     ]
     return Console(routes=routes, dress=lambda app: Dress(app, renderer=renderer, own=is_own_path))
 
@@ -73,7 +81,7 @@ def changes(method: str, path: str) -> bool:
 
 def is_bulk(_method: str, path: str) -> bool:
     """Return whether a call submits or steers loads."""
-    return path == NEW_LOAD or path.startswith((f"{PREFIX}/loads/", f"{PREFIX}/exports"))
+    return path in (NEW_LOAD, EXPORTS) or path.startswith(f"{LOADS}/")
 
 
 def is_free(_method: str, path: str) -> bool:

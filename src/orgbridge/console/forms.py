@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import ClientDisconnect, Request
 
 from orgbridge.console.errors import FormTooLarge
+from orgbridge.kit.errors import ErrorKind
 from orgbridge.services.errors import InvalidRequest, UploadBroken
 
 #: More than the longest query that Salesforce reads, each of its characters as three bytes of percent signs and more.
@@ -14,6 +15,15 @@ _FORM_BYTES = 2 * 1024 * 1024
 _FORM_FIELDS = 50
 #: Rows of a list's page.
 PAGE_ROWS = 50
+#: Kinds of refusals that are told beside the form that they are about, with the page's status; others are pages.
+IN_THE_FORM = {
+    ErrorKind.INVALID: 422,
+    ErrorKind.CONFLICT: 409,
+    ErrorKind.STALE: 412,
+    ErrorKind.FORBIDDEN: 403,
+    ErrorKind.MISSING: 404,
+    ErrorKind.TOO_LARGE: 413,
+}
 
 
 async def read_form(request: Request) -> dict[str, str]:

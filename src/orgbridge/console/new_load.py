@@ -12,9 +12,9 @@ from starlette.routing import BaseRoute
 
 from orgbridge.console.cookies import PREFIX
 from orgbridge.console.desk import Desk, Shelf, see_other
-from orgbridge.console.forms import asked
+from orgbridge.console.forms import IN_THE_FORM, asked
 from orgbridge.console.loads import LOADS, OPERATIONS
-from orgbridge.kit.errors import ErrorKind, OrgbridgeError
+from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.notes import note
 from orgbridge.loads.errors import BadMapping, LoadError
 from orgbridge.loads.mapping_files import spec_of_options
@@ -34,14 +34,6 @@ _FLAGS = ("dry_run", "strict", "serial", "before_images", "delta")
 _DELIMITERS = {"": "Find out from the file", ",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Pipe", "^": "Caret"}
 _NULL_POLICIES = {"": "As Salesforce does", "ignore": "Leave the field alone", "clear": "Clear the field"}
 _MOST_PART_ROWS = 10_000_000
-#: Kinds of refusals that are told in the form; anything else is a page of its own.
-_IN_THE_FORM = {
-    ErrorKind.INVALID: 422,
-    ErrorKind.CONFLICT: 409,
-    ErrorKind.FORBIDDEN: 403,
-    ErrorKind.MISSING: 404,
-    ErrorKind.TOO_LARGE: 413,
-}
 
 
 def new_load_routes(shelf: Shelf) -> Iterator[BaseRoute]:
@@ -74,10 +66,10 @@ async def _take(desk: Desk, request: Request, caller: Caller) -> Response:
         status = 422
     except OrgbridgeError as error:
         kind = trouble_of(error).kind
-        if kind not in _IN_THE_FORM or isinstance(error, UploadBroken):
+        if kind not in IN_THE_FORM or isinstance(error, UploadBroken):
             await _drain(body)
             raise
-        status, faults = _IN_THE_FORM[kind], faults_of(error)
+        status, faults = IN_THE_FORM[kind], faults_of(error)
     await _drain(body)
     return await _page(desk, request, caller, given, faults, status=status)
 

@@ -119,8 +119,8 @@ function begin() {
       } else if (form.enctype === "multipart/form-data") {
         event.preventDefault();
         upload(form);
-      } else if (form.method === "post") {
-        // After the browser has gathered the form: a disabled button's own value would be left out.
+      } else if (form.method === "post" && event.submitter?.name !== "as") {
+        // A download leaves the page as it is. After the browser has gathered the form: a disabled button's own value would be left out.
         setTimeout(() => every("button", (button) => { button.disabled = true; }, form));
       }
     });
