@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 from orgbridge.console.cookies import PREFIX
 from orgbridge.console.desk import Desk, Shelf
 from orgbridge.console.forms import IN_THE_FORM, asked
-from orgbridge.kit.errors import OrgbridgeError
+from orgbridge.kit.errors import ErrorKind, OrgbridgeError
 from orgbridge.services.commerce.orders import OrderFilter
 from orgbridge.services.errors import InvalidRequest, ScopeMissing, trouble_of
 from orgbridge.services.scopes import Caller, Scope
@@ -49,7 +49,8 @@ async def _list(desk: Desk, request: Request, caller: Caller) -> Response:
         fault = trouble_of(error)
         if fault.kind not in IN_THE_FORM:
             raise
-        status = IN_THE_FORM[fault.kind]
+        # That somebody buys for nobody is an answer, and the page with its filters is there.
+        status = 200 if fault.kind is ErrorKind.MISSING else IN_THE_FORM[fault.kind]
     return desk.page(
         request,
         "orders.html",

@@ -2,6 +2,10 @@
 // it is. Everything works without.
 "use strict";
 
+// Forms that have their handlers, and those whose question was answered. Nothing is noted in the page itself: what the
+// server would make anew as it stands is left alone.
+const ready = new WeakSet();
+const sure = new WeakSet();
 const every = (selector, act, root = document) => root.querySelectorAll(selector).forEach(act);
 
 // A question before a form that changes much. Without script the page behind the form is asked nothing.
@@ -94,8 +98,7 @@ function upload(form) {
       document.querySelector("main").replaceWith(main);
       document.title = fresh.title;
       begin();
-      const first = main.querySelector("[aria-invalid=true], h1");
-      if (first !== null) { first.tabIndex = first.tabIndex < 0 ? -1 : first.tabIndex; first.focus(); }
+      (main.querySelector("[aria-invalid=true]") ?? main).focus();
     }
   });
   request.addEventListener("error", () => stop("The connection broke off; nothing was kept. Send it again."));
@@ -105,16 +108,18 @@ function upload(form) {
 
 function begin() {
   every("form", (form) => {
-    if (form.dataset.ready) return;
-    form.dataset.ready = "1";
+    if (ready.has(form)) return;
+    ready.add(form);
     form.addEventListener("submit", (event) => {
       const question = form.dataset.confirm;
-      if (question && !form.dataset.sure) {
+      if (question && !sure.has(form)) {
         event.preventDefault();
-        ask(question, event.submitter?.textContent.trim() || "Go on").then((sure) => {
-          if (!sure) return;
-          form.dataset.sure = "1";
-          form.requestSubmit(event.submitter);
+        ask(question, event.submitter?.textContent.trim() || "Go on").then((yes) => {
+          // Its part of the page may have been made anew meanwhile.
+          const now = form.isConnected ? form : document.querySelector(`form[action="${form.getAttribute("action")}"]`);
+          if (!yes || now === null) return;
+          sure.add(now);
+          now.requestSubmit();
         });
       } else if (form.enctype === "multipart/form-data") {
         event.preventDefault();
