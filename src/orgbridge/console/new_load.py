@@ -33,6 +33,9 @@ _NUMBERS = ("canary", "row_retry", "part_rows")
 _FLAGS = ("dry_run", "strict", "serial", "before_images", "delta")
 _DELIMITERS = {"": "Find out from the file", ",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Pipe", "^": "Caret"}
 _NULL_POLICIES = {"": "As Salesforce does", "ignore": "Leave the field alone", "clear": "Clear the field"}
+#: Fields that hold API names, and what such a name is: the services' own words name parameters of the API.
+_API_NAMES = frozenset({"object_name", "external_id_field"})
+_NAMED = "An API name is a letter, then letters, digits and underscores."
 _MOST_PART_ROWS = 10_000_000
 
 
@@ -83,7 +86,7 @@ def _request_of(upload: Upload) -> tuple[LoadRequest | None, dict[str, list[str]
         try:
             return check()
         except (InvalidRequest, BadMapping) as error:
-            faults.setdefault(name, []).append(error.message)
+            faults.setdefault(name, []).append(_NAMED if name in _API_NAMES else error.message)
             return None
 
     name, word = given.get("object_name", ""), given.get("operation_type", "")

@@ -120,12 +120,15 @@ def _refused(desk: Desk, request: Request, query: QueryText, error: OrgbridgeErr
     status = IN_THE_FORM.get(trouble.kind)
     if status is None and not trouble.upstream:
         raise error
-    place = place_in(query.soql, [trouble.detail, *(str(fault.get("message") or "") for fault in trouble.upstream)])
-    return _page(desk, request, query, fault=trouble, place=place, status=status or 502)
+    said = [str(fault.get("message") or "") for fault in trouble.upstream] or [trouble.detail]
+    place = place_in(query.soql, said)
+    # Where the place is shown by itself, Salesforce's own drawing of it is left out.
+    reason = said[0].strip().rsplit("\n", 1)[-1] if place is not None else trouble.detail
+    return _page(desk, request, query, fault=trouble, reason=reason, place=place, status=status or 502)
 
 
 def _page(desk: Desk, request: Request, query: QueryText, *, status: int = 200, **facts: Any) -> Response:
-    shown = {"table": None, "fault": None, "place": None, **facts}
+    shown = {"table": None, "fault": None, "place": None, "reason": "", **facts}
     forms = [form.value for form in ExportFormat]
     return desk.page(request, "query.html", status=status, query=query, formats=forms, **shown)
 

@@ -71,7 +71,8 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters |= {"number": number, "size": size, "instant": instant, "seconds": seconds}
+        filters = (number, size, instant, seconds, amount, plain)
+        self._environment.filters |= {one.__name__: one for one in filters}
         self._environment.globals |= {
             "prefix": PREFIX,
             "service_name": name,
@@ -136,6 +137,24 @@ def instant(value: Any) -> str:
         return "–"
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def amount(value: Any) -> str:
+    """Return an amount of money for people, whose last digits a float may have lost."""
+    return f"{value:,.2f}" if isinstance(value, int | float) else plain(value)
+
+
+def plain(value: Any) -> str:
+    """Return a value as it stands in a cell: whole numbers without point, truth in words."""
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:,.10f}".rstrip("0").rstrip(".")
+        case _:
+            return str(value)
 
 
 def seconds(value: Any) -> str:

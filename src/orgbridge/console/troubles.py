@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from orgbridge.console.cookies import PREFIX
 from orgbridge.console.rendering import Renderer
 from orgbridge.kit.json import JSONDecodeError, loads
+from orgbridge.services.errors import ScopeMissing
+from orgbridge.services.scopes import SCOPES
 
 _PROBLEM = b"application/problem+json"
 #: A problem's document is a few kilobytes; what is longer is shown without its details.
@@ -84,6 +86,7 @@ class Dress:
             status_code=status,
             problem=problem,
             advice=_ADVICE.get(status),
+            rights=_rights(problem),
         )
 
 
@@ -96,6 +99,14 @@ def _to_sign_in(scope: Scope) -> Response:
 
 def _title(status: int, problem: dict[str, Any]) -> str:
     return str(problem.get("title") or HTTPStatus(status).phrase)
+
+
+def _rights(problem: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the scopes that were missing, each with what it lets do; empty when it was something else."""
+    if problem["code"] != ScopeMissing.code:
+        return []
+    names = [str(place.get("scope", "")) for place in problem["errors"] if isinstance(place, dict)]
+    return [(name, SCOPES.get(name, "")) for name in names]
 
 
 def _document(body: bytes) -> dict[str, Any]:

@@ -95,6 +95,12 @@ function upload(form) {
     } else if (main === null) {
       stop(`The service answered ${request.status} and nothing to show.`);
     } else {
+      // What was chosen stays chosen: a form that came back without script has lost its file.
+      const file = main.querySelector("input[type=file]");
+      if (file !== null) {
+        file.files = form.querySelector("input[type=file]").files;
+        every("[data-no-file]", (words) => words.remove(), main);
+      }
       document.querySelector("main").replaceWith(main);
       document.title = fresh.title;
       begin();
