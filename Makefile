@@ -97,6 +97,12 @@ prometheus: ## In CI: install Prometheus, whose promtool checks rules and dashbo
 		SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 		$$SUDO apt-get -q update && $$SUDO env RUNLEVEL=1 apt-get -q install -y --no-install-recommends prometheus; fi
 
+.PHONY: chromium
+chromium: ## In CI: install the browser that looks at the console (apt)
+	@if [ "$(CI)" = true ] && [ ! -x /usr/bin/chromium ]; then \
+		SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$SUDO apt-get -q update && $$SUDO apt-get -q install -y --no-install-recommends chromium; fi
+
 # An engine that answers is taken as it is; else the tests start one of their own, and build on Debian's Python.
 ENGINE := $(VENV)/engine
 .PHONY: engine
@@ -104,7 +110,7 @@ engine: | $(BIN)/python ## In CI: install what the tests run containers and pods
 	@CI=$(CI) BASE_IMAGE=$(BASE_IMAGE) sh tests/support/containers/install.sh $(ENGINE)
 
 .PHONY: test
-test: $(DEVELOPMENT) $(S3_SERVER) $(TEST_DOCS) node prometheus engine scanners ## Run every test, real PostgreSQL and the short chaos included
+test: $(DEVELOPMENT) $(S3_SERVER) $(TEST_DOCS) node prometheus chromium engine scanners ## Run every test, real PostgreSQL and the short chaos included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: check

@@ -32,7 +32,7 @@ up(
     port=0,
     emulator_port=0,
     seed=sys.argv[2],
-    announce=lambda addresses: print("ready", flush=True),
+    announce=lambda addresses: print("ready", addresses.console_url, flush=True),
 )
 """
 
@@ -49,6 +49,8 @@ class LocalHouse:
     url: str
     #: The administrator's token.
     token: str
+    #: Where the console signs the administrator in, once.
+    console_url: str
     #: Its data folder.
     folder: Path
     #: Its process.
@@ -92,9 +94,16 @@ def start_house(folder: Path, settings: Mapping[str, str] | None = None, seed: s
         )
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert line.strip() == b"ready", (folder / "up.log").read_text()[-3000:]
+    said, _, console_url = line.decode().strip().partition(" ")
+    assert said == "ready", (folder / "up.log").read_text()[-3000:]
     document = json.loads((folder / "data" / "cli.json").read_text())
-    return LocalHouse(url=document["url"], token=document["token"], folder=folder / "data", process=process)
+    return LocalHouse(
+        url=document["url"],
+        token=document["token"],
+        console_url=console_url,
+        folder=folder / "data",
+        process=process,
+    )
 
 
 def stop_house(house: LocalHouse) -> int:

@@ -51,6 +51,10 @@ def _prometheus() -> bool:
     return shutil.which("promtool") is not None and shutil.which("prometheus") is not None
 
 
+def _chromium() -> bool:
+    return CHROMIUM_PROGRAM.exists() and importlib.util.find_spec("playwright") is not None
+
+
 def _scanners() -> bool:
     return all((SCANNERS_FOLDER / name).exists() for name in ("checkov", "zizmor", "check-jsonschema"))
 
@@ -91,6 +95,9 @@ COSMOS = OptionalPart(
 PROMETHEUS = OptionalPart(
     name="Prometheus", remedy="install prometheus, e.g. `apt-get install prometheus`", present=_prometheus
 )
+#: Debian's. Playwright is told to start this one and never fetches a browser of its own.
+CHROMIUM_PROGRAM = Path("/usr/bin/chromium")
+CHROMIUM = OptionalPart(name="Chromium", remedy="install chromium, e.g. `apt-get install chromium`", present=_chromium)
 #: The site's tools have an environment of their own inside that of the tests, as `make docs` makes it.
 MKDOCS_PROGRAM = Path(sys.prefix) / "docs" / "bin" / "mkdocs"
 MKDOCS = OptionalPart(name="MkDocs", remedy="`make docs` installs it", present=MKDOCS_PROGRAM.exists)
@@ -104,6 +111,7 @@ OPTIONAL_PARTS = (
     AZURITE,
     COSMOS,
     PROMETHEUS,
+    CHROMIUM,
     MKDOCS,
     ENGINE,
     PODMAN,

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orgbridge.api import identity, operation
 from orgbridge.api.auditing import Auditing
@@ -21,6 +23,7 @@ from orgbridge.api.gate import Gate
 from orgbridge.api.hardening import Doorkeeper, SecurityHeaders
 from orgbridge.api.idempotency import Idempotency
 from orgbridge.api.middleware import BodyLimit, Edge
+from orgbridge.api.pages import Pages
 from orgbridge.api.protection_docs import declare_protection
 from orgbridge.api.traffic import StreamedPaths, Traffic
 from orgbridge.api.v1 import (
@@ -110,7 +113,13 @@ class APIConfig:
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lifespan | None = None) -> FastAPI:
+def build_api(
+    services: Services,
+    config: APIConfig,
+    clock: Clock,
+    lifespan: Lifespan | None = None,
+    pages: Pages | None = None,
+) -> FastAPI:
     """Return the ASGI application.
 
     Args:
@@ -118,6 +127,7 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
         config: How it presents itself.
         clock: For times in logs and figures.
         lifespan: What is opened before the first request and closed after the last.
+        pages: Pages for people, served behind the same layers; no part of the API documents.
     """
     app = FastAPI(
         title=config.name,
@@ -130,16 +140,19 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
     )
     app.state.services = services
     # Routes are tried one after another: those asked most come first.
-    routers = [(config.prefix, module.router) for module in (records, queries, bulk, jobs, identity)]
+    first = (records, queries, bulk, jobs, identity)
+    routers: list[tuple[str, APIRouter]] = [(config.prefix, module.router) for module in first]
     routers += [("", operation.root), ("", identity.root)]
     routers += [(config.prefix, module.router) for module in _RESOURCES]
     for prefix, router in routers:
         app.include_router(router, prefix=prefix)
     app.state.prefix = config.prefix
-    directory = Directory(routers)
+    paged = Router(routes=pages.routes if pages is not None else [])
+    app.router.routes.extend(paged.routes)
+    directory = Directory([*routers, ("", paged)])
     add_handlers(app)
     # Added last is outermost: the edge sees all, the limit sees what CORS lets through.
-    traffic, streamed = Traffic(prefix=config.prefix), StreamedPaths(config.prefix)
+    traffic, streamed = Traffic(prefix=config.prefix, pages=pages), StreamedPaths(config.prefix, pages)
     app.add_middleware(Express, services=services, prefix=config.prefix)
     kept = [f"{config.prefix}{path}" for path in KEPT_KEYS]
     app.add_middleware(
@@ -165,8 +178,21 @@ def build_api(services: Services, config: APIConfig, clock: Clock, lifespan: Lif
     app.add_middleware(
         Edge, telemetry=services.telemetry, clock=clock, prefix=config.prefix, headers=headers, directory=directory
     )
+    if pages is not None:
+        app.add_middleware(_Dressed, dress=pages.dress)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's documented way to extend it
     return app
+
+
+class _Dressed:
+    """The outermost layer: what the pages put around everything."""
+
+    def __init__(self, app: ASGIApp, *, dress: Callable[[ASGIApp], ASGIApp]) -> None:
+        self._app = dress(app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await self._app(scope, receive, send)
 
 
 @asynccontextmanager

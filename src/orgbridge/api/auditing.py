@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from orgbridge.api.directory import Directory
 from orgbridge.api.gate import address_of
 from orgbridge.api.held import HeldReply
-from orgbridge.api.traffic import CALLER, TOKEN_PATHS, Traffic
+from orgbridge.api.traffic import CALLER, Traffic
 from orgbridge.kit.json import JSON, JSONDecodeError, loads
 from orgbridge.kit.logs import Redactor
 from orgbridge.kit.notes import notes
@@ -47,7 +47,7 @@ class Auditing:
             return
         path = scope["path"]
         changes = self._traffic.changes(scope["method"], path)
-        if path in TOKEN_PATHS or (changes and scope.get(CALLER) is not None):
+        if self._traffic.signs_in(scope["method"], path) or (changes and scope.get(CALLER) is not None):
             await self._changing(scope, receive, send)
         elif scope.get(CALLER) is not None:
             await self._reading(scope, receive, send)

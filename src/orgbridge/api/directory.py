@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute, Match, Router
 from starlette.types import Scope
 
 
 class Directory:
     """Looks routes up by method and path, without serving anything."""
 
-    def __init__(self, routers: Sequence[tuple[str, APIRouter]]) -> None:
+    def __init__(self, routers: Sequence[tuple[str, Router]]) -> None:
         """Prepare.
 
         Args:

@@ -64,7 +64,8 @@ class Gate:
         await self._app(scope, receive, told)
 
     async def _caller(self, scope: Scope) -> Caller | None:
-        token = bearer_token(scope)
+        pages = self._traffic.pages
+        token = pages.token(scope) if pages is not None and pages.own(scope["path"]) else bearer_token(scope)
         if not token:
             return None
         try:

@@ -1,1 +1,1 @@
-"""Server-rendered pages for people. Empty until its issue is taken."""
+"""Server-rendered pages for people, over the same services as the API. Nothing here knows the API."""

@@ -36,6 +36,7 @@ from orgbridge.services.records import RecordService
 from orgbridge.services.retries import RetryService
 from orgbridge.services.roles import RoleService
 from orgbridge.services.service_accounts import ServiceAccountService
+from orgbridge.services.sign_in_links import SignInLinks
 from orgbridge.services.telemetry import Telemetry
 from orgbridge.services.undo import UndoService
 from orgbridge.services.users import UserService
@@ -70,6 +71,8 @@ class Services:
     webhooks: WebhookService
     #: Signing in, and who a token is.
     identity: IdentityService
+    #: Links that sign in once.
+    links: SignInLinks
     #: People.
     users: UserService
     #: Programs.

@@ -104,14 +104,14 @@ class EventService:
         if mark != heard.progress:
             heard.progress = mark
             news.append(JobEvent(name="progress", id=heard.id, data=progress))
-        errors = await self._errors(status)
+        errors = await self.errors(status)
         mark = _digest(errors) if errors else ""
         if mark != heard.errors:
             heard.errors = mark
             news.append(JobEvent(name="errors", id=heard.id, data={"job_id": status.job_id, "errors": errors}))
         return news
 
-    async def _errors(self, status: JobStatus) -> list[dict[str, Any]]:
+    async def errors(self, status: JobStatus) -> list[dict[str, Any]]:
         """Return rows that failed so far, by code: those of parts whose results were matched."""
         if status.parts is None:
             return []

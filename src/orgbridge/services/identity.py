@@ -74,7 +74,13 @@ class IdentityService:
     # The token endpoint
 
     async def sign_in(
-        self, username: str, password: str, scopes: list[str] | None = None, origin: Origin | None = None
+        self,
+        username: str,
+        password: str,
+        scopes: list[str] | None = None,
+        origin: Origin | None = None,
+        *,
+        lifetime: timedelta | None = None,
     ) -> AccessToken:
         """Return an access token and a refresh token for a user and password.
 
@@ -83,6 +89,7 @@ class IdentityService:
             password: As typed.
             scopes: Only these; None or empty gives all that the user has.
             origin: Where the sign-in comes from.
+            lifetime: Of the access token; None is that of the settings. The sign-in's own end comes first.
 
         Raises:
             WrongCredentials: No such user, a wrong password or a disabled user.
@@ -111,7 +118,23 @@ class IdentityService:
             raise WrongCredentials
         granted = _narrowed(principal, scopes)
         session, refresh = await self.sessions.open(user.id, tuple(granted) if scopes else None, origin)
-        return await self._issue(principal, granted, session_id=session.id, refresh_token=refresh)
+        chosen = remaining(session, self._clock.now(), lifetime) if lifetime is not None else None
+        return await self._issue(principal, granted, session_id=session.id, refresh_token=refresh, lifetime=chosen)
+
+    async def begin(self, user_id: str, origin: Origin, lifetime: timedelta) -> AccessToken:
+        """Return what `sign_in` returns, for a user who has proven in another way who they are.
+
+        Raises:
+            WrongCredentials: The user is gone or disabled.
+        """
+        principal = await self.principals.read(user_id)
+        if principal is None or principal.user.disabled:
+            raise WrongCredentials
+        note(name=principal.user.username, grant="link")
+        session, refresh = await self.sessions.open(user_id, None, origin)
+        chosen = remaining(session, self._clock.now(), lifetime)
+        granted = sorted(principal.scopes)
+        return await self._issue(principal, granted, session_id=session.id, refresh_token=refresh, lifetime=chosen)
 
     async def refresh(self, refresh_token: str, scopes: list[str] | None = None) -> AccessToken:
         """Return the next access token and the next refresh token of a sign-in.

@@ -29,6 +29,7 @@ from orgbridge.services.streams import Preview, from_thread, ndjson, preview
 from orgbridge.store.database import Database
 from orgbridge.store.files import FileStore
 from orgbridge.store.records import LoadKind, LoadProgress, LoadRecord, PartRecord
+from orgbridge.store.totals import loads_by_state
 from orgbridge.wire.bulk import TERMINAL_JOB_STATES, LineEnding
 from orgbridge.wire.ids import BULK_JOB_PREFIX, to_18
 
@@ -179,6 +180,12 @@ class JobService:
             items=[_status(load, running.get(load.id), [], None) for load in page.items],
             next_cursor=page.next_cursor,
         )
+
+    async def counts(self, *, caller: Caller) -> dict[str, int]:
+        """Return how many loads that the caller may see are in which state; states without loads are absent."""
+        whose = None if may_see_job(caller, None) else caller.username
+        async with self._database.unit(write=False) as unit:
+            return await loads_by_state(unit, whose)
 
     async def receipt(self, job_id: str, *, caller: Caller) -> dict[str, Any]:
         """Return the proof of an ended load.

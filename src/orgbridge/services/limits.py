@@ -30,10 +30,13 @@ class LimitService:
             org = await self._orgs.get(self._org).salesforce.limits.get()
         except ConsentNeeded:
             org = None
-        return {"org": org, "service": await self._own(caller)}
+        return {"org": org, "service": await self.own(caller=caller)}
 
-    async def _own(self, caller: Caller) -> dict[str, Any]:
-        """Return what this process knows and does: the budget, the calls at once, and the caller's own use."""
+    async def own(self, *, caller: Caller) -> dict[str, Any]:
+        """Return what this process knows and does: the budget, the calls at once, and the caller's own use.
+
+        Nobody is asked for it.
+        """
         connection = self._orgs.get(self._org)
         concurrency = connection.concurrency
         return {

@@ -57,3 +57,18 @@ async def load_totals(unit: Unit) -> LoadTotals:
         stalled=int((await unit._connection.execute(stalled)).scalar() or 0),
         waiting=int((await unit._connection.execute(waiting)).scalar() or 0),
     )
+
+
+async def loads_by_state(unit: Unit, created_by: str | None = None) -> dict[str, int]:
+    """Return the number of loads by state; states without loads are absent.
+
+    Args:
+        unit: The transaction.
+        created_by: Only those of this user; None for everybody's.
+    """
+    columns = tables.loads.c
+    query = sa.select(columns.state, sa.func.count().label("loads")).group_by(columns.state)
+    if created_by is not None:
+        query = query.where(columns.created_by == created_by)
+    rows = (await unit._connection.execute(query)).mappings().all()
+    return {str(row["state"]): int(row["loads"]) for row in rows}

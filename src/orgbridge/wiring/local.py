@@ -33,8 +33,10 @@ from orgbridge.emulator.org.seed import Seed
 from orgbridge.engine.worker import run_worker
 from orgbridge.kit.json import JSON, dumps
 from orgbridge.kit.logs import get_logger
+from orgbridge.services.bundle import Services
 from orgbridge.wiring.carts import mirror_swept
 from orgbridge.wiring.companions import build_companions
+from orgbridge.wiring.console import build_pages, sign_in_url
 from orgbridge.wiring.documents import kept
 from orgbridge.wiring.house import build_house
 from orgbridge.wiring.identity import make_first_admin
@@ -74,6 +76,8 @@ class LocalAddresses:
     input_folder: Path
     #: The log file; None when logs go to standard error only.
     log_file: Path | None
+    #: Where the console is, and signs the local administrator in, once; None when it is switched off.
+    console_url: str | None
 
 
 def local_settings(data: Path, org_url: str, jwt_key: Path | None = None) -> Settings:
@@ -194,7 +198,7 @@ async def _up(
     services = build_services(settings, house)
     await make_first_admin(settings, services.identity)
     tracing = start_traces(settings, "up")
-    app = build_api(services, api_config(settings), house.clock)
+    app = build_api(services, api_config(settings), house.clock, pages=build_pages(settings, services))
     if tracing is not None:
         tracing.observe_database(house.database)
         tracing.observe_app(app)
@@ -226,12 +230,14 @@ async def _up(
         if worker.done():
             await worker
         made = await services.identity.local_admin_token(ADMIN_NAME, _TOKEN_LIFETIME)
+        service_url = _url(host, service_socket)
         addresses = LocalAddresses(
-            service_url=_url(host, service_socket),
+            service_url=service_url,
             org_url=_url(host, org_socket),
             cli_file=settings.orgbridge_data / CLI_FILE,
             input_folder=settings.data_path_input,
             log_file=log_file,
+            console_url=await _console_url(settings, services, service_url, made.token),
         )
         write_cli_file(
             addresses.cli_file,
@@ -246,6 +252,13 @@ async def _up(
     await house.close()
     if tracing is not None:
         await tracing.close()
+
+
+async def _console_url(settings: Settings, services: Services, service_url: str, token: str) -> str | None:
+    if not settings.orgbridge_console:
+        return None
+    caller = await services.identity.caller(token, [])
+    return sign_in_url(service_url, services.links.make(caller.user_id))
 
 
 def write_cli_file(path: Path, *, url: str, token: str, prefix: str, org_url: str) -> None:

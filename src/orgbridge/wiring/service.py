@@ -50,11 +50,13 @@ from orgbridge.services.records import RecordService
 from orgbridge.services.retries import RetryService
 from orgbridge.services.sequels import Sequels
 from orgbridge.services.server_inputs import ServerInputs
+from orgbridge.services.sign_in_links import SignInLinks
 from orgbridge.services.telemetry import Telemetry
 from orgbridge.services.undo import UndoService
 from orgbridge.services.webhooks import WebhookService
 from orgbridge.wiring.carts import build_carts
 from orgbridge.wiring.changes import build_audiences
+from orgbridge.wiring.console import build_pages
 from orgbridge.wiring.documents import build_documents, kept
 from orgbridge.wiring.draining import Drain, Draining
 from orgbridge.wiring.files import export_targets, import_sources
@@ -118,6 +120,7 @@ def build_services(settings: Settings, house: House, cost: HashCost | None = Non
         loads=loads,
         preflight=PreflightService(loads, files, orgs, clock),
         identity=people.identity,
+        links=SignInLinks(clock),
         users=people.users,
         service_accounts=people.service_accounts,
         roles=people.roles,
@@ -190,7 +193,7 @@ def build_app(settings: Settings, cost: HashCost | None = None) -> FastAPI:
                 await tracing.close()
             log.info("service_stopped")
 
-    app = build_api(services, api_config(settings), house.clock, lifespan)
+    app = build_api(services, api_config(settings), house.clock, lifespan, build_pages(settings, services))
     if tracing is not None:
         tracing.observe_app(app)
     app.add_middleware(Draining, drain=drain)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -89,8 +90,11 @@ class Deployment:
     def ask(self, method: str, path: str, body: str = "", *, kind: str = "application/json") -> Any:
         """Send a request to the service as the administrator and return the reply's JSON."""
         token = "" if path.endswith("/token") else self.token
-        words = ("exec", "-T", "api", "python", "-c", _ASK, method, path, token, kind)
-        return json.loads(self.compose(*words, given=body))
+        return json.loads(self.read(method, path, body, token=token, kind=kind))
+
+    def read(self, method: str, path: str, body: str = "", *, token: str = "", kind: str = "text/plain") -> str:
+        """Send a request to the service and return the reply's text."""
+        return self.compose("exec", "-T", "api", "python", "-c", _ASK, method, path, token, kind, given=body)
 
     @cached_property
     def token(self) -> str:
@@ -135,6 +139,14 @@ def test_everything_is_up_and_reached_from_this_machine_only(deployment: Deploym
     (postgres,) = deployment.containers("postgres")
     ports = deployment.engine.said("inspect", "--format", "{{json .NetworkSettings.Ports}}", postgres)
     assert "HostPort" not in ports
+
+
+def test_people_find_the_console(deployment: Deployment) -> None:
+    """The image has the pages, and the files that they load."""
+    page = deployment.read("GET", "/console/sign-in")
+    assert 'name="password"' in page
+    for url in re.findall(r'(?:href|src)="(/console/static/[^"]+)"', page):
+        assert deployment.read("GET", url)
 
 
 def test_the_root_is_read_only_and_nobody_is_root(deployment: Deployment) -> None:

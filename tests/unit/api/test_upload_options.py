@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from fastapi import Request
 
-from orgbridge.api.uploads import Upload
 from orgbridge.api.v1.upload_options import FORM_OPTIONS, check_query, form_request
 from orgbridge.services.errors import InvalidRequest
+from orgbridge.services.uploads import Upload
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -11,7 +11,6 @@ from starlette.responses import Response
 from orgbridge.api.bodies import StrictRoute
 from orgbridge.api.replies import body_of, json_reply
 from orgbridge.api.security import BulkWriter, services_of
-from orgbridge.api.uploads import Upload, whole_body
 from orgbridge.api.v1.outcomes import accepted, batch_reply
 from orgbridge.api.v1.schemas.bulk import (
     DirectPayload,
@@ -38,6 +37,7 @@ from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.services.handling import HANDLING_OPTIONS
 from orgbridge.services.loads import LoadRequest
 from orgbridge.services.scopes import Caller
+from orgbridge.services.uploads import Upload, whole_body
 
 router = APIRouter(prefix="/bulk", tags=["bulk"], route_class=StrictRoute)
 #: Bytes of a refused upload that are still read, so that the caller gets to see the refusal.

@@ -17,7 +17,6 @@ from orgbridge.api.instants import Instant
 from orgbridge.api.lists import Cursor, Limit, next_link
 from orgbridge.api.replies import body_of, json_reply, stream_reply
 from orgbridge.api.security import Administrator, OrdersReader, OrdersWriter, services_of
-from orgbridge.api.uploads import Upload
 from orgbridge.api.v1.schemas.problems import problems
 from orgbridge.api.v1.schemas.purchase_orders import (
     EXAMPLE_ITEM,
@@ -49,6 +48,7 @@ from orgbridge.services.commerce.purchase_portraits import (
 )
 from orgbridge.services.commerce.purchasing import PurchaseOrder, Purchasing, Status, Step
 from orgbridge.services.scopes import Caller
+from orgbridge.services.uploads import Upload
 
 router = APIRouter(prefix="/salesforce_purchase_orders", tags=["purchase_orders"], route_class=StrictRoute)
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request
 
-from orgbridge.api.uploads import Upload
 from orgbridge.loads.mapping_files import spec_of_options
 from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.handling import HANDLING_OPTIONS, MAX_CANARY, MAX_ROUNDS
 from orgbridge.services.loads import LoadRequest
+from orgbridge.services.uploads import Upload
 
 #: Largest number of rows of one part that may be asked for.
 MAX_PART_ROWS = 10_000_000

@@ -41,6 +41,8 @@ def up(
 
     def announce(addresses: LocalAddresses) -> None:
         terminal.result(f"service    {addresses.service_url}   its API is described at {addresses.service_url}/docs")
+        if addresses.console_url is not None:
+            terminal.result(f"console    {addresses.console_url}   signs in once, within 15 minutes")
         terminal.result(f"org        {addresses.org_url}   sign in as admin@local.org with localpass")
         terminal.result(f"signed in  {addresses.cli_file}")
         terminal.result(

@@ -47,6 +47,9 @@ class ApplicationSettings(Topic):
         description="where people reach this service, for links in mails; empty: mails carry no links",
         examples=["https://api.example.com"],
     )
+    orgbridge_console: bool = Field(
+        True, description="false to leave out the pages for people under /console", examples=["true"]
+    )
     orgbridge_secrets_dir: Path | None = Field(
         None, description="a folder with one file per setting, named as the setting", examples=["/run/secrets"]
     )

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orgbridge.api.uploads import Upload, whole_body
 from orgbridge.services.errors import InvalidRequest, UploadBroken
+from orgbridge.services.uploads import Upload, whole_body
 
 TYPE = "multipart/form-data; boundary=XyZ"
 

@@ -1,0 +1,64 @@
+"""Small forms and query strings, read with bounds of their own."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect, Request
+
+from orgbridge.console.errors import FormTooLarge
+from orgbridge.kit.errors import ErrorKind
+from orgbridge.services.errors import InvalidRequest, UploadBroken
+
+#: More than the longest query that Salesforce reads, each of its characters as three bytes of percent signs and more.
+_FORM_BYTES = 2 * 1024 * 1024
+_FORM_FIELDS = 50
+#: Rows of a list's page.
+PAGE_ROWS = 50
+#: Kinds of refusals that are told beside the form that they are about, with the page's status; others are pages.
+IN_THE_FORM = {
+    ErrorKind.INVALID: 422,
+    ErrorKind.CONFLICT: 409,
+    ErrorKind.STALE: 412,
+    ErrorKind.FORBIDDEN: 403,
+    ErrorKind.MISSING: 404,
+    ErrorKind.TOO_LARGE: 413,
+}
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """Return the fields of a form; of a field that comes twice the last one.
+
+    Raises:
+        InvalidRequest: It is no form.
+        FormTooLarge: It has more, or longer, fields than ours have.
+        UploadBroken: The caller left before the end.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise InvalidRequest("The body must be a form of this console.")
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _FORM_BYTES:
+                raise FormTooLarge
+    except ClientDisconnect as error:
+        raise UploadBroken from error
+    try:
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_FORM_FIELDS)
+    except ValueError as error:
+        raise InvalidRequest("The form cannot be read.") from error
+    return dict(pairs)
+
+
+def asked(request: Request, name: str, longest: int = 255) -> str | None:
+    """Return what the query string says under a name, None for nothing.
+
+    Raises:
+        InvalidRequest: It is longer than such a word can be.
+    """
+    value = request.query_params.get(name, "").strip()
+    if len(value) > longest:
+        raise InvalidRequest(f"{name} is too long.")
+    return value or None
