@@ -198,6 +198,9 @@ async def test_an_export_goes_on_page_by_page_after_kill_9(bench: Bench, listed:
     assert sorted(names[1:]) == sorted(f'Größe "{n}", Ltd' for n in range(40) if n % 10 != 9)
     # 36 records are 12 pages; at most those that were on their way at the kill came twice.
     assert bench.call("/report")["pages"] - fetched == 12 - before
+    # What the killed worker had half written is gone.
+    folder = bench.files.path(f"loads/{load_id}")
+    assert [path.name for path in folder.rglob(".writing-*")] == []
     # The pages themselves go once the results are safe.
     while await bench.files.exists(f"loads/{load_id}/pages/00000.csv"):
         await bench.clock.sleep(0.02)

@@ -160,6 +160,8 @@ class _QuerySteps:
         load = await patience.until_done(self._load)
         salesforce = self._salesforce(load)
         form = ExportFormat(load.options.get("output_format") or ExportFormat.CSV)
+        # Nobody else writes there: a killed worker's half of the results may be as large as the whole.
+        await patience.until_done(lambda: self.resources.files.sweep(f"loads/{self.load_id}"))
         for _ in range(_MENDINGS):
             gathering = Gathering(self.resources, _results_key(self.load_id, form), form)
             try:

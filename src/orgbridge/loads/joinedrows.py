@@ -39,7 +39,7 @@ def joined_rows(chunk: bytes, delimiter: str, width: int) -> list[bytes] | None:
     if set(map(bytes.count, rows, repeat(SEPARATOR))) != {width - 1}:
         return None
     # Blank lines, and newlines of several kinds, are the parser's.
-    if b"" in rows or chunk.count(b"\r") != (len(rows) if newline == b"\r\n" else 0):
+    if b"" in rows or (b"\r" in chunk if newline == b"\n" else chunk.count(b"\r") != len(rows)):
         return None
     if newline == b"\n" or chunk.count(b"\n") == len(rows):
         return rows

@@ -32,7 +32,7 @@ def line_numbers(records: Blocks, first_line: int, line_count: LineCount) -> arr
 def _append_lines(lines: array[int], chunk: bytes, line: int, line_count: LineCount) -> int:
     """Append the line of each record of a chunk; return the line after the last."""
     newlines = chunk.count(b"\n")
-    if b'"' not in chunk and chunk.endswith(b"\n") and chunk.count(b"\r") == chunk.count(b"\r\n"):
+    if b'"' not in chunk and chunk.endswith(b"\n") and _has_no_lone_return(chunk):
         lines.extend(range(line, line + newlines))
         return line + newlines
     records = masked_records(chunk)
@@ -42,6 +42,10 @@ def _append_lines(lines: array[int], chunk: bytes, line: int, line_count: LineCo
         return line + len(records)
     lines.extend(map(add, itertools.accumulate(map(_COUNT_MASKED, records), initial=0), plain))
     return line + newlines
+
+
+def _has_no_lone_return(chunk: bytes) -> bool:
+    return b"\r" not in chunk or chunk.count(b"\r") == chunk.count(b"\r\n")
 
 
 def picker(places: list[int]) -> Callable[[list[str]], Sequence[str]]:

@@ -222,6 +222,11 @@ class ObjectFiles:
         """Delete the file of that key and all files below it; return how many there were."""
         return await asyncio.to_thread(self._delete, check_key(prefix))
 
+    async def sweep(self, prefix: str) -> int:
+        """Do nothing: what was not completed never became an object."""
+        check_key(prefix)
+        return 0
+
     def open_file(self, key: str) -> BinaryIO:
         """Open the file for reading at any place, by ranged reads; blocking, for threads.
 

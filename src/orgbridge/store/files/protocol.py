@@ -87,6 +87,10 @@ class FileStore(Protocol):
         """Delete the file of that key and all files below it; return how many there were."""
         ...
 
+    async def sweep(self, prefix: str) -> int:
+        """Remove what crashes left half-written below a key; return how many files. Only while nobody writes there."""
+        ...
+
     def open_file(self, key: str) -> BinaryIO:
         """Open the file for reading at any place, wherever it lies; blocking, for threads. The caller closes it."""
         ...

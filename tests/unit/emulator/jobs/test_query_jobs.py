@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from orgbridge.emulator.jobs.queries import QueryRun
@@ -111,3 +113,15 @@ def test_results_need_a_complete_job_and_its_own_version(town: Town) -> None:
     with pytest.raises(SFError) as past:
         town.jobs.result_page(done.id, VERSION, 5, 10)
     assert past.value.code == "INVALID_QUERY_LOCATOR"
+
+
+def test_cells_are_the_values_whatever_they_hold(town: Town) -> None:
+    """Quotes, delimiters, newlines and a NUL stay in their cells; numbers and booleans have Bulk's forms, null none."""
+    odd = 'a\0b"c",\nü'
+    rows: list[dict[str, Any]] = [{"Name": odd, "NumberOfEmployees": 7, "AnnualRevenue": 12345678.5}, {"Name": "plain"}]
+    town.tools.org.insert("Account", rows, user_id=town.tools.org.admin_id)
+    job = town.run(town.query("SELECT Name, NumberOfEmployees, AnnualRevenue, IsDeleted FROM Account ORDER BY Name"))
+    body = b"".join(town.jobs.page_blocks(town.jobs.result_page(job.id, VERSION, 0, 10)))
+    quoted = odd.replace('"', '""')
+    first, second = f'"{quoted}","7","1.23456785E7","false"\n', '"plain","","","false"\n'
+    assert body.decode() == f'"Name","NumberOfEmployees","AnnualRevenue","IsDeleted"\n{first}{second}'
