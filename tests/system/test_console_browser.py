@@ -24,7 +24,17 @@ _FLAGS = (
 _HEADER = "Name,Industry,NumberOfEmployees\n"
 _ROWS = f"{_HEADER}Acme,Energy,12\n,Energy,3\n<script>alert(1)</script>,Energy,4\nBeta,Energy,many\n"
 #: Pages of the console that show something of their own.
-_PAGES = ("", "/loads", "/new-load", "/query", "/orders", "/purchase-orders", "/audit", "/errors/UNABLE_TO_LOCK_ROW")
+_PAGES = (
+    "",
+    "/loads",
+    "/new-load",
+    "/query",
+    "/orders",
+    "/purchase-orders",
+    "/audit",
+    "/account",
+    "/errors/UNABLE_TO_LOCK_ROW",
+)
 _WATCH = "document.addEventListener('securitypolicyviolation', (e) => console.error('CSP ' + e.blockedURI))"
 #: Texts whose contrast with what is behind them is below 4.5 to 1, fields that have no label, and ids that stand twice.
 _FAULTS = """() => {
