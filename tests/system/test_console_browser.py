@@ -56,7 +56,7 @@ _FAULTS = """() => {
     const [a, b] = [light(parts(getComputedStyle(one).color)), light(behind(one))].sort((x, y) => y - x);
     if ((a + 0.05) / (b + 0.05) < 4.5) found.push('contrast: ' + one.textContent.trim().slice(0, 40));
   }
-  for (const one of document.querySelectorAll('input:not([type=hidden]), select, textarea'))
+  for (const one of document.querySelectorAll('input:not([type=hidden], [hidden]), select, textarea'))
     if (!one.labels.length) found.push('label: ' + one.name);
   const ids = [...document.querySelectorAll('[id]')].map((one) => one.id);
   for (const id of new Set(ids)) if (ids.filter((other) => other === id).length > 1) found.push('id: ' + id);
