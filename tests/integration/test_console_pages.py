@@ -239,3 +239,28 @@ async def test_lists_of_purchase_orders_know_whose(world: CommerceWorld) -> None
         page = await _at(world, name, "GET", f"/purchase-orders?view={view}&po_number={made['po_number']}")
         assert (made["id"] in page.text) is listed, (name, view)
     assert (await _at(world, "kiel", "GET", "/purchase-orders?view=everything")).status_code == 400
+
+
+async def test_long_lists_lead_on_and_count_what_one_may_see(world: CommerceWorld) -> None:
+    """Older loads are a page further, each once; somebody who may see own loads only has none of them counted."""
+    engineer = await world.caller("engineer")
+    made = {
+        (await world.services.loads.submit_query("Lead", "SELECT Id FROM Lead", "query", engineer)).job_id
+        for _ in range(55)
+    }
+    found, path = list[str](), "/loads?object_name=Lead"
+    while path:
+        page = (await _at(world, "engineer", "GET", path)).text
+        found += re.findall(r'<a href="/console/loads/(load_\w+)">', page)
+        older = re.findall(r'<a href="/console([^"]+)" rel="next">', page)
+        path = older[0].replace("&amp;", "&") if older else ""
+    assert sorted(found) == sorted(made)
+    policy = {"objects": {}, "jobs": "own"}
+    role = {"name": "own-loads", "scopes": ["bulk:read"], "policy": policy}
+    reply = await world.ask("admin", "POST", "/roles", json=role)
+    assert reply.status_code == 201, reply.text
+    await world.make_person("lonely", Person(sf_username=None, organizations=()), roles=("own-loads",))
+    for name, least in (("lonely", 0), ("engineer", 55)):
+        page = (await _at(world, name, "GET", "")).text
+        (queued,) = re.findall(r'state=Queued">([\d,]+)<', page)
+        assert (int(queued) >= least, name == "lonely") == (True, int(queued) == 0)

@@ -7,19 +7,28 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+import pytest_asyncio
 
-from orgbridge.services.sign_in_links import LINK_LIFETIME, SignInLinks, SignInLinkUsed
-from tests.support.clocks import HandClock
 from tests.support.console_client import COOKIE, PASSWORD, make_user, own, sign_in, signed_in, text_of
 from tests.support.local_house import LoneService, lone_service
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LoneService]:
+    """Give a service over a fresh folder to all tests of the module; each makes users of its own."""
+    async with lone_service(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[LoneService]:
-    """Give a service over a fresh folder."""
-    async with lone_service(tmp_path) as running:
-        yield running
+def service(shared: LoneService) -> LoneService:
+    """Give the service, with nobody signed in."""
+    shared.client.cookies.clear()
+    return shared
 
 
 def _services(service: LoneService) -> Any:
@@ -116,6 +125,8 @@ async def test_a_form_of_another_site_does_nothing(service: LoneService, headers
     """Every POST says that it comes from a page of ours, signing in and out too; else it is refused as a page."""
     await signed_in(service, "bulk:read", "bulk:write")
     paths = ["/console/sign-in", "/console/sign-out", "/console/new-load"]
+    paths += ["/console/account/password", "/console/account/sign-ins/end", "/console/exports", "/console/query"]
+    paths += ["/console/purchase-orders/po_1/decision"]
     paths += [f"/console/loads/ld_1/{action}" for action in ("abort", "retry", "undo")]
     for path in paths:
         reply = await service.client.post(path, data={"rows": "all"}, headers=headers)
@@ -241,8 +252,10 @@ async def test_refusals_are_pages_with_the_requests_id(service: LoneService) -> 
 async def test_a_fault_of_our_own_is_a_page_too(service: LoneService) -> None:
     """What nobody foresaw tells the request's id and not what went wrong."""
     await signed_in(service, "bulk:read")
-    _services(service).jobs._database = None
+    jobs = _services(service).jobs
+    database, jobs._database = jobs._database, None
     page = await service.client.get("/console/loads")
+    jobs._database = database
     assert page.status_code == 500
     assert page.headers["x-request-id"] in page.text
     assert "NoneType" not in page.text
@@ -318,15 +331,82 @@ async def test_a_link_signs_in_once(service: LoneService) -> None:
     assert name in (await service.client.get("/console")).text
 
 
-def test_a_link_grows_old() -> None:
-    """After a quarter of an hour nobody is signed in by it, and of many that wait the oldest goes first."""
-    clock = HandClock()
-    links = SignInLinks(clock)
-    old = links.make("user_1")
-    clock.move(LINK_LIFETIME.total_seconds())
-    with pytest.raises(SignInLinkUsed):
-        links.redeem(old)
-    first, *others = [links.make(f"user_{number}") for number in range(101)]
-    with pytest.raises(SignInLinkUsed):
-        links.redeem(first)
-    assert [links.redeem(ticket) for ticket in others] == [f"user_{number}" for number in range(1, 101)]
+async def _change(service: LoneService, present: str, following: str, again: str) -> httpx2.Response:
+    form = {"present": present, "following": following, "again": again}
+    return await service.client.post("/console/account/password", data=form, headers=own(service.client))
+
+
+async def test_a_password_is_changed(service: LoneService) -> None:
+    """Every other sign-in ends, this one goes on, and only the new password signs in from now on."""
+    name = await signed_in(service, "bulk:read")
+    other = str(
+        (await service.client.post("/token", data={"username": name, "password": PASSWORD})).json()["access_token"]
+    )
+    reply = await _change(service, PASSWORD, "another horse battery", "another horse battery")
+    assert (reply.status_code, reply.headers["location"]) == (303, "/console/account?done=password")
+    assert (await service.client.get("/console/account")).status_code == 200
+    api = await service.client.get("/api/v1/users/me", headers={"Authorization": f"Bearer {other}"})
+    assert api.status_code == 401
+    assert (await sign_in(service, name)).status_code == 401
+    assert (await sign_in(service, name, "another horse battery")).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("present", "following", "again", "field"),
+    [
+        ("wrong", "another horse battery", "another horse battery", "present"),
+        (PASSWORD, "short", "short", "following"),
+        (PASSWORD, "another horse battery", "another horse", "again"),
+    ],
+    ids=["wrong", "too short", "not the same"],
+)
+async def test_a_password_is_not_changed_by_mistake(
+    service: LoneService, present: str, following: str, again: str, field: str
+) -> None:
+    """What is wrong stands at its field, no password comes back, and the old one still signs in."""
+    name = await signed_in(service)
+    reply = await _change(service, present, following, again)
+    assert (reply.status_code, re.findall(r'id="(\w+)-fault"', reply.text)) == (422, [field])
+    assert 'value="another' not in reply.text
+    assert (await sign_in(service, name)).status_code == 303
+
+
+async def test_ones_own_sign_ins_are_ended_and_nobody_elses(service: LoneService) -> None:
+    """Another sign-in of one's own ends at a click; somebody else's is none; this one leads to the form."""
+    await signed_in(service, "bulk:read")
+    (foreign,) = re.findall(r'name="session_id" value="([^"]+)"', (await service.client.get("/console/account")).text)
+    service.client.cookies.clear()
+    name = await signed_in(service, "bulk:read")
+    elsewhere = (await service.client.post("/token", data={"username": name, "password": PASSWORD})).json()[
+        "access_token"
+    ]
+    page = (await service.client.get("/console/account")).text
+    ids = re.findall(r'name="session_id" value="([^"]+)"', page)
+    assert len(ids) == 2
+    rows = dict(zip(ids, page.partition("<tbody>")[2].split("</tr>"), strict=False))
+    mine = next(one for one, row in rows.items() if "this one" in row)
+    other = next(one for one in ids if one != mine)
+
+    async def end(session_id: str) -> httpx2.Response:
+        form = {"session_id": session_id}
+        return await service.client.post("/console/account/sign-ins/end", data=form, headers=own(service.client))
+
+    assert (await end(foreign)).status_code == 404
+    assert (await end(other)).headers["location"] == "/console/account?done=ended"
+    api = await service.client.get("/api/v1/users/me", headers={"Authorization": f"Bearer {elsewhere}"})
+    assert api.status_code == 401
+    assert (await end(mine)).headers["location"] == "/console/sign-in"
+    assert (await service.client.get("/console/account")).status_code == 303
+
+
+async def test_a_salesforce_that_does_not_answer_is_told(service: LoneService) -> None:
+    """The overview says what is the matter and what mends it; what needs it is a page that says so too."""
+    await signed_in(service, admin=True)
+    overview = await service.client.get("/console")
+    assert overview.status_code == 200
+    assert "Unavailable" in overview.text
+    form = {"q": "SELECT Id FROM Account"}
+    query = await service.client.post("/console/query", data=form, headers=own(service.client))
+    assert query.status_code in (502, 503)
+    assert query.headers["content-type"].startswith("text/html")
+    assert "lone-p4ssword" not in query.text

@@ -24,7 +24,17 @@ _FLAGS = (
 _HEADER = "Name,Industry,NumberOfEmployees\n"
 _ROWS = f"{_HEADER}Acme,Energy,12\n,Energy,3\n<script>alert(1)</script>,Energy,4\nBeta,Energy,many\n"
 #: Pages of the console that show something of their own.
-_PAGES = ("", "/loads", "/new-load", "/query", "/orders", "/purchase-orders", "/audit", "/errors/UNABLE_TO_LOCK_ROW")
+_PAGES = (
+    "",
+    "/loads",
+    "/new-load",
+    "/query",
+    "/orders",
+    "/purchase-orders",
+    "/audit",
+    "/account",
+    "/errors/UNABLE_TO_LOCK_ROW",
+)
 _WATCH = "document.addEventListener('securitypolicyviolation', (e) => console.error('CSP ' + e.blockedURI))"
 #: Texts whose contrast with what is behind them is below 4.5 to 1, fields that have no label, and ids that stand twice.
 _FAULTS = """() => {
@@ -46,7 +56,7 @@ _FAULTS = """() => {
     const [a, b] = [light(parts(getComputedStyle(one).color)), light(behind(one))].sort((x, y) => y - x);
     if ((a + 0.05) / (b + 0.05) < 4.5) found.push('contrast: ' + one.textContent.trim().slice(0, 40));
   }
-  for (const one of document.querySelectorAll('input:not([type=hidden]), select, textarea'))
+  for (const one of document.querySelectorAll('input:not([type=hidden], [hidden]), select, textarea'))
     if (!one.labels.length) found.push('label: ' + one.name);
   const ids = [...document.querySelectorAll('[id]')].map((one) => one.id);
   for (const id of new Set(ids)) if (ids.filter((other) => other === id).length > 1) found.push('id: ' + id);

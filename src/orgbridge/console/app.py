@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from orgbridge.console.account import account_routes
 from orgbridge.console.audit import audit_routes
 from orgbridge.console.cookies import PREFIX
 from orgbridge.console.desk import Desk, Shelf
@@ -60,6 +61,7 @@ def build_console(services: Services, *, name: str, version: str) -> Console:
         *order_routes(shelf),
         *purchase_routes(shelf),
         *audit_routes(shelf),
+        *account_routes(shelf),
     ]
     return Console(routes=routes, dress=lambda app: Dress(app, renderer=renderer, own=is_own_path))
 

@@ -1,0 +1,1 @@
+"""The console, page by page, as far as it is pure."""
