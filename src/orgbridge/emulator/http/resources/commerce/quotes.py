@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from starlette.responses import Response
 
-from orgbridge.emulator.commerce import carts, quotes
+from orgbridge.emulator.commerce import carts, quotedcarts, quotes
 from orgbridge.emulator.commerce.deals import Deal
 from orgbridge.emulator.http.calls import Call
 from orgbridge.emulator.http.resources.commerce.buyers import WS, need_version
@@ -31,7 +31,7 @@ async def to_cart(call: Call) -> Response:
     """Answer POST quotes/{quote}/cart: 201 with the cart's id, or `errors` and nothing changed."""
     need_version(call, 67)
     body = await call.json_object()
-    return await _told(call, "cartId", lambda d: quotes.to_cart(d, quotes.find(d, call.args["quote"]), body))
+    return await _told(call, "cartId", lambda d: quotedcarts.to_cart(d, quotedcarts.find(d, call.args["quote"]), body))
 
 
 async def _told(call: Call, name: str, work: Callable[[Deal], str]) -> Response:
