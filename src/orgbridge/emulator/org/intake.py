@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from orgbridge.emulator.org.batches import Batch
+from orgbridge.emulator.org.cells import convert
 from orgbridge.emulator.org.columns import Column, resolve
 from orgbridge.emulator.org.contexts import Context
 from orgbridge.emulator.org.lookups import ids_by_key, key_value, key_values
 from orgbridge.emulator.org.outcomes import MISSING, Missing, ValueMode
 from orgbridge.emulator.org.rules import Rulebook
-from orgbridge.emulator.org.values import Value, add_fault, convert
+from orgbridge.emulator.org.values import Value, add_fault
 from orgbridge.emulator.schema.errors import Fault
 from orgbridge.emulator.schema.model import Field, SObject
 from orgbridge.wire.ids import to_18

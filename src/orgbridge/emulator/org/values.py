@@ -1,7 +1,6 @@
-"""From the values of a record to stored values, one column at a time, with Salesforce's codes and texts.
+"""From the values of a record to stored values, one at a time, with Salesforce's codes and texts; by column in `cells`.
 
-A column is converted as a whole because a load has ten thousand rows and a few columns: each distinct value is
-checked once. Source: facts/salesforce/errors.md section 2, bulk2.md section 4, ids-and-types.md section 2.
+Source: facts/salesforce/errors.md section 2, bulk2.md section 4, ids-and-types.md section 2.
 """
 
 from __future__ import annotations
@@ -9,15 +8,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from orgbridge.emulator.org.fullcolumns import FullColumn, repeated
-from orgbridge.emulator.org.outcomes import MISSING, Missing, ValueMode
+from orgbridge.emulator.org.outcomes import Missing
 from orgbridge.emulator.schema.errors import Fault
 from orgbridge.emulator.schema.model import Field
 from orgbridge.emulator.schema.rendering import Stored, java_double
-from orgbridge.wire.bulk import NULL_CELL
 from orgbridge.wire.dates import bulk_datetime, parse_date, parse_datetime
 from orgbridge.wire.fieldtypes import DECIMAL_TYPES, FieldType
 from orgbridge.wire.ids import to_18
@@ -30,11 +27,6 @@ Faults = dict[int, list[Fault]]
 Check = Callable[[str], Stored | Fault]
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?\Z", re.ASCII)
-#: Columns of numbers without sign and exponent, a line each.
-_PLAIN_WHOLES = re.compile(r"(?:\d{1,9}\n)+\Z", re.ASCII)
-_PLAIN_NUMBERS = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?\n)+\Z", re.ASCII)
-#: A column of which fewer than one value in so many differs is converted value by value.
-_FEW = 8
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,3}))?)?Z?\Z", re.ASCII)
 _EMAIL = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
@@ -77,20 +69,22 @@ def _not_json(field: Field, token: str, text: str) -> Fault:
     )
 
 
-def _too_long(field: Field, text: str) -> Fault:
+def too_long(field: Field, text: str) -> Fault:
+    """Return what a text is told that is longer than its field."""
     shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
     return Fault(
         "STRING_TOO_LONG", f"{field.label}: data value too large: {shown} (max length={field.length})", (field.name,)
     )
 
 
-def _number_limit(field: Field) -> float:
+def number_limit(field: Field) -> float:
+    """Return what a number has to be smaller than, without its sign."""
     return float(_INT_LIMIT) if field.type is FieldType.INT else 10.0 ** (field.precision - field.scale or 18)
 
 
 def _check_number(field: Field) -> Check:
     whole = field.type is FieldType.INT
-    limit = _number_limit(field)
+    limit = number_limit(field)
 
     def check(text: str) -> Stored | Fault:
         if not _NUMBER.match(text):
@@ -188,7 +182,7 @@ def _check_text(field: Field) -> Check:
 
     def check(text: str) -> Stored | Fault:
         if len(text) > field.length > 0:
-            return _too_long(field, text)
+            return too_long(field, text)
         if is_email and not _EMAIL.match(text):
             return Fault("INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {text}", (field.name,))
         if allowed is not None:
@@ -224,81 +218,6 @@ def checker(field: Field, prefixes: Mapping[str, str]) -> Check:
             return _check_reference(field, {prefixes[name] for name in field.reference_to if name in prefixes})
         case _:
             return _check_text(field)
-
-
-def _is_plain_text(field: Field) -> bool:
-    return field.is_text and field.type is not FieldType.EMAIL and not field.restricted_picklist
-
-
-def convert_cells(field: Field, check: Check, cells: Sequence[str], faults: Faults) -> list[Value]:
-    """Return the stored values of a CSV column; what is wrong goes to `faults`."""
-    if not cells:
-        return []
-    if cells[0] == cells[-1] and cells.count(cells[0]) == len(cells):
-        return _convert_alike(field, check, cells[0], len(cells), faults)
-    if _is_plain_text(field):
-        return _convert_texts(field, cells, faults)
-    cleared: Value = 0 if field.type is FieldType.BOOLEAN else None
-    known: dict[str, Value | Fault] = {"": MISSING, NULL_CELL: cleared}
-    distinct = set(cells)
-    full = distinct.isdisjoint(known)
-    if full and len(distinct) > len(cells) // _FEW and (numbers := _plain_numbers(field, cells)) is not None:
-        return numbers
-    for cell in distinct - known.keys():
-        # A load says the same thing again and again: what is said is looked at once, and then only looked up.
-        known[cell] = check(cell)
-    if not any(isinstance(value, Fault) for value in known.values()):
-        values: Iterable[Any] = map(known.__getitem__, cells)
-        return FullColumn(values) if full else list(values)
-    out: list[Value] = []
-    for position, cell in enumerate(cells):
-        value = known[cell]
-        if isinstance(value, Fault):
-            add_fault(faults, position, value)
-            value = None
-        out.append(value)
-    return out
-
-
-def _convert_alike(field: Field, check: Check, cell: str, size: int, faults: Faults) -> list[Value]:
-    """Do `convert_cells` with cells that all say the same."""
-    if cell == "":
-        return [MISSING] * size
-    if cell == NULL_CELL:
-        return repeated(0, size) if field.type is FieldType.BOOLEAN else [None] * size
-    value = check(cell)
-    if not isinstance(value, Fault):
-        return repeated(value, size)
-    for position in range(size):
-        add_fault(faults, position, value)
-    return [None] * size
-
-
-def _convert_texts(field: Field, cells: Sequence[str], faults: Faults) -> list[Value]:
-    """Do `convert_cells` for a field that takes any text that is not too long."""
-    sizes = set(map(len, cells))
-    if 0 < field.length < max(sizes):
-        for position, cell in enumerate(cells):
-            if len(cell) > field.length and cell != NULL_CELL:
-                add_fault(faults, position, _too_long(field, cell))
-    if len(NULL_CELL) in sizes and NULL_CELL in cells:
-        return [MISSING if cell == "" else None if cell == NULL_CELL else cell for cell in cells]
-    return [cell or MISSING for cell in cells] if 0 in sizes else FullColumn(cells)
-
-
-def _plain_numbers(field: Field, cells: Sequence[str]) -> FullColumn | None:
-    """Return the stored values of cells that are all plain numbers in range; None says nothing."""
-    whole = field.type is FieldType.INT
-    if not whole and field.type not in DECIMAL_TYPES:
-        return None
-    if not (_PLAIN_WHOLES if whole else _PLAIN_NUMBERS).match("\n".join(cells) + "\n"):
-        return None
-    try:
-        numbers: list[Any] = list(map(int if whole else float, cells))
-    except ValueError:
-        # A line end within a cell.
-        return None
-    return FullColumn(numbers) if max(numbers) < _number_limit(field) else None
 
 
 def convert_json(field: Field, check: Check, values: Sequence[Any], faults: Faults) -> list[Value]:
@@ -354,10 +273,3 @@ def _json_number(field: Field, check: Check, value: int | float) -> Value | Faul
             return _not_json(field, token, text)
         return stored
     return _not_json(field, token, text)
-
-
-def convert(field: Field, check: Check, mode: ValueMode, values: Sequence[Any], faults: Faults) -> list[Value]:
-    """Return the stored values of a column in the given mode; what is wrong goes to `faults`."""
-    if mode is ValueMode.CSV:
-        return convert_cells(field, check, values, faults)
-    return convert_json(field, check, values, faults)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from orgbridge.emulator.org.cells import convert_cells
 from orgbridge.emulator.org.fullcolumns import FullColumn
 from orgbridge.emulator.org.org import Org
 from orgbridge.emulator.org.outcomes import MISSING
 from orgbridge.emulator.org.rules import compile_rules
-from orgbridge.emulator.org.values import convert_cells
 from orgbridge.emulator.schema.errors import Fault
 from orgbridge.emulator.schema.loading import standard_catalogue
 from orgbridge.emulator.storage.database import Storage
