@@ -93,6 +93,13 @@ async def test_unknown_users_and_wrong_passwords_are_told_the_same(service: Lone
     assert pages[0] == pages[1]
     assert "The user name or the password is wrong." in pages[0]
     assert COOKIE not in service.client.cookies
+    admin = await service.token(admin=True)
+    reply = await service.client.get(
+        "/api/v1/audit", params={"action": "console.sign_in", "limit": 2}, headers={"Authorization": f"Bearer {admin}"}
+    )
+    assert [
+        (entry["actor"]["name"], entry["outcome"], entry["code"], entry["details"]) for entry in reply.json()["entries"]
+    ] == [(typed, "refused", "identity.wrong_credentials", {"grant": "password"}) for typed in ("nobody-x", name)]
 
 
 async def test_failed_sign_ins_wait_here_as_at_the_token_endpoint(service: LoneService) -> None:

@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl
 from starlette.requests import ClientDisconnect, Request
 
 from orgbridge.console.errors import FormTooLarge
-from orgbridge.kit.errors import ErrorKind
-from orgbridge.services.errors import InvalidRequest, UploadBroken
+from orgbridge.kit.errors import ErrorKind, OrgbridgeError
+from orgbridge.kit.notes import note
+from orgbridge.services.errors import InvalidRequest, Trouble, UploadBroken, trouble_of
 
 #: More than the longest query that Salesforce reads, each of its characters as three bytes of percent signs and more.
 _FORM_BYTES = 2 * 1024 * 1024
@@ -24,6 +25,13 @@ IN_THE_FORM = {
     ErrorKind.MISSING: 404,
     ErrorKind.TOO_LARGE: 413,
 }
+
+
+def told(error: OrgbridgeError) -> Trouble:
+    """Return what a page says of a refusal that it shows by itself, and note its code for the audit."""
+    trouble = trouble_of(error)
+    note(code=trouble.code)
+    return trouble
 
 
 async def read_form(request: Request) -> dict[str, str]:

@@ -11,13 +11,13 @@ from starlette.routing import BaseRoute
 
 from orgbridge.console.cookies import PREFIX
 from orgbridge.console.desk import Desk, Shelf, see_other
-from orgbridge.console.forms import IN_THE_FORM, PAGE_ROWS, asked, read_form
+from orgbridge.console.forms import IN_THE_FORM, PAGE_ROWS, asked, read_form, told
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.notes import note
 from orgbridge.services.commerce.purchase_orders import PurchaseView
 from orgbridge.services.commerce.purchase_portraits import detail_portrait, purchase_item
 from orgbridge.services.commerce.purchasing import Status, Step, decisions_from
-from orgbridge.services.errors import InvalidRequest, Trouble, trouble_of
+from orgbridge.services.errors import InvalidRequest, Trouble
 from orgbridge.services.scopes import Caller, Scope
 
 PURCHASES = f"{PREFIX}/purchase-orders"
@@ -82,7 +82,7 @@ async def _decide(desk: Desk, request: Request, caller: Caller) -> Response:
         # The version that was looked at: nobody approves what was changed behind the page.
         done = await decisions.decide(caller, key, step, comment=comment, expected=int(version))
     except OrgbridgeError as error:
-        fault = trouble_of(error)
+        fault = told(error)
         if fault.kind not in IN_THE_FORM:
             raise
         return await _page(desk, request, caller, fault=fault, comment=comment, status=IN_THE_FORM[fault.kind])
