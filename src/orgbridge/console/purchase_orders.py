@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 
 from orgbridge.console.cookies import PREFIX
 from orgbridge.console.desk import Desk, Shelf, see_other
-from orgbridge.console.forms import IN_THE_FORM, PAGE_ROWS, asked, read_form, told
+from orgbridge.console.forms import IN_THE_FORM, PAGE_ROWS, asked, path_id, read_form, told
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.notes import note
 from orgbridge.services.commerce.purchase_orders import PurchaseView
@@ -72,7 +72,7 @@ async def _show(desk: Desk, request: Request, caller: Caller) -> Response:
 async def _decide(desk: Desk, request: Request, caller: Caller) -> Response:
     form = await read_form(request)
     word, version, comment = form.get("decision", ""), form.get("version", ""), form.get("comment", "").strip()
-    step, key = _STEPS.get(word), _key(request)
+    step, key = _STEPS.get(word), path_id(request, "purchase_id")
     if step is None or not (version.isascii() and version.isdigit() and len(version) < 10):
         raise InvalidRequest("The form must say what was decided, about which version.")
     if len(comment) > _LONGEST_COMMENT:
@@ -100,7 +100,7 @@ async def _page(
     done: str | None = None,
     status: int = 200,
 ) -> Response:
-    found = await desk.services.purchasing.orders.detail(caller, _key(request))
+    found = await desk.services.purchasing.orders.detail(caller, path_id(request, "purchase_id"))
     # Who asked for it never decides; who else may is the service's to say, in its own words.
     may = Scope.ORDERS_WRITE in caller.scopes and found.order.requester_id != caller.user_id
     return desk.page(
@@ -113,7 +113,3 @@ async def _page(
         comment=comment,
         done=done,
     )
-
-
-def _key(request: Request) -> str:
-    return str(request.path_params["purchase_id"])[:64]
