@@ -23,6 +23,11 @@ from orgbridge.services.scopes import Caller, Scope
 PURCHASES = f"{PREFIX}/purchase-orders"
 _STEPS = {"approve": Step.APPROVE, "reject": Step.REJECT}
 _DONE = {"approve": "The purchase order is approved.", "reject": "The purchase order is rejected."}
+_VIEWS = {
+    PurchaseView.TO_APPROVE: "For me to decide",
+    PurchaseView.MINE: "Mine",
+    PurchaseView.ORGANIZATION: "All of my organizations",
+}
 _LONGEST_COMMENT = 2_000
 
 
@@ -56,13 +61,6 @@ async def _list(desk: Desk, request: Request, caller: Caller) -> Response:
         following=following,
         first=cursor is None,
     )
-
-
-_VIEWS = {
-    PurchaseView.TO_APPROVE: "For me to decide",
-    PurchaseView.MINE: "Mine",
-    PurchaseView.ORGANIZATION: "All of my organizations",
-}
 
 
 async def _show(desk: Desk, request: Request, caller: Caller) -> Response:
