@@ -93,6 +93,13 @@ async def test_unknown_users_and_wrong_passwords_are_told_the_same(service: Lone
     assert pages[0] == pages[1]
     assert "The user name or the password is wrong." in pages[0]
     assert COOKIE not in service.client.cookies
+    admin = await service.token(admin=True)
+    reply = await service.client.get(
+        "/api/v1/audit", params={"action": "console.sign_in", "limit": 2}, headers={"Authorization": f"Bearer {admin}"}
+    )
+    assert [
+        (entry["actor"]["name"], entry["outcome"], entry["code"], entry["details"]) for entry in reply.json()["entries"]
+    ] == [(typed, "refused", "identity.wrong_credentials", {"grant": "password"}) for typed in ("nobody-x", name)]
 
 
 async def test_failed_sign_ins_wait_here_as_at_the_token_endpoint(service: LoneService) -> None:
@@ -410,3 +417,36 @@ async def test_a_salesforce_that_does_not_answer_is_told(service: LoneService) -
     assert query.status_code in (502, 503)
     assert query.headers["content-type"].startswith("text/html")
     assert "lone-p4ssword" not in query.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "form"),
+    [
+        ("GET", "/loads/%00", {}),
+        ("GET", "/loads/load_1%0d%0aX-Evil:%201", {}),
+        ("GET", "/loads/load_1/results/everything", {}),
+        ("GET", "/loads/load_1/results/all?format=xml", {}),
+        ("GET", "/loads?created_by=%00", {}),
+        ("GET", "/loads?cursor=%F0%28", {}),
+        ("GET", "/loads?object_name=" + "x" * 300, {}),
+        ("GET", "/audit?cursor=nonsense", {}),
+        ("GET", "/errors/%3Cscript%3E", {}),
+        ("GET", "/orders/%2e%2e", {}),
+        ("GET", "/purchase-orders/%00", {}),
+        ("POST", "/loads/load_1/retry", {"rows": "some"}),
+        ("POST", "/exports", {"q": "SELECT Id FROM Account WHERE Name = '\x00'"}),
+        ("POST", "/query", {"q": "", "cursor": "nonsense"}),
+        ("POST", "/new-load", {"object_name": "Account"}),
+        ("POST", "/account/sign-ins/end", {"session_id": "\x00"}),
+        ("POST", "/purchase-orders/po_1/decision", {"version": "-1", "decision": "approve"}),
+    ],
+)
+async def test_nonsense_is_refused_as_a_page(
+    service: LoneService, method: str, path: str, form: dict[str, str]
+) -> None:
+    """Whatever is typed into an address or a form, the answer is a page of the caller's own mistake."""
+    await signed_in(service, admin=True)
+    reply = await service.client.request(method, f"/console{path}", data=form or None, headers=own(service.client))
+    assert 400 <= reply.status_code < 500
+    assert reply.headers["content-type"].startswith("text/html")
+    assert "x-evil" not in reply.headers

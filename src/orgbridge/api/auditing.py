@@ -114,7 +114,9 @@ class Auditing:
         if isinstance(results, list):
             facts["succeeded"] = sum(1 for item in results if isinstance(item, dict) and item.get("success") is True)
             facts["failed"] = len(results) - facts["succeeded"]
-        code = str(told.get("code", "")) if status >= 400 else ""
+        # A page tells its refusal in words for people: then its code was noted.
+        noted = str(facts.pop("code", ""))
+        code = str(told.get("code", "") or noted) if status >= 400 else ""
         caller = scope.get(CALLER)
         if caller is not None and caller.sf_username is not None:
             facts["sf_username"] = caller.sf_username

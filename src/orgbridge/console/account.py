@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 
 from orgbridge.console.cookies import PREFIX, drop_cookie
 from orgbridge.console.desk import Desk, Shelf, origin_of, see_other
-from orgbridge.console.forms import read_form
+from orgbridge.console.forms import read_form, told
 from orgbridge.console.sign_in import SIGN_IN
 from orgbridge.services.errors import InvalidRequest, SignInThrottled, WrongPassword
 from orgbridge.services.portraits import session_portrait
@@ -45,9 +45,9 @@ async def _change(desk: Desk, request: Request, caller: Caller) -> Response:
         try:
             await desk.services.identity.change_password(caller, form.get("present", ""), following, origin_of(request))
         except (WrongPassword, SignInThrottled) as error:
-            faults["present"] = error.message
+            faults["present"] = told(error).detail
         except InvalidRequest as error:
-            faults["following"] = error.message
+            faults["following"] = told(error).detail
     if faults:
         return await _page(desk, request, caller, faults=faults, status=422)
     return see_other(ACCOUNT, "password")

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from orgbridge.console.cookies import PREFIX
 from orgbridge.console.desk import Desk, Shelf, see_other
-from orgbridge.console.forms import PAGE_ROWS, asked, read_form
+from orgbridge.console.forms import PAGE_ROWS, asked, path_id, read_form
 from orgbridge.kit.json import dumps
 from orgbridge.kit.notes import note
 from orgbridge.loads.catalogue import entry_of
@@ -73,7 +73,7 @@ async def _list(desk: Desk, request: Request, caller: Caller) -> Response:
 
 
 async def _show(desk: Desk, request: Request, caller: Caller) -> Response:
-    services, load_id = desk.services, _load_id(request)
+    services, load_id = desk.services, path_id(request, "load_id")
     status = await services.jobs.status(load_id, caller=caller)
     receipt: Mapping[str, Any] | None = None
     try:
@@ -135,13 +135,13 @@ def _actions(status: JobStatus, caller: Caller) -> dict[str, bool]:
 
 
 async def _receipt(desk: Desk, request: Request, caller: Caller) -> Response:
-    load_id = _load_id(request)
+    load_id = path_id(request, "load_id")
     receipt = await desk.services.jobs.receipt(load_id, caller=caller)
     return Response(dumps(receipt), media_type="application/json", headers=_attachment(f"{load_id}-receipt.json"))
 
 
 async def _results(desk: Desk, request: Request, caller: Caller) -> Response:
-    load_id, kind, jobs = _load_id(request), request.path_params["kind"], desk.services.jobs
+    load_id, kind, jobs = path_id(request, "load_id"), request.path_params["kind"], desk.services.jobs
     if kind not in _KINDS:
         raise InvalidRequest(f"Results are {', '.join(_KINDS)}.")
     word = asked(request, "format")
@@ -170,7 +170,7 @@ async def download(blocks: AsyncIterator[bytes], *, media_type: str, name: str) 
 
 
 async def _abort(desk: Desk, request: Request, caller: Caller) -> Response:
-    status = await desk.services.jobs.abort(_load_id(request), caller=caller)
+    status = await desk.services.jobs.abort(path_id(request, "load_id"), caller=caller)
     note(object_name=status.object_name, operation=status.operation)
     return see_other(f"{LOADS}/{status.job_id}", "abort")
 
@@ -181,13 +181,13 @@ async def _retry(desk: Desk, request: Request, caller: Caller) -> Response:
         rows = RetryRows(form.get("rows") or RetryRows.ALL)
     except ValueError:
         raise InvalidRequest(f"rows must be one of {', '.join(RetryRows)}.") from None
-    made = await desk.services.retries.retry(_load_id(request), caller, rows)
+    made = await desk.services.retries.retry(path_id(request, "load_id"), caller, rows)
     note(ids=[made])
     return see_other(f"{LOADS}/{made}", "retry")
 
 
 async def _undo(desk: Desk, request: Request, caller: Caller) -> Response:
-    undone = await desk.services.undo.undo(_load_id(request), caller)
+    undone = await desk.services.undo.undo(path_id(request, "load_id"), caller)
     made = [found for found in (undone.deletes, undone.restores) if found is not None]
     note(ids=[*made])
     return see_other(f"{LOADS}/{made[0]}", "undo")
@@ -198,11 +198,6 @@ async def _error_code(desk: Desk, request: Request, caller: Caller) -> Response:
     if entry is None:
         raise UnknownErrorCode
     return desk.page(request, "error_code.html", entry=entry.to_json())
-
-
-def _load_id(request: Request) -> str:
-    # The rest of what an id can be is the services' to judge: what is not there is not found.
-    return str(request.path_params["load_id"])[:64]
 
 
 def _attachment(name: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from orgbridge.console.cookies import PREFIX
 from orgbridge.console.desk import Desk, Shelf, see_other
-from orgbridge.console.forms import IN_THE_FORM, asked
+from orgbridge.console.forms import IN_THE_FORM, asked, check_text, told
 from orgbridge.console.loads import LOADS, OPERATIONS
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.notes import note
@@ -57,6 +57,8 @@ async def _take(desk: Desk, request: Request, caller: Caller) -> Response:
         upload = Upload(body, request.headers.get("content-type", ""))
         await upload.open()
         given = upload.fields
+        for name, text in (*given.items(), ("The file's name", upload.filename)):
+            check_text(name, text)
         load, faults = _request_of(upload)
         if load is not None:
             if load.dry_run:
@@ -67,8 +69,9 @@ async def _take(desk: Desk, request: Request, caller: Caller) -> Response:
             note(object_name=load.object_name, operation=load.operation, ids=[taken.job_id])
             return see_other(f"{LOADS}/{taken.job_id}", "taken")
         status = 422
+        note(code=InvalidRequest.code)
     except OrgbridgeError as error:
-        kind = trouble_of(error).kind
+        kind = told(error).kind
         if kind not in IN_THE_FORM or isinstance(error, UploadBroken):
             await _drain(body)
             raise

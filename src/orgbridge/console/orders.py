@@ -13,10 +13,10 @@ from starlette.routing import BaseRoute
 
 from orgbridge.console.cookies import PREFIX
 from orgbridge.console.desk import Desk, Shelf
-from orgbridge.console.forms import IN_THE_FORM, asked
+from orgbridge.console.forms import IN_THE_FORM, asked, path_id, told
 from orgbridge.kit.errors import ErrorKind, OrgbridgeError
 from orgbridge.services.commerce.orders import OrderFilter
-from orgbridge.services.errors import InvalidRequest, ScopeMissing, trouble_of
+from orgbridge.services.errors import InvalidRequest, ScopeMissing
 from orgbridge.services.scopes import Caller, Scope
 
 ORDERS = f"{PREFIX}/orders"
@@ -46,7 +46,7 @@ async def _list(desk: Desk, request: Request, caller: Caller) -> Response:
         raise
     except OrgbridgeError as error:
         # For whom one buys is often the question: it is answered beside the fields that say so.
-        fault = trouble_of(error)
+        fault = told(error)
         if fault.kind not in IN_THE_FORM:
             raise
         # That somebody buys for nobody is an answer, and the page with its filters is there.
@@ -66,7 +66,7 @@ async def _list(desk: Desk, request: Request, caller: Caller) -> Response:
 
 async def _show(desk: Desk, request: Request, caller: Caller) -> Response:
     filters = {name: asked(request, name) if name in _WHOSE else None for name in _NAMES}
-    order = await desk.services.orders.one(caller, str(request.path_params["order_id"])[:18], _chosen(filters))
+    order = await desk.services.orders.one(caller, path_id(request, "order_id"), _chosen(filters))
     items = order.get("OrderItems")
     return desk.page(
         request,

@@ -15,6 +15,7 @@ from starlette.types import Scope as RequestScope
 
 from orgbridge.console.cookies import token_of
 from orgbridge.console.desk import Desk, Shelf
+from orgbridge.console.forms import path_id
 from orgbridge.kit.json import dumps
 from orgbridge.services.errors import IdentityError
 from orgbridge.services.events import END, JobEvent
@@ -34,7 +35,7 @@ def progress_routes(shelf: Shelf) -> Iterator[BaseRoute]:
 
 async def _events(desk: Desk, request: Request, caller: Caller) -> Response:
     heard = request.headers.get("last-event-id", "")[:_LONGEST_ID] or None
-    load_id = str(request.path_params["load_id"])[:64]
+    load_id = path_id(request, "load_id")
     events = await desk.services.events.follow(load_id, heard, caller=caller)
     if heard == END:
         # The word by which an EventSource stops coming back.

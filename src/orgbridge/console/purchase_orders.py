@@ -11,18 +11,23 @@ from starlette.routing import BaseRoute
 
 from orgbridge.console.cookies import PREFIX
 from orgbridge.console.desk import Desk, Shelf, see_other
-from orgbridge.console.forms import IN_THE_FORM, PAGE_ROWS, asked, read_form
+from orgbridge.console.forms import IN_THE_FORM, PAGE_ROWS, asked, path_id, read_form, told
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.notes import note
 from orgbridge.services.commerce.purchase_orders import PurchaseView
 from orgbridge.services.commerce.purchase_portraits import detail_portrait, purchase_item
 from orgbridge.services.commerce.purchasing import Status, Step, decisions_from
-from orgbridge.services.errors import InvalidRequest, Trouble, trouble_of
+from orgbridge.services.errors import InvalidRequest, Trouble
 from orgbridge.services.scopes import Caller, Scope
 
 PURCHASES = f"{PREFIX}/purchase-orders"
 _STEPS = {"approve": Step.APPROVE, "reject": Step.REJECT}
 _DONE = {"approve": "The purchase order is approved.", "reject": "The purchase order is rejected."}
+_VIEWS = {
+    PurchaseView.TO_APPROVE: "For me to decide",
+    PurchaseView.MINE: "Mine",
+    PurchaseView.ORGANIZATION: "All of my organizations",
+}
 _LONGEST_COMMENT = 2_000
 
 
@@ -58,13 +63,6 @@ async def _list(desk: Desk, request: Request, caller: Caller) -> Response:
     )
 
 
-_VIEWS = {
-    PurchaseView.TO_APPROVE: "For me to decide",
-    PurchaseView.MINE: "Mine",
-    PurchaseView.ORGANIZATION: "All of my organizations",
-}
-
-
 async def _show(desk: Desk, request: Request, caller: Caller) -> Response:
     return await _page(desk, request, caller, done=_DONE.get(asked(request, "done") or ""))
 
@@ -72,7 +70,7 @@ async def _show(desk: Desk, request: Request, caller: Caller) -> Response:
 async def _decide(desk: Desk, request: Request, caller: Caller) -> Response:
     form = await read_form(request)
     word, version, comment = form.get("decision", ""), form.get("version", ""), form.get("comment", "").strip()
-    step, key = _STEPS.get(word), _key(request)
+    step, key = _STEPS.get(word), path_id(request, "purchase_id")
     if step is None or not (version.isascii() and version.isdigit() and len(version) < 10):
         raise InvalidRequest("The form must say what was decided, about which version.")
     if len(comment) > _LONGEST_COMMENT:
@@ -82,7 +80,7 @@ async def _decide(desk: Desk, request: Request, caller: Caller) -> Response:
         # The version that was looked at: nobody approves what was changed behind the page.
         done = await decisions.decide(caller, key, step, comment=comment, expected=int(version))
     except OrgbridgeError as error:
-        fault = trouble_of(error)
+        fault = told(error)
         if fault.kind not in IN_THE_FORM:
             raise
         return await _page(desk, request, caller, fault=fault, comment=comment, status=IN_THE_FORM[fault.kind])
@@ -100,7 +98,7 @@ async def _page(
     done: str | None = None,
     status: int = 200,
 ) -> Response:
-    found = await desk.services.purchasing.orders.detail(caller, _key(request))
+    found = await desk.services.purchasing.orders.detail(caller, path_id(request, "purchase_id"))
     # Who asked for it never decides; who else may is the service's to say, in its own words.
     may = Scope.ORDERS_WRITE in caller.scopes and found.order.requester_id != caller.user_id
     return desk.page(
@@ -113,7 +111,3 @@ async def _page(
         comment=comment,
         done=done,
     )
-
-
-def _key(request: Request) -> str:
-    return str(request.path_params["purchase_id"])[:64]

@@ -14,13 +14,13 @@ from starlette.routing import BaseRoute
 
 from orgbridge.console.cookies import PREFIX
 from orgbridge.console.desk import Desk, Shelf, see_other
-from orgbridge.console.forms import IN_THE_FORM, asked, read_form
+from orgbridge.console.forms import IN_THE_FORM, asked, read_form, told
 from orgbridge.console.loads import LOADS, download
 from orgbridge.kit.errors import OrgbridgeError
 from orgbridge.kit.json import dumps, loads
 from orgbridge.kit.notes import note
 from orgbridge.loads.columns import ExportFormat
-from orgbridge.services.errors import InvalidRequest, trouble_of
+from orgbridge.services.errors import InvalidRequest
 from orgbridge.services.queries import QueryResult, QueryText
 from orgbridge.services.rows import cell, selected_columns
 from orgbridge.services.scopes import Caller, Scope
@@ -116,7 +116,7 @@ def _query_of(form: Mapping[str, str]) -> QueryText:
 
 def _refused(desk: Desk, request: Request, query: QueryText, error: OrgbridgeError) -> Response:
     """Return the form with what is wrong and where; raise what is not about the query."""
-    trouble = trouble_of(error)
+    trouble = told(error)
     status = IN_THE_FORM.get(trouble.kind)
     if status is None and not trouble.upstream:
         raise error
@@ -143,8 +143,8 @@ def place_in(soql: str, said: Sequence[str]) -> Marked | None:
             before = soql[: error.position]
             row, column = before.count("\n") + 1, len(before) - before.rfind("\n")
     if not row:
-        told = ((pattern.search(text), more) for text in said for pattern, more in _PLACES)
-        found = next(((match, more) for match, more in told if match is not None), None)
+        named = ((pattern.search(text), more) for text in said for pattern, more in _PLACES)
+        found = next(((match, more) for match, more in named if match is not None), None)
         if found is None:
             return None
         row, column = int(found[0][1]), int(found[0][2]) + found[1]

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 
 from orgbridge.console.cookies import PREFIX, SIGNED_IN, drop_cookie, set_cookie, token_of
 from orgbridge.console.desk import Desk, Shelf, origin_of, signed_in
-from orgbridge.console.forms import asked, read_form
+from orgbridge.console.forms import asked, read_form, told
 from orgbridge.kit.notes import note
 from orgbridge.services.errors import NotSignedIn, SignInThrottled, WrongCredentials
 from orgbridge.services.sign_in_links import SignInLinkUsed
@@ -58,11 +58,11 @@ async def _sign_in(desk: Desk, request: Request) -> Response:
                 username, form.get("password", ""), origin=origin_of(request), lifetime=SIGNED_IN
             )
     except (WrongCredentials, SignInLinkUsed) as error:
-        fault = error.message
+        fault = told(error).detail
     except SignInThrottled as error:
         wait = max(1, math.ceil(error.retry_after_seconds or 1))
         status, headers = 429, {"Retry-After": str(wait)}
-        fault = f"{error.message} {wait} {'second' if wait == 1 else 'seconds'} are left."
+        fault = f"{told(error).detail} {wait} {'second' if wait == 1 else 'seconds'} are left."
     else:
         return _begun(request, made, following)
     return desk.renderer.page(
