@@ -194,6 +194,20 @@ async def test_a_broken_link_is_the_one_that_is_named(
     assert await _headline(world) is None
 
 
+async def test_what_was_mended_is_seen_at_once(world: CommerceWorld) -> None:
+    """A user whom Salesforce refused to sign in is not held to be refused once the cause is gone."""
+    path = f"/sobjects/User/{_one(world, _USER)['Id']}"
+    world.change("PATCH", path, {"IsActive": False})
+    try:
+        world.end_sessions("buyer.kiel@nordmuehle.example")
+        # At the first look the cart finds out that the session is gone, at the second nobody can sign in.
+        assert await _headline(world) == "user_active"
+        assert {one.name: one.state for one in (await _look(world)).links}[LinkName.SIGN_IN] is LinkState.BROKEN
+    finally:
+        world.change("PATCH", path, {"IsActive": True})
+    assert await _headline(world) is None
+
+
 async def test_a_product_without_a_price_is_told_from_one_without_a_book(world: CommerceWorld) -> None:
     """All books of store and group switched off break the book; a product that none of them has breaks its price."""
     group = _one(world, "SELECT Id FROM BuyerGroupPricebook WHERE BuyerGroup.Name = 'Nordmühle Buyers'")["Id"]

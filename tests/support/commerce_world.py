@@ -135,6 +135,11 @@ class CommerceWorld:
             assert reply.status_code == 200, reply.text
             return list(reply.json()["records"])
 
+    def end_sessions(self, sf_username: str) -> None:
+        """End the sessions of a user of the org."""
+        order = {"kind": "expire_sessions", "username": sf_username}
+        assert httpx2.post(f"{self.org.url}/_emulator/faults", json=order, timeout=30).status_code == 200
+
     def change(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Make a call of the org's REST API as its administrator, below `/services/data/v62.0`."""
         headers = {"Authorization": f"Bearer {self.org.access_token()}"}

@@ -81,11 +81,12 @@ class Buyers:
         """Return how many sessions are held."""
         return len(self._sessions)
 
-    async def get(self, sf_username: str) -> Salesforce:
+    async def get(self, sf_username: str, *, anew: bool = False) -> Salesforce:
         """Return the client that acts as a user, signed in.
 
         Args:
             sf_username: As Salesforce knows the user, in any case.
+            anew: Ask Salesforce again although it refused a while ago: somebody may have mended the cause.
 
         Raises:
             BuyersNotConfigured: There is no key to sign users in with.
@@ -104,6 +105,8 @@ class Buyers:
             self._sessions[name] = session
         session.used_at = self._clock.monotonic()
         self._sessions.move_to_end(name)
+        if anew:
+            session.salesforce.tokens.forget_refusal()
         while len(self._sessions) > config.max_sessions:
             self._leaving.append(self._sessions.popitem(last=False)[1])
         # One sign-in for all who wait here: the token is shared, and so is the way to it.

@@ -233,12 +233,13 @@ class Orgs:
             raise UnknownOrg(name, self.names)
         return connection
 
-    async def buyer(self, sf_username: str | None, name: str = DEFAULT_ORG) -> Salesforce:
+    async def buyer(self, sf_username: str | None, name: str = DEFAULT_ORG, *, anew: bool = False) -> Salesforce:
         """Return the client that acts as a Salesforce user; for None the integration user's.
 
         Args:
             sf_username: Of the user who calls us.
             name: Which org.
+            anew: Ask Salesforce again although it refused the user a while ago.
 
         Raises:
             UnknownOrg: None is configured under this name.
@@ -249,7 +250,7 @@ class Orgs:
         connection = self.get(name)
         if sf_username is None:
             return connection.salesforce
-        return await connection.buyers.get(sf_username)
+        return await connection.buyers.get(sf_username, anew=anew)
 
     async def settled(self) -> None:
         """Wait, for some seconds at most, until nothing is on its way that would be lost with this process."""

@@ -231,7 +231,8 @@ class DiagnosisService:
         if sf_username is None:
             return unknown(_L.SIGN_IN, _HANGS), None
         try:
-            salesforce = await self._orgs.buyer(sf_username, self._org)
+            # Whoever looks has perhaps just mended the cause of a refusal.
+            salesforce = await self._orgs.buyer(sf_username, self._org, anew=True)
         except BuyersNotConfigured as error:
             return broken(_L.SIGN_IN, error.message), None
         except (SignInUnavailable, SignInLimited) as error:
