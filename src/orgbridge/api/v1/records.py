@@ -29,6 +29,16 @@ from orgbridge.services.records import RecordOutcome
 
 router = APIRouter(tags=["records"], route_class=StrictRoute)
 ObjectPath = Annotated[ObjectName, Path(examples=["Account"])]
+_RecordKey = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=255,
+        description="Salesforce id, or the external id's value.",
+        examples=["001000000000001AAA"],
+    ),
+]
+_KeyField = Annotated[FieldName | None, Query(examples=["External_Id__c"])]
 
 
 @router.post(
@@ -115,17 +125,9 @@ async def retrieve(
     request: Request,
     caller: RecordsReader,
     object_name: ObjectPath,
-    record_id: Annotated[
-        str,
-        Path(
-            min_length=1,
-            max_length=255,
-            description="Salesforce id, or the external id's value.",
-            examples=["001000000000001AAA"],
-        ),
-    ],
+    record_id: _RecordKey,
     fields: Annotated[str | None, Query(max_length=10_000, examples=["Name,Industry"])] = None,
-    external_id_field: Annotated[FieldName | None, Query(examples=["External_Id__c"])] = None,
+    external_id_field: _KeyField = None,
 ) -> Response:
     """Read a record by its id of 15 or 18 characters, or by an external id."""
     records = services_of(request).records
@@ -145,16 +147,8 @@ async def delete(
     request: Request,
     caller: RecordsWriter,
     object_name: ObjectPath,
-    record_id: Annotated[
-        str,
-        Path(
-            min_length=1,
-            max_length=255,
-            description="Salesforce id, or the external id's value.",
-            examples=["001000000000001AAA"],
-        ),
-    ],
-    external_id_field: Annotated[FieldName | None, Query(examples=["External_Id__c"])] = None,
+    record_id: _RecordKey,
+    external_id_field: _KeyField = None,
 ) -> Response:
     """Put a record into the recycle bin, by its id or by an external id."""
     records = services_of(request).records
