@@ -16,10 +16,11 @@ from tests.support.object_servers import s3_server
 from tests.support.postgres import Server
 
 #: Pages that need nothing but a folder.
-_PAGES = ("guide/first-load.md", "guide/records-and-queries.md", "guide/commerce.md")
+_PAGES = ("guide/first-load.md", "guide/records-and-queries.md", "guide/commerce.md", "guide/console.md")
 #: What is not run, by page: whoever adds to it says so here too.
 _SKIPPED = {
     "../README.md": 4,
+    "guide/console.md": 1,
     "guide/first-load.md": 1,
     "how-to/connect-a-real-org.md": 1,
     "how-to/cosmos.md": 1,
