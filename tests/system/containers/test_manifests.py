@@ -89,6 +89,18 @@ class Cluster:
         """Run a command in the container of a pod."""
         return self.pods.podman("exec", "--interactive", self.pods.container(pod), *command, given=given)
 
+    def has_administrator(self) -> bool:
+        """Make the user ada; False when podman's name server, which reads its names anew for each pod, was not there.
+
+        Raises:
+            EngineFailed: The command ended with another fault.
+        """
+        words = ("orgbridge", "users", "create", "ada", "--admin", "--password-stdin")
+        done = self.run(self.names("orgbridge")[0], *words, given=self.password)
+        if done.returncode != 0 and "in name resolution" not in done.stderr:
+            raise EngineFailed(done.stderr)
+        return bool(done.returncode == 0)
+
     def ask(
         self, pod: str, url: str, body: str = "", *, token: str = "", kind: str = "application/json"
     ) -> tuple[int, str]:
@@ -131,9 +143,7 @@ def cluster(pods: Pods) -> Cluster:
     assert pods.inspect(migration)["State"]["ExitCode"] == 0, pods.said("logs", pods.container(migration))
     for name in ("org", "orgbridge", "orgbridge-worker"):
         made.start(name)
-    first = made.names("orgbridge")[0]
-    created = made.run(first, "orgbridge", "users", "create", "ada", "--admin", "--password-stdin", given=made.password)
-    assert created.returncode == 0, created.stderr
+    wait_until(lambda: made.has_administrator(), "the names of the pods to be known everywhere")
     return made
 
 
