@@ -217,7 +217,7 @@ async def test_a_second_worker_on_a_sqlite_file_is_refused(sqlite_bench: Bench) 
     sqlite_bench.start_worker()
     second = sqlite_bench.start_worker(wait=False)
     assert second.wait(timeout=30) == 3
-    assert "engine.already_running" in sqlite_bench.logs()
+    assert sqlite_bench.told("engine.already_running")
     content = account_rows(5)
     assert (await sqlite_bench.ended(await sqlite_bench.submit(content))).state is LoadState.JOB_COMPLETE
 
@@ -265,7 +265,7 @@ async def test_a_worker_without_a_database_leaves_with_its_lease(store_url: str,
     try:
         bench.start_double()
         worker = bench.start_worker(lease_seconds=5.0)
-        wait_for(lambda: "engine.started" in bench.logs(), "not started")
+        wait_for(lambda: bench.told("engine.started"), "not started")
         async with bench.database.unit() as unit:
             # The lease's table goes away, which is as good as an outage to the one who wants to renew it.
             await unit._connection.exec_driver_sql("ALTER TABLE executor_leases RENAME TO away")

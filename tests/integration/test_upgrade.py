@@ -197,6 +197,6 @@ async def test_loads_whose_log_does_not_fit_are_carried_on(empty_store_url: str,
             assert ended.state is LoadState.JOB_COMPLETE, (ended.error_code, ended.error_message)
             bench.check_rows(ended, content)
         bench.check_org(*left.inputs.values())
-        assert bench.logs().count("engine.taken_up") == 2
+        assert bench.told("engine.taken_up") == 2, bench.logs()
     finally:
         await bench.close()

@@ -71,7 +71,7 @@ class DocumentRepository:
         values = {name: value for name, value in _values(draft, size, now).items() if name != "machine_id"}
         row = (await self._connection.execute(statement.values(values).returning(*_COLUMNS))).mappings().first()
         if row is None:
-            raise await self._why_not(key, now)
+            raise await self._why_not(key, now, expected)
         return _document(row)
 
     async def delete(self, key: DocumentKey, now: datetime, *, expected: str | None) -> None:
@@ -83,7 +83,7 @@ class DocumentRepository:
         """
         statement = sa.delete(documents).where(*_at(key), _living(now), *_expected(expected))
         if (await self._connection.execute(statement)).rowcount == 0:
-            raise await self._why_not(key, now)
+            raise await self._why_not(key, now, expected)
 
     async def page(self, query: DocumentQuery, now: datetime, *, cursor: str | None, limit: int) -> DocumentPage:
         """Return one page of documents.
@@ -135,8 +135,9 @@ class DocumentRepository:
         statement = sa.delete(documents).where(sa.tuple_(columns.organization_id, columns.id).in_(over))
         return int((await self._connection.execute(statement)).rowcount)
 
-    async def _why_not(self, key: DocumentKey, now: datetime) -> DocumentMissing | DocumentStale:
-        there = await self.get(key, now)
+    async def _why_not(self, key: DocumentKey, now: datetime, expected: str | None) -> DocumentMissing | DocumentStale:
+        # Without an ETag nothing can be stale: what is there now has come since, from somebody else.
+        there = await self.get(key, now) if expected is not None else None
         return DocumentMissing() if there is None else DocumentStale(there.etag)
 
 
