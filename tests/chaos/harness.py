@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from random import Random
 
-from orgbridge.cli.errors import ServiceUnreachable
+from orgbridge.cli.errors import ServiceRefused, ServiceUnreachable
 from orgbridge.cli.receipts import rows
 from orgbridge.cli.service import Service
 from orgbridge.cli.watching import Status, status_of, watch
@@ -119,9 +119,9 @@ class Killer:
                 try:
                     answer = await self._service.upload(name=f"{load.tag}.csv", chunks=chunks(), params=params)
                     break
-                except Exception as error:
+                except (ServiceRefused, ServiceUnreachable) as error:
                     # The org may still be coming up: a load is only taken once its columns were checked there.
-                    if getattr(error, "status", 503) < 500:
+                    if isinstance(error, ServiceRefused) and error.status < 500:
                         raise
                     await self._town.clock.sleep(0.2)
         load.job_id = str(answer["job_id"])

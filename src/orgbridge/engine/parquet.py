@@ -132,7 +132,7 @@ def _cast(values: Any, column: Column) -> Any:
                 return _times(values)
             case _:
                 return values.cast(_type(column))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except pa.ArrowInvalid as error:
         if column.kind is ColumnKind.DECIMAL and all(_decimal(text) is not None for text in values.to_pylist()):
             raise _TooNarrow from error
         message = (

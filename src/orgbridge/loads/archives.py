@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -169,15 +171,13 @@ def zip_member(open_file: Callable[[], BinaryIO], limits: UnpackLimits) -> ZipMe
     Raises:
         BadArchive: It is no zip, or holds no file or several, or the file is encrypted or packed by a rare method.
         ArchiveTooLarge: It names too many members.
+        OSError: The storage refused; that says nothing of the zip.
     """
     check_directory(open_file)
-    try:
-        with open_file() as file, zipfile.ZipFile(file) as archive:
-            members = [
-                info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")
-            ]
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise BadArchive(f"The zip cannot be read: {error}.") from error
+    with _damage_told(lambda: "cannot be read"), open_file() as file, zipfile.ZipFile(file) as archive:
+        members = [
+            info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+        ]
     if len(members) != 1:
         raise BadArchive(f"The zip holds {len(members)} files; it must hold one.")
     if members[0].flag_bits & 1:
@@ -194,14 +194,31 @@ def unzip_member(open_file: Callable[[], BinaryIO], name: str, limits: UnpackLim
     Raises:
         BadArchive: It is damaged or not there. What came before was yielded.
         ArchiveTooLarge: It passed the limits.
+        OSError: The storage refused; that says nothing of the zip. What came before was yielded.
     """
     unpacked = 0
+    with (
+        _damage_told(lambda: f"is damaged after {unpacked} unpacked bytes"),
+        open_file() as file,
+        zipfile.ZipFile(file) as archive,
+        archive.open(name) as member,
+    ):
+        packed = archive.getinfo(name).compress_size
+        while piece := member.read(_BLOCK):
+            unpacked += len(piece)
+            limits.check(packed, unpacked)
+            yield piece
+
+
+@contextmanager
+def _damage_told(what: Callable[[], str]) -> Iterator[None]:
+    """Turn whatever `zipfile` raises for a damaged zip into `BadArchive`; what the storage raises goes on as it is."""
     try:
-        with open_file() as file, zipfile.ZipFile(file) as archive, archive.open(name) as member:
-            packed = archive.getinfo(name).compress_size
-            while piece := member.read(_BLOCK):
-                unpacked += len(piece)
-                limits.check(packed, unpacked)
-                yield piece
+        yield
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, NotImplementedError) as error:
-        raise BadArchive(f"The zip is damaged after {unpacked} unpacked bytes: {error}.") from error
+        # `zipfile` calls whatever it met at the end of a file no zip: what it met is the context.
+        for met in (error, error.__context__):
+            # A wrong offset in the zip becomes a seek that no file can do; everything else is the storage's.
+            if isinstance(met, OSError) and met.errno not in (None, errno.EINVAL):
+                raise met from None
+        raise BadArchive(f"The zip {what()}: {error}.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import gzip
 import io
 import random
@@ -162,6 +163,29 @@ def test_a_bad_zip_is_refused(data: bytes, text: str) -> None:
     """What cannot be unpacked to one file says why."""
     with pytest.raises(errors.BadArchive, match=text):
         _text(open_input(_blocks(data), open_file=_file(data)))
+
+
+class _FailingDisk(io.BytesIO):
+    """A file whose disk refuses, from a read on."""
+
+    def __init__(self, data: bytes, good: int) -> None:
+        super().__init__(data)
+        self._good = good
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read, or not."""
+        self._good -= 1
+        if self._good < 0:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().read(size)
+
+
+@pytest.mark.parametrize("good", range(8))
+def test_a_disk_that_refuses_says_nothing_of_the_zip(good: int) -> None:
+    """Whenever the storage refuses, that is what is told: the zip may be whole, and can be tried again."""
+    data = _zip({"a.csv": b"a\n" + b"".join(b"%x\n" % random.Random(n).getrandbits(400) for n in range(9_000))})
+    with pytest.raises(OSError, match="Input/output error"):
+        _text(open_input(_blocks(data), open_file=lambda: _FailingDisk(data, good)))
 
 
 def test_a_zip_needs_a_file() -> None:

@@ -42,11 +42,11 @@ class Dispatcher:
         call = Call(request=request, parts=self._parts)
         path = scope.get("raw_path", b"").decode("latin-1").partition("?")[0] or scope["path"]
         match = self._routes.match(path)
-        if match is None and (parts := split_site(path)) is not None:
-            call.site = await call.thread(lambda: find_site(self._parts.storage, parts[0]))
-            if call.site is not None:
-                path, match = parts[1], self._routes.match(parts[1])
         try:
+            if match is None and (parts := split_site(path)) is not None:
+                call.site = await call.thread(lambda: find_site(self._parts.storage, parts[0]))
+                if call.site is not None:
+                    path, match = parts[1], self._routes.match(parts[1])
             response = await self._answer(call, path, match)
         except Exception as error:  # noqa: BLE001 the emulator's edge: every error becomes Salesforce's
             response = render(error, pretty=call.pretty, bulk=match is not None and match.route.bulk)

@@ -92,26 +92,43 @@ class JobWorker:
         runs: dict[str, Run] = {}
         try:
             while not self._stop.is_set():
-                self._wake.clear()
-                for job_id in self._waiting():
-                    if len(runs) < _AT_ONCE and job_id not in runs:
-                        runs[job_id] = self._start(job_id)
-                if not runs:
-                    self._tell_end([])
-                    self._wake.wait(_IDLE_SECONDS)
-                    continue
-                turns = list(runs.items())
-                for job_id, run in turns:
-                    if self._stop.is_set():
-                        break
-                    if self._step(run):
-                        run.close()
-                        del runs[job_id]
-                self._go_ahead(runs)
-                self._tell_end([job_id for job_id, _ in turns])
+                try:
+                    self._round(runs)
+                except Exception:  # noqa: BLE001 the worker's edge: storage that is away must not end the thread
+                    _log.exception("a round of bulk jobs broke off; they go on from what is stored")
+                    self._stop.wait(_IDLE_SECONDS)
         finally:
             for run in runs.values():
                 run.close()
+
+    def _round(self, runs: dict[str, Run]) -> None:
+        """Give each of the runs a turn, or wait for a job."""
+        self._wake.clear()
+        for job_id in self._waiting():
+            if len(runs) < _AT_ONCE and job_id not in runs:
+                runs[job_id] = self._start(job_id)
+        if not runs:
+            self._tell_end([])
+            self._wake.wait(_IDLE_SECONDS)
+            return
+        turns = list(runs.items())
+        for _, run in turns:
+            if self._stop.is_set():
+                break
+            self._turn(runs, run)
+        self._go_ahead(runs)
+        self._tell_end([job_id for job_id, _ in turns])
+
+    def _turn(self, runs: dict[str, Run], run: Run) -> bool:
+        """Do one step of a run; True when it is over. One that breaks is let go: its job is taken up anew."""
+        over = True
+        try:
+            over = self._step(run)
+        finally:
+            if over:
+                del runs[run.job_id]
+                run.close()
+        return over
 
     def _go_ahead(self, runs: dict[str, Run]) -> None:
         """Carry one of several runs on until it is done, a new job comes, or it has been let ahead long enough.
@@ -126,9 +143,7 @@ class JobWorker:
         for _ in range(_AHEAD):
             if self._stop.is_set() or self._wake.is_set():
                 return
-            if self._step(run):
-                run.close()
-                del runs[run.job_id]
+            if self._turn(runs, run):
                 return
 
     def _tell_end(self, job_ids: list[str]) -> None:
